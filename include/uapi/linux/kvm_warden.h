@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The interface between kvm_warden.ko and its users.
+ *
+ * The device
+ * ----------
+ * /dev/kvm_warden (root only) is the control device.  Its fd answers:
+ *
+ *   KVM_WARDEN_GET_INFO    what this module can do
+ *   KVM_WARDEN_NEXT_GUEST  the guest with the smallest id above the one given
+ *   KVM_WARDEN_OPEN_GUEST  a new guest fd (close-on-exec)
+ *
+ * A guest is a file descriptor.  A holder of a guest fd can read that guest's
+ * registers and memory and nothing else: it has no ptrace right over the VMM,
+ * and no way to another guest.  The fd may be passed to an unprivileged
+ * process.  A guest fd answers:
+ *
+ *   KVM_WARDEN_GUEST_INFO  identity and state
+ *   KVM_WARDEN_REGS        one vCPU's registers as of its last sampled exit
+ *   KVM_WARDEN_MEMSLOTS    the guest-physical ranges that are RAM
+ *   KVM_WARDEN_READ        vectored reads of guest-physical memory
+ *   poll()                 POLLHUP once the guest is gone
+ *
+ * Rules for every ioctl
+ * ---------------------
+ * Reserved fields must be zero, else -EINVAL.  An unknown command is -ENOTTY.
+ * Once the VM has been destroyed every ioctl on its fd is -ENODEV; the fd
+ * never refers to another VM.  While hooks are switched off
+ * (/sys/kernel/kvm_warden/enabled = 0) KVM_WARDEN_REGS answers from the last
+ * sample, whose age tells.
+ *
+ * Trace events
+ * ------------
+ * Group "kvm_warden"; each carries one struct kvm_warden_event:
+ *
+ *   kvm_warden_guest_up       a VM was seen at its first exit
+ *   kvm_warden_guest_down     a VM is gone
+ *   kvm_warden_address_space  CR3 holds a value not seen for a second
+ *   kvm_warden_entry_point    LSTAR (system-call entry) changed: cr3, value
+ *   kvm_warden_idt            IDTR base changed: cr3, value
+ *
+ * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
+ * the struct.  The sequence number counts the events of that guest from 1
+ * without gaps, so a consumer that sees a gap knows what it missed.
+ */
+#ifndef _UAPI_LINUX_KVM_WARDEN_H
+#define _UAPI_LINUX_KVM_WARDEN_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define KVM_WARDEN_ABI_VERSION	1
+
+/* struct kvm_warden_event.type */
+enum kvm_warden_event_type {
+	KVM_WARDEN_EVENT_GUEST_UP	= 1,
+	KVM_WARDEN_EVENT_GUEST_DOWN	= 2,
+	KVM_WARDEN_EVENT_ADDRESS_SPACE	= 3,
+	KVM_WARDEN_EVENT_ENTRY_POINT	= 4,
+	KVM_WARDEN_EVENT_IDT		= 5,
+};
+
+/**
+ * struct kvm_warden_event - what a trace event carries (64 bytes)
+ * @seq:	number of this event within its guest, from 1
+ * @guest:	guest id, never reused while the module is loaded
+ * @time_ns:	CLOCK_MONOTONIC at the exit, ns
+ * @cr3:	guest CR3 at the exit, as the hardware holds it (PCID and KPTI
+ *		bits included)
+ * @value:	the new value of what changed (CR3, LSTAR or IDTR base); for
+ *		guest up and down, 0
+ * @type:	enum kvm_warden_event_type
+ * @vcpu:	vCPU index
+ * @vmm_pid:	process id of the VMM, in the initial namespace
+ * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits)
+ * @rip:	guest RIP at the exit
+ */
+struct kvm_warden_event {
+	__u64 seq;
+	__u64 guest;
+	__u64 time_ns;
+	__u64 cr3;
+	__u64 value;
+	__u32 type;
+	__u32 vcpu;
+	__u32 vmm_pid;
+	__u32 exit_reason;
+	__u64 rip;
+};
+
+/* struct kvm_warden_info.features */
+#define KVM_WARDEN_FEATURE_SVM		(1ULL << 0)	/* AMD backend */
+
+/**
+ * struct kvm_warden_info - answer of KVM_WARDEN_GET_INFO
+ * @abi:	KVM_WARDEN_ABI_VERSION
+ * @attached:	1 while the exit hook is attached to kvm.ko
+ * @features:	KVM_WARDEN_FEATURE_*
+ * @guests:	guests tracked now
+ */
+struct kvm_warden_info {
+	__u32 abi;
+	__u32 attached;
+	__u64 features;
+	__u64 guests;
+	__u64 reserved[5];
+};
+
+/* struct kvm_warden_guest_info.flags: why a guest cannot be observed */
+#define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)	/* SEV, SEV-ES, SEV-SNP */
+#define KVM_WARDEN_GUEST_NESTED		(1U << 1)	/* runs guests itself */
+
+/**
+ * struct kvm_warden_guest_info - a guest
+ * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
+ *		out: the id.
+ * @vmm_pid:	process id of the VMM, in the initial namespace
+ * @vcpus:	vCPUs seen so far
+ * @flags:	KVM_WARDEN_GUEST_*
+ * @exits:	exits counted
+ * @emitted:	events emitted
+ * @suppressed:	address spaces seen again within a second, not emitted
+ *
+ * Errors of KVM_WARDEN_NEXT_GUEST: -ENOENT when no guest has a larger id.
+ */
+struct kvm_warden_guest_info {
+	__u64 guest;
+	__u32 vmm_pid;
+	__u32 vcpus;
+	__u32 flags;
+	__u32 reserved0;
+	__u64 exits;
+	__u64 emitted;
+	__u64 suppressed;
+	__u64 reserved[2];
+};
+
+/**
+ * struct kvm_warden_open - argument of KVM_WARDEN_OPEN_GUEST
+ * @guest:	guest id
+ * @flags:	must be 0
+ *
+ * Returns a file descriptor.  Errors: -ENOENT no such guest.
+ */
+struct kvm_warden_open {
+	__u64 guest;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* struct kvm_warden_regs.flags */
+#define KVM_WARDEN_REGS_GUEST_MODE	(1U << 0)	/* the vCPU ran a nested guest: registers withheld */
+
+/**
+ * struct kvm_warden_regs - a vCPU's registers at its last sampled exit
+ * @vcpu:	in: vCPU index
+ * @flags:	out: KVM_WARDEN_REGS_*
+ * @age_ns:	out: time since the sample was taken
+ * @rip, @rsp, @cr0, @cr2, @cr3, @cr4, @efer, @lstar, @idtr, @gs_base,
+ * @kernel_gs_base: out.  @idtr is the base alone.
+ * @exit_code, @exit_info1, @exit_info2: out: hardware's exit code and details
+ * @cpl:	out: privilege level
+ *
+ * A full sample is taken at the first exit after a request, at the latest
+ * 10 ms after it; a vCPU that does not exit answers with its older sample.
+ * Errors: -ENXIO no such vCPU or it never exited; -EPERM encrypted guest.
+ */
+struct kvm_warden_regs {
+	__u32 vcpu;
+	__u32 flags;
+	__u64 age_ns;
+	__u64 rip, rsp, cr0, cr2, cr3, cr4, efer;
+	__u64 lstar, idtr, gs_base, kernel_gs_base;
+	__u64 exit_code, exit_info1, exit_info2;
+	__u32 cpl;
+	__u32 reserved0;
+	__u64 reserved[4];
+};
+
+/* struct kvm_warden_memslot.flags */
+#define KVM_WARDEN_SLOT_READONLY	(1U << 0)
+
+/**
+ * struct kvm_warden_memslot - one guest-physical range
+ * @gpa:	first byte
+ * @size:	bytes
+ * @flags:	KVM_WARDEN_SLOT_*
+ */
+struct kvm_warden_memslot {
+	__u64 gpa;
+	__u64 size;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct kvm_warden_memslots - argument of KVM_WARDEN_MEMSLOTS
+ * @slots:	user pointer to an array of struct kvm_warden_memslot
+ * @count:	in: room in the array, at most KVM_WARDEN_MAX_SLOTS; out: slots
+ *		the guest has, filled in up to the room, ordered by gpa
+ */
+struct kvm_warden_memslots {
+	__u64 slots;
+	__u32 count;
+	__u32 reserved;
+};
+
+#define KVM_WARDEN_MAX_SLOTS	512
+
+/**
+ * struct kvm_warden_segment - one piece of a vectored read
+ * @gpa:	guest-physical address, any alignment
+ * @buf:	user pointer
+ * @len:	bytes, at most KVM_WARDEN_MAX_SEGMENT
+ * @done:	out: bytes read.  Short when the range meets a page that has no
+ *		memslot or is not resident in the VMM.
+ * @error:	out: 0, or why it is short: -ENXIO no memslot; -ENODATA not
+ *		resident (never touched, swapped out, or not yet migrated)
+ * @reserved:	must be 0
+ */
+struct kvm_warden_segment {
+	__u64 gpa;
+	__u64 buf;
+	__u32 len;
+	__u32 done;
+	__s32 error;
+	__u32 reserved;
+};
+
+#define KVM_WARDEN_MAX_SEGMENTS	1024
+#define KVM_WARDEN_MAX_SEGMENT	(4U << 20)
+
+/**
+ * struct kvm_warden_read - argument of KVM_WARDEN_READ
+ * @segments:	user pointer to an array of struct kvm_warden_segment
+ * @count:	segments, at most KVM_WARDEN_MAX_SEGMENTS
+ * @flags:	must be 0
+ *
+ * Reads take no fault in the VMM: a page that is not resident is reported,
+ * never brought in.  Errors: -EPERM encrypted guest; -EFAULT a user pointer;
+ * -EINTR a fatal signal.  On -EFAULT and -EINTR the results are undefined.
+ */
+struct kvm_warden_read {
+	__u64 segments;
+	__u32 count;
+	__u32 flags;
+};
+
+#define KVM_WARDEN_IOC		0xB7
+
+#define KVM_WARDEN_GET_INFO	_IOR(KVM_WARDEN_IOC, 0x00, struct kvm_warden_info)
+#define KVM_WARDEN_NEXT_GUEST	_IOWR(KVM_WARDEN_IOC, 0x01, struct kvm_warden_guest_info)
+#define KVM_WARDEN_OPEN_GUEST	_IOW(KVM_WARDEN_IOC, 0x02, struct kvm_warden_open)
+
+#define KVM_WARDEN_GUEST_INFO	_IOR(KVM_WARDEN_IOC, 0x10, struct kvm_warden_guest_info)
+#define KVM_WARDEN_REGS		_IOWR(KVM_WARDEN_IOC, 0x11, struct kvm_warden_regs)
+#define KVM_WARDEN_MEMSLOTS	_IOWR(KVM_WARDEN_IOC, 0x12, struct kvm_warden_memslots)
+#define KVM_WARDEN_READ		_IOW(KVM_WARDEN_IOC, 0x13, struct kvm_warden_read)
+
+#endif

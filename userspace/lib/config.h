@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /etc/kvm-warden/wardend.conf: INI.  Each role reads the same file before its
+ * sandbox.  An unknown section or key, or a bad value, is refused by file,
+ * line and key.
+ */
+#ifndef WARDEN_CONFIG_H
+#define WARDEN_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_DEFAULT_PATH "/etc/kvm-warden/wardend.conf"
+#define CONFIG_PATH_MAX 256
+
+struct config {
+	/* [wardend] */
+	char state_dir[CONFIG_PATH_MAX];	/* journal */
+	char run_dir[CONFIG_PATH_MAX];		/* control.sock */
+	char libexec_dir[CONFIG_PATH_MAX];	/* the roles' executables */
+	bool bpf;				/* events through BPF; off: sweeps alone */
+	uint32_t sweep_seconds;			/* between two sweeps of a guest */
+	bool debug;
+	/* [scan] */
+	char database[CONFIG_PATH_MAX];		/* folder of ClamAV databases */
+	uint32_t workers;
+	uint32_t scan_seconds;			/* limit for one content */
+	/* [engine] */
+	char policy[CONFIG_PATH_MAX];		/* policy file */
+	char control_group[CONFIG_PATH_MAX];	/* group that may use control.sock */
+	/* [channel] */
+	uint32_t port;				/* vsock port */
+	char host_key[CONFIG_PATH_MAX];		/* secret key, made if missing */
+	char agents[CONFIG_PATH_MAX];		/* folder of pinned NAME.pub */
+	uint32_t order_seconds;			/* deadline of an order */
+};
+
+/* Defaults, then the file.  0, or -1 and a line in the log. */
+int config_load(const char *path, struct config *ret_config);
+
+#endif

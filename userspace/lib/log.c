@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *log_program = "warden";
+static bool log_debugging, log_to_journal;
+
+void log_open(const char *program, bool debug)
+{
+	log_program = program;
+	log_debugging = debug;
+	log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+/* One write per line, so that the lines of several roles do not mix. */
+static void log_line(int priority, const char *format, va_list args)
+{
+	char line[2048];
+	int n = 0;
+
+	if (log_to_journal)
+		n = snprintf(line, sizeof(line), "<%d>", priority);
+	n += snprintf(line + n, sizeof(line) - n, "%s: ", log_program);
+	n += vsnprintf(line + n, sizeof(line) - n, format, args);
+	if (n > (int)sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n] = '\n';
+	line[n + 1] = '\0';
+	fputs(line, stderr);
+}
+
+void log_at(int priority, const char *format, ...)
+{
+	va_list args;
+
+	if (priority == LOG_DEBUG && !log_debugging)
+		return;
+	va_start(args, format);
+	log_line(priority, format, args);
+	va_end(args);
+}
+
+noreturn void fatal(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_CRIT, format, args);
+	va_end(args);
+	exit(1);
+}

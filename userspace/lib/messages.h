@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the parts of the daemon say to each other.  Each struct m_x has a
+ * schema msg_x for msg.h.  "-> engine" names the direction.  The id of an
+ * answer is the id of what it answers.  Texts are escaped by text_escape at
+ * their source and printable everywhere after it.
+ *
+ * Who talks: parent -- engine; engine -- warden-introspect (one socket each
+ * guest); engine -- warden-scan; engine -- warden-channel.  A role has its
+ * engine (or, for the engine, its parent) on descriptor ROLE_FD.
+ *
+ * No deadlock: answers may block, so an engine never has more than
+ * INTROSPECT_OUTSTANDING looks or SCAN_OUTSTANDING scans unanswered, whose
+ * requests together fit a socket's buffer.
+ */
+#ifndef WARDEN_MESSAGES_H
+#define WARDEN_MESSAGES_H
+
+#include "lib/msg.h"
+
+#define ROLE_FD 3		/* the socket a role serves */
+#define ROLE_GUEST_FD 4		/* warden-introspect: its guest */
+
+#define INTROSPECT_OUTSTANDING 8
+#define SCAN_OUTSTANDING 8
+
+#define TEXT_NAME 64
+#define TEXT_COMM 64		/* 15 bytes, each escaped at worst, and NUL */
+#define TEXT_PATH 1024
+#define TEXT_WHY 256
+#define HASH_BYTES 32		/* BLAKE2b-256 */
+#define EXE_MAX_RANGES 64
+
+enum message_type {
+	M_GUEST_UP = 1,		/* parent -> engine, fd: introspector's socket */
+	M_GUEST_DOWN,		/* parent -> engine */
+	M_GUEST_CID,		/* parent -> engine */
+	M_EVENTS,		/* parent -> engine */
+	M_COUNTERS,		/* parent -> engine */
+	M_ROLE_STATE,		/* parent -> engine; fd: the role's new socket when up */
+
+	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
+	M_SWEEP,		/* the same for every task */
+	M_PROBE,		/* engine -> introspector: answer PROBED */
+	M_KERNEL,		/* introspector -> engine, id 0, whenever it changes */
+	M_TASK,			/* introspector -> engine */
+	M_OBJECT,		/* introspector -> engine, fd: a sealed memfd */
+	M_USES,			/* introspector -> engine */
+	M_DONE,			/* introspector -> engine: the look or sweep is over */
+	M_PROBED,		/* introspector -> engine */
+
+	M_SCAN = 64,		/* engine -> scan, fd: a sealed memfd */
+	M_VERDICT,		/* scan -> engine */
+	M_DATABASE,		/* scan -> engine, id 0, when a database is ready or refused */
+
+	M_ORDER = 96,		/* engine -> channel */
+	M_RESULT,		/* channel -> engine: exactly one for each order */
+	M_SESSION,		/* channel -> engine, id 0 */
+};
+
+/* ---- parent -> engine ---- */
+
+struct m_guest_up {
+	uint64_t guest;			/* id of the module */
+	uint32_t vmm_pid;
+	char name[TEXT_NAME];		/* the VMM's name for it, or "" */
+};
+
+struct m_guest_down {
+	uint64_t guest;
+};
+
+struct m_guest_cid {
+	uint64_t guest;
+	uint32_t cid;
+	char source[TEXT_NAME];		/* "bpf" or "command line" */
+};
+
+#define EVENTS_MAX 64
+
+/* Whole struct kvm_warden_event of the UAPI header, one after the other. */
+struct m_events {
+	struct {
+		uint32_t len;
+		uint8_t data[EVENTS_MAX * 64];
+	} events;
+};
+
+/* A guest's numbers, sent now and then and when asked for. */
+struct m_counters {
+	uint64_t guest;
+	uint64_t exits, emitted, delivered, dropped, suppressed, missed;
+	uint32_t vcpus, flags;		/* flags: KVM_WARDEN_GUEST_* */
+};
+
+enum role_state { ROLE_UP = 1, ROLE_DOWN = 2 };
+
+struct m_role_state {
+	uint32_t state;
+	uint64_t guest;			/* warden-introspect: its guest, else 0 */
+	char role[TEXT_NAME];		/* "introspect", "scan", "channel", "bpf" */
+	char why[TEXT_WHY];		/* "killed by signal 31 (SIGSYS)", ... */
+};
+
+/* ---- engine -> introspector ---- */
+
+struct m_look {
+	uint64_t cr3;			/* as in the event */
+};
+
+struct m_sweep {
+	uint32_t resend;		/* 1: send objects again even if unchanged */
+};
+
+struct m_probe {
+	uint32_t pid;
+	uint64_t start_ns;
+};
+
+/* ---- introspector -> engine ---- */
+
+enum kernel_state {
+	KERNEL_LOOKING = 1,		/* not found yet: still booting? */
+	KERNEL_READY = 2,
+	KERNEL_UNOBSERVABLE = 3,	/* and why: never "clean" */
+};
+
+struct m_kernel {
+	uint32_t state;
+	char release[128];
+	char banner[TEXT_PATH];
+	char why[TEXT_WHY];
+	uint64_t text_base;
+	uint64_t discovery_us;
+};
+
+#define TASK_KTHREAD	 (1u << 0)
+#define TASK_DYING	 (1u << 1)
+#define TASK_EXE_DELETED (1u << 2)
+#define TASK_EXE_MEMFD	 (1u << 3)
+#define TASK_EXE_PARTIAL (1u << 4)	/* exe_hash covers exe_ranges, not all */
+
+struct exe_range {
+	uint32_t first_page, pages;
+};
+
+/*
+ * One thread group.  exe_hash is BLAKE2b-256 (no key) over the bytes of
+ * exe_ranges of the executable file, in order; the file's last page counts up
+ * to the file's size alone.  No ranges: no hash could be made.
+ */
+struct m_task {
+	uint32_t pid, ppid, uid, flags;
+	uint64_t start_ns;		/* task_struct.start_boottime */
+	uint64_t cr3;			/* physical address of its PGD */
+	char comm[TEXT_COMM];
+	char exe[TEXT_PATH];
+	char argv[TEXT_PATH];
+	uint8_t exe_hash[HASH_BYTES];
+	struct {
+		uint32_t len;
+		struct exe_range range[EXE_MAX_RANGES];
+	} exe_ranges;
+};
+
+enum object_kind {
+	OBJECT_FILE = 1,		/* rebuilt from the page cache */
+	OBJECT_MEMFD = 2,
+	OBJECT_DELETED = 3,
+	OBJECT_ANON = 4,		/* anonymous executable memory */
+};
+
+/*
+ * Code not seen before in this guest, or changed.  The descriptor holds size
+ * bytes in file (or address) order, zero where not resident.
+ */
+struct m_object {
+	uint64_t object;		/* id, unique in this introspector's life */
+	uint32_t kind;
+	uint64_t size, resident;	/* bytes */
+	char path[TEXT_PATH];		/* file, "memfd:name", or "anon 7f..-7f.." */
+};
+
+/* This process executes that object.  Comes after the object's M_OBJECT. */
+struct m_uses {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint64_t object;
+	uint64_t gva;			/* start of the mapping */
+};
+
+enum done_status { DONE_COMPLETE = 1, DONE_INCOMPLETE = 2, DONE_NOT_FOUND = 3, DONE_UNOBSERVABLE = 4 };
+
+struct m_done {
+	uint32_t status;
+	uint32_t tasks, objects;	/* walked; sent */
+	uint64_t elapsed_us;
+	char why[TEXT_WHY];		/* unless complete */
+};
+
+enum probe_state { PROBE_GONE = 1, PROBE_RUNNING = 2, PROBE_DYING = 3, PROBE_UNKNOWN = 4 };
+
+struct m_probed {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint32_t state;
+	char why[TEXT_WHY];
+};
+
+/* ---- scan ---- */
+
+enum scan_profile { SCAN_FILE = 1, SCAN_MEMORY = 2 };
+
+struct m_scan {
+	uint32_t profile;
+};
+
+enum verdict { VERDICT_CLEAN = 1, VERDICT_INFECTED = 2, VERDICT_NOT_SCANNED = 3 };
+
+struct m_verdict {
+	uint32_t verdict;
+	uint32_t cached;		/* 1: from the verdict cache */
+	uint8_t hash[HASH_BYTES];	/* BLAKE2b-256 of the content, no key */
+	uint64_t bytes, elapsed_us;
+	char name[TEXT_WHY];		/* signature, or why not scanned */
+};
+
+struct m_database {
+	uint32_t ready;			/* 0: refused, and why; the old one stays */
+	uint64_t signatures;
+	char epoch[2 * HASH_BYTES + 1];	/* hash over the database's files */
+	char engine[TEXT_NAME];		/* "libclamav 1.4.6" */
+	char why[TEXT_WHY];
+};
+
+/* ---- channel ---- */
+
+enum order_verb { VERB_KILL = 1 };
+
+/* The target's identity is in the order: a reused pid is never killed. */
+struct m_order {
+	uint32_t cid;			/* vsock CID of the guest meant */
+	uint32_t verb;
+	uint32_t deadline_ms;
+	uint32_t pid;
+	uint64_t start_ns;
+	uint8_t exe_hash[HASH_BYTES];
+	struct {
+		uint32_t len;
+		struct exe_range range[EXE_MAX_RANGES];
+	} exe_ranges;
+};
+
+enum order_status {
+	ORDER_DONE = 1,			/* the agent says so */
+	ORDER_NO_TARGET = 2,		/* no such pid */
+	ORDER_MISMATCH = 3,		/* another process has that pid; untouched */
+	ORDER_REFUSED = 4,		/* the agent will not: verb not allowed */
+	ORDER_FAILED = 5,		/* it tried: detail tells */
+	ORDER_UNDELIVERABLE = 6,	/* no session with that guest's agent */
+	ORDER_EXPIRED = 7,		/* no answer by the deadline */
+};
+
+struct m_result {
+	uint32_t status;
+	uint64_t elapsed_us;		/* from order to answer */
+	char detail[TEXT_WHY];
+};
+
+struct m_session {
+	uint32_t cid;
+	uint32_t up;			/* 1 after login, 0 when it ends */
+	uint64_t capabilities;		/* bit n: verb n */
+	char agent[TEXT_NAME];		/* name of the pinned identity */
+	char why[TEXT_WHY];		/* refused or ended: why */
+};
+
+extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
+	msg_events, msg_counters, msg_role_state, msg_look, msg_sweep,
+	msg_probe, msg_kernel, msg_task, msg_object, msg_uses, msg_done,
+	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
+	msg_session;
+
+const char *order_status_name(uint32_t status);
+const char *object_kind_name(uint32_t kind);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define NOBODY 65534
+#define EMPTY_ROOT "/run/kvm-warden/empty"
+
+/* To end, allocate, log, tell the time, and use descriptors already open. */
+static const int base_syscalls[] = {
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
+	SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
+	SCMP_SYS(fcntl), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid),
+	SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall),
+	SCMP_SYS(exit), SCMP_SYS(exit_group),
+	/* abort() */
+	SCMP_SYS(tgkill),
+};
+
+static int set_limit(int which, uint64_t value)
+{
+	struct rlimit limit = { value, value };
+
+	return setrlimit(which, &limit);
+}
+
+static int set_limits(const struct sandbox *box)
+{
+	if (set_limit(RLIMIT_CORE, 0) ||
+	    set_limit(RLIMIT_FSIZE, box->max_file) ||
+	    set_limit(RLIMIT_NOFILE, box->max_files ? box->max_files : 64) ||
+	    (!box->fork && set_limit(RLIMIT_NPROC, 0)) ||
+	    (box->max_memory && set_limit(RLIMIT_AS, box->max_memory)))
+		return -1;
+	return 0;
+}
+
+static int enter_root(const char *root)
+{
+	if (root && !root[0])
+		return 0;
+	if (!root) {
+		root = EMPTY_ROOT;
+		if ((mkdir("/run/kvm-warden", 0755) && errno != EEXIST) ||
+		    (mkdir(root, 0555) && errno != EEXIST))
+			return -1;
+	}
+	return chroot(root) || chdir("/");
+}
+
+static int drop_identity(void)
+{
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		return -1;
+	return prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int allow_all(scmp_filter_ctx filter, const int *syscalls, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, syscalls[i], 0);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Memory may be mapped and protected, but never made executable. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_exec);
+
+	return r ? r : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &no_exec);
+}
+
+static int filter_syscalls(const struct sandbox *box)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = -ENOMEM;
+
+	if (!filter)
+		return r;
+	r = allow_all(filter, base_syscalls, ARRAY_SIZE(base_syscalls));
+	if (!r)
+		r = allow_memory(filter);
+	if (!r)
+		r = allow_all(filter, box->syscalls, box->nsyscalls);
+	if (!r && box->fork) {
+		static const int fork_calls[] = { SCMP_SYS(clone), SCMP_SYS(wait4),
+			SCMP_SYS(kill), SCMP_SYS(set_robust_list) };
+
+		r = allow_all(filter, fork_calls, ARRAY_SIZE(fork_calls));
+	}
+	if (!r)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int sandbox_apply(const struct sandbox *box)
+{
+	const char *step;
+	int r;
+
+	if (enter_root(box->root)) {
+		step = "new root";
+	} else if (set_limits(box)) {
+		step = "limits";
+	} else if (drop_identity()) {
+		step = "drop of privileges";
+	} else {
+		r = filter_syscalls(box);
+		if (!r)
+			return 0;
+		errno = -r;
+		step = "seccomp filter";
+	}
+	log_err("sandbox: %s: %s: not serving unjailed (is this started as root?)",
+		step, strerror(errno));
+	return -1;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A role acquires what it needs, calls sandbox_apply, and only then serves.
+ */
+#ifndef WARDEN_SANDBOX_H
+#define WARDEN_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sandbox {
+	/*
+	 * chroot here; NULL: an empty, unwritable folder; "" : keep the root
+	 * (the kernel still drops every capability).
+	 */
+	const char *root;
+	/* System calls allowed besides those every program needs to end,
+	 * allocate, log to standard error and use open descriptors. */
+	const int *syscalls;
+	size_t nsyscalls;
+	uint64_t max_memory;		/* RLIMIT_AS in bytes, 0: no limit */
+	uint64_t max_file;		/* RLIMIT_FSIZE in bytes (memfds too), 0: none at all */
+	unsigned max_files;		/* RLIMIT_NOFILE, 0: 64 */
+	bool fork;			/* may make processes (they stay inside) */
+};
+
+/*
+ * New root, uid and gid nobody, no capabilities, no new privileges, limits,
+ * seccomp (anything else kills the process; executable mappings are among it).
+ * 0, or -1 and a line in the log: the caller must exit.
+ */
+int sandbox_apply(const struct sandbox *box);
+
+#endif
