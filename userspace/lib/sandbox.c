@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -66,10 +67,14 @@ static int enter_root(const char *root)
 	return chroot(root) || chdir("/");
 }
 
-static int drop_identity(void)
+static int drop_identity(const struct sandbox *box)
 {
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (!box->keep_identity &&
+	    (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	     setresuid(NOBODY, NOBODY, NOBODY)))
+		return -1;
+	/* A change of user clears the parent's death signal: set it after. */
+	if (box->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL))
 		return -1;
 	return prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -127,7 +132,7 @@ int sandbox_apply(const struct sandbox *box)
 		step = "new root";
 	} else if (set_limits(box)) {
 		step = "limits";
-	} else if (drop_identity()) {
+	} else if (drop_identity(box)) {
 		step = "drop of privileges";
 	} else {
 		r = filter_syscalls(box);

@@ -23,6 +23,13 @@ struct sandbox {
 	uint64_t max_file;		/* RLIMIT_FSIZE in bytes (memfds too), 0: none at all */
 	unsigned max_files;		/* RLIMIT_NOFILE, 0: 64 */
 	bool fork;			/* may make processes (they stay inside) */
+	/*
+	 * Keep user, group and capabilities: for a role that makes jails for
+	 * others and takes none of a guest's bytes.  It drops what capabilities
+	 * it can before.
+	 */
+	bool keep_identity;
+	bool die_with_parent;		/* SIGKILL when its parent ends */
 };
 
 /*
