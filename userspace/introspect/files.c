@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/files.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+#define MAX_PARTS 256
+#define MAX_NAME 255
+#define TMPFS_MAGIC 0x01021994u
+
+/* A path grows from its end, as the tree is climbed. */
+struct path {
+	char *buf;
+	size_t start;
+};
+
+static int prepend(const struct kernel *k, struct path *p, uint64_t dentry)
+{
+	char name[MAX_NAME + 1];
+	uint64_t text;
+	int len, r = kernel_member(k, dentry, k->at.dentry_name, &text);
+
+	if (r)
+		return r;
+	len = kernel_pointer(k, text) ? virt_read_text(&k->as, text, name, sizeof(name)) : -EPROTO;
+	if (len < 0)
+		return len;
+	/* The root of a file system is named "/"; a longer path is cut in front. */
+	if ((size_t)len + 1 > p->start || strcmp(name, "/") == 0)
+		return 0;
+	p->start -= len;
+	memcpy(p->buf + p->start, name, len);
+	p->buf[--p->start] = '/';
+	return 0;
+}
+
+/* At the root of a mount: over to where it is mounted. */
+static int cross_mount(const struct kernel *k, uint64_t *mount, uint64_t *dentry, bool *top)
+{
+	uint64_t parent;
+	int r = kernel_member(k, *mount, k->at.mount_mnt_parent, &parent);
+
+	*top = !r && parent == *mount;
+	if (r || *top)
+		return r;
+	r = kernel_member(k, *mount, k->at.mount_mnt_mountpoint, dentry);
+	*mount = parent;
+	return r;
+}
+
+static int climb(const struct kernel *k, struct path *p, uint64_t mount, uint64_t dentry)
+{
+	bool top = false;
+	int r = 0;
+
+	for (int i = 0; !r && !top && i < MAX_PARTS; i++) {
+		uint64_t root, parent;
+
+		r = kernel_member(k, mount, k->at.mount_mnt_root, &root);
+		if (!r)
+			r = kernel_member(k, dentry, k->at.dentry_d_parent, &parent);
+		if (r)
+			break;
+		if (dentry == root) {
+			r = cross_mount(k, &mount, &dentry, &top);
+		} else {
+			r = prepend(k, p, dentry);
+			top = dentry == parent;
+			dentry = parent;
+		}
+	}
+	return r;
+}
+
+static int read_path(const struct kernel *k, uint64_t file, struct guest_file *f, uint64_t *ret_dentry)
+{
+	struct path p = { f->path, sizeof(f->path) - 1 };
+	uint64_t mnt, dentry;
+	int r = kernel_member(k, file, k->at.file_mnt, &mnt);
+
+	if (!r)
+		r = kernel_member(k, file, k->at.file_dentry, &dentry);
+	p.buf[p.start] = '\0';
+	if (!r)
+		r = climb(k, &p, mnt - k->at.mount_mnt.at, dentry);
+	if (r)
+		return r;
+	memmove(f->path, f->path + p.start, sizeof(f->path) - p.start);
+	*ret_dentry = dentry;
+	return 0;
+}
+
+static int read_inode(const struct kernel *k, struct guest_file *f, uint64_t *ret_magic)
+{
+	const struct layout *at = &k->at;
+	uint64_t sb;
+	int r = kernel_member(k, f->inode, at->inode_i_ino, &f->ino);
+
+	if (!r)
+		r = kernel_member(k, f->inode, at->inode_i_size, &f->size);
+	if (!r)
+		r = kernel_member(k, f->inode, at->inode_i_sb, &sb);
+	if (!r)
+		r = kernel_member(k, sb, at->super_block_s_magic, ret_magic);
+	if (!r)
+		r = kernel_member(k, f->mapping, at->address_space_nrpages, &f->nrpages);
+	if (r || f->size >> 63)
+		return r ? r : -EPROTO;
+	/* Kernels differ in where they keep it; without it, sweeps still hash. */
+	kernel_member(k, f->inode, at->inode_mtime_sec, &f->mtime_sec);
+	kernel_member(k, f->inode, at->inode_mtime_nsec, &f->mtime_nsec);
+	return 0;
+}
+
+/* A memfd lies on the kernel's own tmpfs, where nobody else makes names. */
+static bool is_memfd(const struct guest_file *f, uint64_t magic, uint64_t nlink)
+{
+	return magic == TMPFS_MAGIC && nlink == 0 && strncmp(f->path, "/memfd:", 7) == 0;
+}
+
+int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file)
+{
+	uint64_t dentry, hashed, nlink, magic;
+	int r;
+
+	memset(ret_file, 0, offsetof(struct guest_file, path));
+	r = kernel_member(k, file, k->at.file_f_mapping, &ret_file->mapping);
+	if (!r)
+		r = kernel_member(k, ret_file->mapping, k->at.address_space_host, &ret_file->inode);
+	if (!r)
+		r = read_inode(k, ret_file, &magic);
+	if (!r)
+		r = read_path(k, file, ret_file, &dentry);
+	if (!r)
+		r = kernel_member(k, dentry, k->at.dentry_hash_pprev, &hashed);
+	if (!r)
+		r = kernel_member(k, ret_file->inode, k->at.inode_i_nlink, &nlink);
+	if (r)
+		return r;
+	ret_file->memfd = is_memfd(ret_file, magic, nlink);
+	ret_file->deleted = !ret_file->memfd && (nlink == 0 || !hashed);
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An open file of the guest: its path, its inode, its kind. */
+#ifndef WARDEN_FILES_H
+#define WARDEN_FILES_H
+
+#include "introspect/kernel.h"
+
+#define GUEST_PATH_SIZE 4096
+
+struct guest_file {
+	uint64_t inode;			/* the one that has the pages */
+	uint64_t mapping;
+	uint64_t ino, size, mtime_sec, mtime_nsec, nrpages;
+	bool deleted, memfd;
+	char path[GUEST_PATH_SIZE];	/* raw bytes, NUL-terminated */
+};
+
+/* 0 or -errno; -EPROTO if what lies there is no file. */
+int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file);
+
+#endif

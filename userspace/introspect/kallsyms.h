@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Addresses of kernel symbols, from the kallsyms tables of a kernel's image. */
+#ifndef WARDEN_KALLSYMS_H
+#define WARDEN_KALLSYMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct symbol {
+	const char *name;
+	uint64_t address;		/* 0: not found */
+};
+
+/* Where the tables lie: offsets in the image. */
+struct kallsyms {
+	size_t token_table, token_index, markers, names;
+	uint32_t nmarkers, nsyms;
+	unsigned align;			/* between tables: 8, or 4 from 6.18 on */
+	const char *layout;		/* the address formula that fitted */
+};
+
+/*
+ * Finds the tables in len bytes of image, which the guest has at base, and the
+ * addresses of the wanted symbols (the first of each name).  A layout counts
+ * only if _text comes out as text_base and the addresses are nearly sorted.
+ * 0; -ENOENT with the reason in *why, a constant text.
+ */
+int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t text_base,
+		     struct symbol *wanted, size_t nwanted, struct kallsyms *ret_tables,
+		     const char **why);
+
+#endif

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/look.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "introspect/vmas.h"
+#include "lib/util.h"
+
+#define KPTI_USER_BIT 0x1000ull
+#define TASK_ATTEMPTS 3
+#define REGION_DENSE_PAGES 4096u	/* larger regions are sent without their holes */
+#define REGION_MAX_TABLES 8192u
+#define MAX_FILE_BYTES ((uint64_t)MAX_FILE_PAGES * FRAME_SIZE)
+
+struct look {
+	struct introspector *in;
+	const struct kernel *k;
+	const struct look_sink *sink;
+	struct m_done done;
+	uint64_t started;
+	int sink_error;			/* the engine is gone: stop */
+	int list_error;
+	uint32_t torn_tasks, torn_maps, torn_objects, cut_objects;
+	/* the task under way */
+	struct task task;
+	uint64_t last_use;
+};
+
+static bool must_stop(const struct look *l)
+{
+	return l->sink_error || l->in->mem->expired || l->in->gone;
+}
+
+/* ---- sources of objects ---- */
+
+struct file_source {
+	uint64_t mapping;
+};
+
+static int fill_from_cache(const struct kernel *k, const void *ctx, struct page_map *map)
+{
+	const struct file_source *f = ctx;
+
+	return pagecache_read(k, f->mapping, map);
+}
+
+struct region_source {
+	const struct kernel *k;
+	struct address_space as;
+	uint64_t start, end;
+};
+
+struct region_walk {
+	const struct region_source *region;
+	struct page_map *map;
+	uint32_t next;			/* without holes: the next free page */
+	bool dense;
+};
+
+/* The vDSO is the kernel's own code, as long as it is the kernel's own frame. */
+static bool is_vdso(const struct kernel *k, uint64_t frame)
+{
+	for (int i = 0; i < MAX_VDSO; i++)
+		if (frame >= k->vdso[i].gpa && frame - k->vdso[i].gpa < k->vdso[i].size)
+			return true;
+	return false;
+}
+
+static int add_leaf(void *ctx, const struct mapping *leaf)
+{
+	struct region_walk *w = ctx;
+	const struct region_source *r = w->region;
+	uint64_t va = MAX(leaf->va, r->start), end = MIN(leaf->va + leaf->size, r->end);
+
+	for (; va < end; va += FRAME_SIZE) {
+		uint64_t frame = leaf->pa + (va - leaf->va);
+
+		if (is_vdso(r->k, frame))
+			continue;
+		if (w->dense && w->next == w->map->pages)
+			return -E2BIG;
+		page_map_set(w->map, w->dense ? w->next++ : (va - r->start) / FRAME_SIZE, frame);
+	}
+	return 0;
+}
+
+static int fill_from_tables(const struct kernel *k, const void *ctx, struct page_map *map)
+{
+	const struct region_source *r = ctx;
+	struct region_walk w = {
+		.region = r, .map = map,
+		.dense = (r->end - r->start) / FRAME_SIZE > REGION_DENSE_PAGES,
+	};
+	int error = page_leaves(&r->as, r->start, r->end, REGION_MAX_TABLES, add_leaf, &w);
+
+	return error == -E2BIG ? 0 : error;
+}
+
+/* ---- uses ---- */
+
+static int forward_object(void *ctx, const struct m_object *object, int fd)
+{
+	struct look *l = ctx;
+
+	l->sink_error = l->sink->object(l->sink->ctx, object, fd);
+	l->done.objects++;
+	return l->sink_error ? -EPIPE : 0;
+}
+
+static void send_use(struct look *l, const struct object *o, uint64_t gva)
+{
+	const struct m_uses uses = {
+		.pid = l->task.pid, .start_ns = l->task.start_ns, .object = o->id, .gva = gva,
+	};
+
+	/* The text of a library often lies in two mappings side by side. */
+	if (!o->id || o->id == l->last_use || l->sink_error)
+		return;
+	l->last_use = o->id;
+	l->sink_error = l->sink->uses(l->sink->ctx, &uses);
+}
+
+static struct object *get_object(struct look *l, const struct object_source *s)
+{
+	const struct object_sink sink = { forward_object, l };
+	struct object *o = NULL;
+	int r = object_get(&l->in->objects, l->k, s, &sink, &o);
+
+	if (r == -ENODEV)
+		l->in->gone = true;
+	else if (r && !must_stop(l))
+		l->torn_objects++;
+	return r ? NULL : o;
+}
+
+static struct object *get_file(struct look *l, const struct guest_file *f, bool want_identity)
+{
+	char path[TEXT_PATH];
+	const struct file_source source = { f->mapping };
+	const struct object_source s = {
+		.owner = f->mapping,
+		.place = f->ino,
+		.signs = { f->size, f->mtime_sec, f->mtime_nsec, f->nrpages },
+		.kind = f->memfd ? OBJECT_MEMFD : f->deleted ? OBJECT_DELETED : OBJECT_FILE,
+		.path = path,
+		.content_size = MIN(f->size, MAX_FILE_BYTES),
+		.fill = fill_from_cache,
+		.ctx = &source,
+		.want_identity = want_identity,
+	};
+
+	text_escape(path, sizeof(path), f->path + (f->memfd ? 1 : 0),
+		    strlen(f->path + (f->memfd ? 1 : 0)));
+	l->cut_objects += f->size > MAX_FILE_BYTES;
+	return get_object(l, &s);
+}
+
+static struct object *get_region(struct look *l, const struct vma *v)
+{
+	char path[TEXT_PATH];
+	const struct region_source source = { l->k, task_space(l->k, &l->task), v->start, v->end };
+	const struct object_source s = {
+		.owner = l->task.mm,
+		.place = v->start,
+		.signs = { .size = v->end - v->start },
+		.kind = OBJECT_ANON,
+		.path = path,
+		.content_size = MIN(v->end - v->start, MAX_FILE_BYTES),
+		.fill = fill_from_tables,
+		.ctx = &source,
+	};
+
+	snprintf(path, sizeof(path), "anon %lx-%lx", (unsigned long)v->start, (unsigned long)v->end);
+	return get_object(l, &s);
+}
+
+static int visit_vma(void *ctx, const struct vma *v)
+{
+	struct look *l = ctx;
+	struct object *o;
+
+	if (must_stop(l))
+		return -ECANCELED;
+	if (!(v->flags & VM_EXEC))
+		return 0;
+	if (v->file) {
+		struct guest_file f;
+
+		if (file_read_info(l->k, v->file, &f)) {
+			l->torn_objects++;
+			return 0;
+		}
+		o = get_file(l, &f, false);
+	} else {
+		o = get_region(l, v);
+	}
+	if (o)
+		send_use(l, o, v->start);
+	return 0;
+}
+
+/* ---- tasks ---- */
+
+static void set_identity(struct m_task *m, const struct exe_identity *id)
+{
+	memcpy(m->exe_hash, id->hash, sizeof(m->exe_hash));
+	memcpy(m->exe_ranges.range, id->range, id->ranges * sizeof(*id->range));
+	m->exe_ranges.len = id->ranges * sizeof(*id->range);
+	m->flags |= id->partial ? TASK_EXE_PARTIAL : 0;
+}
+
+/* The executable is an object too, seen first, for its hash. */
+static void describe_exe(struct look *l, struct m_task *m)
+{
+	struct guest_file f;
+	struct object *o;
+
+	if (!l->task.exe_file)
+		return;
+	if (file_read_info(l->k, l->task.exe_file, &f)) {
+		l->torn_objects++;
+		return;
+	}
+	text_escape(m->exe, sizeof(m->exe), f.path, strlen(f.path));
+	m->flags |= (f.deleted ? TASK_EXE_DELETED : 0) | (f.memfd ? TASK_EXE_MEMFD : 0);
+	o = get_file(l, &f, true);
+	if (o && o->identity)
+		set_identity(m, o->identity);
+}
+
+static void describe_task(struct look *l, struct m_task *m)
+{
+	const struct task *t = &l->task;
+	char argv[ARGV_SIZE];
+
+	*m = (struct m_task){
+		.pid = t->pid, .ppid = t->ppid, .uid = t->uid,
+		.start_ns = t->start_ns, .cr3 = t->pgd,
+		.flags = (t->kthread ? TASK_KTHREAD : 0) | (t->dying ? TASK_DYING : 0),
+	};
+	text_escape(m->comm, sizeof(m->comm), t->comm, strlen(t->comm));
+	text_escape(m->argv, sizeof(m->argv), argv, task_argv(l->k, t, argv, sizeof(argv)));
+	describe_exe(l, m);
+}
+
+/* Tries again with fresh memory: a task may be on its way out. */
+static bool read_task(struct look *l, uint64_t va)
+{
+	int r = -EFAULT;
+
+	for (int i = 0; i < TASK_ATTEMPTS && r && !must_stop(l); i++) {
+		if (i)
+			memory_refresh(l->in->mem);
+		r = task_read(l->k, va, &l->task);
+		if (r == -ENODEV)
+			l->in->gone = true;
+	}
+	return r == 0;
+}
+
+/* What could not be read may simply have ended meanwhile. */
+static bool still_listed(struct look *l, uint64_t va)
+{
+	struct task_list list;
+	bool found;
+	int r;
+
+	memory_refresh(l->in->mem);
+	r = task_list_read(l->k, &list);
+	found = r != 0;
+	for (uint32_t i = 0; i < list.n && !found; i++)
+		found = list.va[i] == va;
+	task_list_free(&list);
+	return found;
+}
+
+/*
+ * An exec gives the task another mm, an exit takes it away: then what was
+ * being walked is no more, and what is there now counts.
+ */
+static void look_at_maps(struct look *l)
+{
+	int r = vmas_walk(l->k, l->task.mm, visit_vma, l);
+
+	for (int i = 1; i < TASK_ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
+		const struct task before = l->task;
+
+		memory_refresh(l->in->mem);
+		if (!still_listed(l, before.va) || !read_task(l, before.va) ||
+		    l->task.start_ns != before.start_ns || !l->task.mm) {
+			l->task = before;
+			return;
+		}
+		r = vmas_walk(l->k, l->task.mm, visit_vma, l);
+	}
+	l->torn_maps += r && !must_stop(l);
+}
+
+static void look_at_task(struct look *l)
+{
+	struct m_task m;
+
+	l->last_use = 0;
+	describe_task(l, &m);
+	if (must_stop(l))
+		return;
+	l->sink_error = l->sink->task(l->sink->ctx, &m);
+	l->done.tasks++;
+	if (!l->task.mm || must_stop(l))
+		return;
+	look_at_maps(l);
+}
+
+/* ---- a look and its end ---- */
+
+static void begin(struct look *l, struct introspector *in, const struct look_sink *sink,
+		  uint64_t budget)
+{
+	*l = (struct look){ .in = in, .k = &in->kernel, .sink = sink, .started = clock_now_ns() };
+	memory_set_budget(in->mem, budget);
+}
+
+struct text {
+	char *at;
+	size_t room;
+};
+
+static void add(struct text *t, uint32_t n, const char *what)
+{
+	int len;
+
+	if (!n)
+		return;
+	len = snprintf(t->at, t->room, "; %u %s", n, what);
+	if (len > 0 && (size_t)len < t->room) {
+		t->at += len;
+		t->room -= len;
+	}
+}
+
+static const char *list_problem(int error)
+{
+	switch (error) {
+	case 0:
+		return "";
+	case -ELOOP:
+		return "; the task list kept changing or is broken";
+	case -E2BIG:
+		return "; more tasks than the limit";
+	default:
+		return "; the task list could not be read";
+	}
+}
+
+static void end(struct look *l, struct m_done *ret_done)
+{
+	struct m_done *d = &l->done;
+	struct text t = { d->why, sizeof(d->why) };
+	bool incomplete = l->in->mem->expired || l->in->gone || l->list_error || l->torn_tasks ||
+			  l->torn_maps || l->torn_objects || l->cut_objects;
+
+	if (incomplete) {
+		d->status = DONE_INCOMPLETE;
+		t.at += snprintf(t.at, t.room, "incomplete%s%s%s", list_problem(l->list_error),
+				 l->in->mem->expired ? "; time was up" : "",
+				 l->in->gone ? "; the guest is gone" : "");
+		t.room = sizeof(d->why) - (t.at - d->why);
+		add(&t, l->torn_tasks, "tasks changed while read");
+		add(&t, l->torn_maps, "processes' mappings changed while read or are broken");
+		add(&t, l->torn_objects, "code objects could not be read");
+		add(&t, l->cut_objects, "files larger than 128 MiB cut");
+	} else if (!d->status) {
+		d->status = DONE_COMPLETE;
+	}
+	d->elapsed_us = (clock_now_ns() - l->started) / 1000;
+	*ret_done = *d;
+}
+
+static bool is_user_half(const struct look *l, const struct task_list *list, uint64_t cr3)
+{
+	struct task t;
+
+	if (!(cr3 & KPTI_USER_BIT))
+		return false;
+	/* Without KPTI a PGD may lie at an odd frame: the exact value comes first. */
+	for (uint32_t i = 0; i < list->n; i++)
+		if (task_read(l->k, list->va[i], &t) == 0 && task_has_cr3(&t, cr3, false))
+			return false;
+	return true;
+}
+
+static void look_for_cr3(struct look *l, const struct task_list *list, uint64_t cr3)
+{
+	bool user_half = is_user_half(l, list, cr3);
+
+	for (uint32_t i = 0; i < list->n && !must_stop(l); i++) {
+		/* One that cannot be read may be the one. */
+		if (!read_task(l, list->va[i]))
+			l->torn_tasks += still_listed(l, list->va[i]);
+		else if (task_has_cr3(&l->task, cr3, user_half))
+			look_at_task(l);
+	}
+	if (l->done.tasks)
+		l->torn_tasks = 0;
+	else
+		snprintf(l->done.why, sizeof(l->done.why), "none of %u processes has this CR3%s",
+			 list->n, (cr3 & PTE_ADDRESS) == l->k->as.root ?
+			 ": it is the kernel's own" : "");
+	l->done.status = l->done.tasks ? 0 : DONE_NOT_FOUND;
+}
+
+int look_at_cr3(struct introspector *in, uint64_t cr3, const struct look_sink *sink,
+		struct m_done *ret_done)
+{
+	struct task_list list;
+	struct look l;
+
+	begin(&l, in, sink, LOOK_BUDGET_MS);
+	l.list_error = task_list_read(l.k, &list);
+	look_for_cr3(&l, &list, cr3);
+	/* Found in a list that is broken elsewhere is found. */
+	if (l.done.tasks)
+		l.list_error = 0;
+	task_list_free(&list);
+	end(&l, ret_done);
+	return l.sink_error;
+}
+
+int look_at_all(struct introspector *in, bool resend, const struct look_sink *sink,
+		struct m_done *ret_done)
+{
+	struct task_list list;
+	struct look l;
+
+	begin(&l, in, sink, SWEEP_BUDGET_MS);
+	objects_sweep_begin(&in->objects, resend);
+	l.list_error = task_list_read(l.k, &list);
+	for (uint32_t i = 0; i < list.n && !must_stop(&l); i++) {
+		if (!read_task(&l, list.va[i]))
+			l.torn_tasks += still_listed(&l, list.va[i]);
+		else if (l.task.pid)	/* 0: the idle task */
+			look_at_task(&l);
+	}
+	task_list_free(&list);
+	end(&l, ret_done);
+	objects_sweep_end(&in->objects, ret_done->status == DONE_COMPLETE);
+	return l.sink_error;
+}
+
+/* ---- probe ---- */
+
+static void set_probed(struct m_probed *p, enum probe_state state, const char *why)
+{
+	p->state = state;
+	snprintf(p->why, sizeof(p->why), "%s", why);
+}
+
+void probe_task(struct introspector *in, uint32_t pid, uint64_t start_ns,
+		struct m_probed *ret_probed)
+{
+	struct task_list list;
+	struct look l;
+	bool unread = false;
+
+	*ret_probed = (struct m_probed){ .pid = pid, .start_ns = start_ns };
+	begin(&l, in, NULL, LOOK_BUDGET_MS);
+	l.list_error = task_list_read(l.k, &list);
+	set_probed(ret_probed, PROBE_GONE, "");
+	for (uint32_t i = 0; i < list.n; i++) {
+		if (!read_task(&l, list.va[i])) {
+			unread = unread || still_listed(&l, list.va[i]);
+		} else if (l.task.pid == pid && l.task.start_ns == start_ns) {
+			set_probed(ret_probed, l.task.dying ? PROBE_DYING : PROBE_RUNNING, "");
+			unread = false;
+			l.list_error = 0;
+			break;
+		}
+	}
+	if (unread || l.list_error || in->mem->expired || in->gone)
+		set_probed(ret_probed, PROBE_UNKNOWN, "the task list could not be read in full");
+	task_list_free(&list);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the role does: look at the process behind a CR3, sweep all of them, say
+ * whether one still lives.  What a look finds goes to a sink, in this order
+ * for each process: the task, then each of its code objects not sent before,
+ * each followed by its use.
+ */
+#ifndef WARDEN_LOOK_H
+#define WARDEN_LOOK_H
+
+#include "introspect/objects.h"
+#include "introspect/tasks.h"
+
+#define LOOK_BUDGET_MS 15000u
+#define SWEEP_BUDGET_MS 60000u
+
+/* A callback that returns nonzero ends the look. */
+struct look_sink {
+	int (*task)(void *ctx, const struct m_task *task);
+	int (*object)(void *ctx, const struct m_object *object, int fd);
+	int (*uses)(void *ctx, const struct m_uses *uses);
+	void *ctx;
+};
+
+struct introspector {
+	struct guest_memory *mem;
+	struct kernel kernel;
+	struct object_table objects;
+	struct m_kernel state;
+	uint64_t retry_ns;		/* not before: discovery is tried again */
+	uint64_t failing_since_ns;
+	bool gone;			/* the guest is no more */
+};
+
+int introspector_init(struct introspector *in, struct guest_memory *mem);
+void introspector_free(struct introspector *in);
+
+/*
+ * Discovers the kernel, or checks that it is still the one.  True if it can be
+ * walked.  in->state says what is known; *ret_changed that it is news.
+ */
+bool introspector_ready(struct introspector *in, bool *ret_changed);
+
+/* These need introspector_ready.  0, or what a callback returned. */
+int look_at_cr3(struct introspector *in, uint64_t cr3, const struct look_sink *sink,
+		struct m_done *ret_done);
+int look_at_all(struct introspector *in, bool resend, const struct look_sink *sink,
+		struct m_done *ret_done);
+
+void probe_task(struct introspector *in, uint32_t pid, uint64_t start_ns,
+		struct m_probed *ret_probed);
+
+#endif

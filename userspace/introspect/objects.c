@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/objects.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+#define COPY_ATTEMPTS 3
+#define MAX_LOAD (OBJECT_SLOTS / 4 * 3)
+
+/* ---- the table: open addressing, nothing removed one by one ---- */
+
+static uint32_t slot_of(const struct object_table *t, uint64_t owner, uint64_t place)
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint64_t key[2] = { owner, place };
+	uint32_t slot;
+
+	/* Keyed: the guest chooses owners and places. */
+	crypto_shorthash(hash, (const uint8_t *)key, sizeof(key), t->content.key);
+	memcpy(&slot, hash, sizeof(slot));
+	return slot % OBJECT_SLOTS;
+}
+
+static struct object **find_slot(struct object_table *t, uint64_t owner, uint64_t place)
+{
+	uint32_t at = slot_of(t, owner, place);
+
+	while (t->slot[at] && (t->slot[at]->owner != owner || t->slot[at]->place != place))
+		at = (at + 1) % OBJECT_SLOTS;
+	return &t->slot[at];
+}
+
+static void object_free(struct object *o)
+{
+	free(o->identity);
+	free(o);
+}
+
+/* Rebuilds the table with those last used in this sweep or later. */
+static void keep_used_since(struct object_table *t, uint32_t sweep)
+{
+	struct object **old = malloc(sizeof(t->slot));
+	const bool all = !old;
+
+	if (old)
+		memcpy(old, t->slot, sizeof(t->slot));
+	for (uint32_t i = 0; all && i < OBJECT_SLOTS; i++)
+		if (t->slot[i])
+			object_free(t->slot[i]);
+	memset(t->slot, 0, sizeof(t->slot));
+	t->count = 0;
+	for (uint32_t i = 0; old && i < OBJECT_SLOTS; i++) {
+		if (!old[i])
+			continue;
+		if (old[i]->used < sweep) {
+			object_free(old[i]);
+			continue;
+		}
+		*find_slot(t, old[i]->owner, old[i]->place) = old[i];
+		t->count++;
+	}
+	free(old);
+}
+
+static struct object *new_object(struct object_table *t, const struct object_source *s)
+{
+	struct object *o;
+
+	/* Full: start afresh.  Objects are then sent again, never skipped. */
+	if (t->count >= MAX_LOAD)
+		objects_forget(t);
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return NULL;
+	o->owner = s->owner;
+	o->place = s->place;
+	*find_slot(t, s->owner, s->place) = o;
+	t->count++;
+	return o;
+}
+
+int objects_init(struct object_table *t, struct guest_memory *mem)
+{
+	memset(t, 0, sizeof(*t));
+	t->next_id = 1;
+	return content_init(&t->content, mem);
+}
+
+void objects_free(struct object_table *t)
+{
+	objects_forget(t);
+	content_free(&t->content);
+}
+
+void objects_forget(struct object_table *t)
+{
+	for (uint32_t i = 0; i < OBJECT_SLOTS; i++) {
+		if (t->slot[i])
+			object_free(t->slot[i]);
+		t->slot[i] = NULL;
+	}
+	t->count = 0;
+}
+
+void objects_sweep_begin(struct object_table *t, bool resend)
+{
+	t->sweep++;
+	t->sweeping = true;
+	t->resend = resend;
+}
+
+void objects_sweep_end(struct object_table *t, bool complete)
+{
+	t->sweeping = false;
+	t->resend = false;
+	if (complete)
+		keep_used_since(t, t->sweep);
+}
+
+/* ---- content ---- */
+
+static bool signs_equal(const struct object_signs *a, const struct object_signs *b)
+{
+	return a->size == b->size && a->mtime_sec == b->mtime_sec &&
+	       a->mtime_nsec == b->mtime_nsec && a->nrpages == b->nrpages;
+}
+
+/* Good enough as it is: hashed in this sweep, or unchanged for a look. */
+static bool fresh(const struct object_table *t, const struct object *o,
+		  const struct object_source *s)
+{
+	if (t->sweeping)
+		return o->sweep == t->sweep;
+	/* Memory has no signs of its own: it is hashed at every look. */
+	return s->kind != OBJECT_ANON && signs_equal(&o->signs, &s->signs);
+}
+
+static int fill_map(const struct kernel *k, const struct object_source *s, struct page_map *map)
+{
+	int r = page_map_init(map, (s->content_size + FRAME_SIZE - 1) / FRAME_SIZE);
+
+	if (!r)
+		r = s->fill(k, s->ctx, map);
+	return r;
+}
+
+/* Keeps of map what other has in the same place. */
+static void intersect(struct page_map *map, const struct page_map *other)
+{
+	for (uint32_t i = 0; i < map->pages; i++)
+		if (map->frame[i] != NO_FRAME && map->frame[i] != other->frame[i]) {
+			map->frame[i] = NO_FRAME;
+			map->resident--;
+		}
+}
+
+/* Does the object still lie in the same frames?  Takes out those that moved. */
+static int still_there(const struct kernel *k, const struct object_source *s, struct page_map *map)
+{
+	struct page_map now = { 0 };
+	uint32_t before = map->resident;
+	int r;
+
+	memory_refresh(k->mem);
+	r = fill_map(k, s, &now);
+	if (!r)
+		intersect(map, &now);
+	page_map_free(&now);
+	return r ? r : before == map->resident ? 0 : -EAGAIN;
+}
+
+/*
+ * A copy during which no page moved: the guest runs, and a frame given away
+ * while it is copied would show another file's bytes.  After the last attempt
+ * the pages that stayed are copied alone.
+ */
+static int copy_stable(struct object_table *t, const struct kernel *k,
+		       const struct object_source *s, struct page_map *map, int *ret_fd,
+		       uint8_t *hash)
+{
+	for (int i = 0;; i++) {
+		autofd int fd = content_create(s->content_size);
+		int r = fd < 0 ? fd : content_pass(&t->content, map, s->content_size, fd, hash);
+
+		if (!r && i < COPY_ATTEMPTS)
+			r = still_there(k, s, map);
+		if (r == -EAGAIN)
+			continue;
+		if (!r)
+			r = content_seal(fd);
+		if (!r)
+			*ret_fd = util_steal_fd(&fd);
+		return r;
+	}
+}
+
+static int send_object(const struct object_source *s, const struct object_sink *sink, uint64_t id,
+		       const struct page_map *map, int fd)
+{
+	uint64_t bytes = (uint64_t)map->resident * FRAME_SIZE;
+	struct m_object m = {
+		.object = id,
+		.kind = s->kind,
+		.size = s->content_size,
+		.resident = MIN(bytes, s->content_size),
+	};
+
+	snprintf(m.path, sizeof(m.path), "%s", s->path);
+	return sink->send(sink->ctx, &m, fd);
+}
+
+static int copy_and_send(struct object_table *t, const struct kernel *k,
+			 const struct object_source *s, const struct object_sink *sink,
+			 struct object *o, struct page_map *map)
+{
+	uint8_t hash[CONTENT_HASH_BYTES];
+	autofd int fd = -1;
+	uint64_t id;
+	int r = copy_stable(t, k, s, map, &fd, hash);
+
+	if (r)
+		return r;
+	id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 ? o->id : t->next_id++;
+	if (map->resident)
+		r = send_object(s, sink, id, map, fd);
+	else
+		id = 0;
+	if (r)
+		return r;
+	o->id = id;
+	memcpy(o->hash, hash, sizeof(hash));
+	return 0;
+}
+
+static int make_identity(struct object_table *t, const struct object_source *s,
+			 struct object *o, const struct page_map *map)
+{
+	int r;
+
+	o->identity = calloc(1, sizeof(*o->identity));
+	if (!o->identity)
+		return -ENOMEM;
+	r = content_identity(&t->content, map, s->content_size, o->identity);
+	if (r) {
+		free(o->identity);
+		o->identity = NULL;
+	}
+	return r == -ENODATA ? 0 : r;
+}
+
+static int update(struct object_table *t, const struct kernel *k, const struct object_source *s,
+		  const struct object_sink *sink, struct object *o)
+{
+	struct page_map map = { 0 };
+	uint8_t hash[CONTENT_HASH_BYTES];
+	bool same = false;
+	int r = fill_map(k, s, &map);
+
+	/* What was never sent is copied at once, without hashing it first. */
+	if (!r && o->id) {
+		r = content_pass(&t->content, &map, s->content_size, -1, hash);
+		same = memcmp(hash, o->hash, sizeof(hash)) == 0;
+	}
+	if (!r && !same) {
+		free(o->identity);
+		o->identity = NULL;
+	}
+	if (!r && (!same || (t->resend && o->sweep != t->sweep)))
+		r = copy_and_send(t, k, s, sink, o, &map);
+	if (!r && s->want_identity && !o->identity)
+		r = make_identity(t, s, o, &map);
+	page_map_free(&map);
+	if (r)
+		return r;
+	o->signs = s->signs;
+	o->sweep = t->sweep;
+	return 0;
+}
+
+int object_get(struct object_table *t, const struct kernel *k, const struct object_source *source,
+	       const struct object_sink *sink, struct object **ret_object)
+{
+	struct object *o = *find_slot(t, source->owner, source->place);
+	bool known = o;
+	int r = 0;
+
+	if (!o)
+		o = new_object(t, source);
+	if (!o)
+		return -ENOMEM;
+	if (!known || !fresh(t, o, source) || (source->want_identity && !o->identity))
+		r = update(t, k, source, sink, o);
+	if (r) {
+		/* Half known is not known: the next look starts over. */
+		o->signs = (struct object_signs){ .size = UINT64_MAX };
+		o->sweep = 0;
+		return r;
+	}
+	o->used = t->sweep;
+	*ret_object = o;
+	return 0;
+}

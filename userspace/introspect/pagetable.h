@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* x86-64 page tables of a guest, 4 and 5 levels. */
+#ifndef WARDEN_PAGETABLE_H
+#define WARDEN_PAGETABLE_H
+
+#include "introspect/memory.h"
+
+#define PTE_PRESENT (1ull << 0)
+#define PTE_WRITE (1ull << 1)
+#define PTE_USER (1ull << 2)
+#define PTE_LARGE (1ull << 7)
+#define PTE_NX (1ull << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+#define TLB_ENTRIES 4096u
+
+/* Translations already made, valid for one generation of the memory's cache. */
+struct tlb {
+	struct tlb_entry {
+		uint64_t root, page, pa;
+		uint32_t generation;
+	} entry[TLB_ENTRIES];
+};
+
+struct address_space {
+	struct guest_memory *mem;
+	struct tlb *tlb;		/* may be NULL; may be shared */
+	uint64_t root;			/* physical address of the top table */
+	unsigned levels;		/* 4 or 5 */
+};
+
+/* A leaf of the tables.  size: 4 KiB, 2 MiB or 1 GiB. */
+struct mapping {
+	uint64_t va, pa, size;
+	bool write, user, nx;
+};
+
+/* Physical address of va.  -EFAULT not mapped, or an errno of memory_read. */
+int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa);
+
+/* All len bytes or nothing. */
+int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len);
+int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value);
+
+/*
+ * A NUL-terminated text of at most size - 1 bytes; longer ones are cut.
+ * Returns its length or -errno.
+ */
+int virt_read_text(const struct address_space *as, uint64_t va, char *buf, size_t size);
+
+/*
+ * Calls fn for the leaves within [lo, hi), in order; fn returns 0 to go on.
+ * NX of the top level is ignored below 2^63: KPTI sets it in the kernel's copy
+ * of user entries.  Tables that cannot be read are skipped.  Stops with -E2BIG
+ * after max_tables tables, with -ETIME, -ENODEV, or what fn returned.
+ */
+int page_leaves(const struct address_space *as, uint64_t lo, uint64_t hi, unsigned max_tables,
+		int (*fn)(void *ctx, const struct mapping *leaf), void *ctx);
+
+#endif
