@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Typed records inside a session.  Decoding is strict: exact length, no value
+ * out of range, nothing left over.  A record that does not decode ends the
+ * session.
+ */
+#ifndef WARDEN_RECORD_H
+#define WARDEN_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "warden/wire.h"
+
+struct record_login {
+	uint64_t capabilities;
+	uint8_t nonce[WIRE_NONCE];
+};
+
+struct record_range {
+	uint32_t first_page, pages;
+};
+
+struct record_order {
+	uint32_t verb;
+	uint64_t order;
+	uint8_t nonce[WIRE_NONCE];
+	uint32_t pid;
+	uint64_t start_ns;
+	uint8_t exe_hash[WIRE_HASH];
+	uint32_t nranges;
+	struct record_range range[WIRE_ORDER_RANGES];
+};
+
+struct record_result {
+	uint32_t status;
+	uint64_t order;
+	uint8_t nonce[WIRE_NONCE];
+	char detail[WIRE_DETAIL_MAX + 1];
+};
+
+/* The largest record that this version sends. */
+#define RECORD_MAX (WIRE_ORDER_BASE + 8 * WIRE_ORDER_RANGES)
+
+/* Each writes to out (RECORD_MAX bytes) and returns the length. */
+size_t record_put_login(uint8_t *out, const struct record_login *login);
+size_t record_put_order(uint8_t *out, const struct record_order *order);
+size_t record_put_result(uint8_t *out, const struct record_result *result);
+size_t record_put_ping(uint8_t *out, uint8_t type, uint64_t value);
+
+/* False unless it is one whole record of that type. */
+bool record_get_login(const uint8_t *record, size_t len, struct record_login *ret);
+bool record_get_order(const uint8_t *record, size_t len, struct record_order *ret);
+bool record_get_result(const uint8_t *record, size_t len, struct record_result *ret);
+bool record_get_ping(const uint8_t *record, size_t len, uint8_t type, uint64_t *ret_value);
+
+#endif
