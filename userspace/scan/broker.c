@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "scan/broker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+#include "scan/content.h"
+#include "scan/pool.h"
+#include "scan/verdicts.h"
+
+#define CACHED_VERDICTS 65536
+
+struct job {
+	bool used, running;
+	uint64_t order;			/* of arrival */
+	uint64_t id;			/* the engine's */
+	uint64_t start_us;
+	uint32_t profile;
+	int fd;
+	uint64_t size;
+	uint8_t hash[HASH_BYTES];
+};
+
+struct broker {
+	int engine, loader;
+	bool loaded;			/* database below is known */
+	struct m_database database;
+	struct verdicts *verdicts;
+	struct pool pool;
+	uint64_t arrivals;
+	struct job job[SCAN_OUTSTANDING];
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
+}
+
+static struct verdict_key key_of(const struct broker *b, const struct job *j)
+{
+	struct verdict_key key = {
+		.profile = j->profile,
+		.epoch = b->database.epoch,
+		.engine = b->database.engine,
+	};
+
+	memcpy(key.hash, j->hash, sizeof(key.hash));
+	return key;
+}
+
+/* What a worker says beyond verdict and name is not taken from it. */
+static void answer(struct broker *b, struct job *j, const struct m_verdict *from)
+{
+	struct m_verdict v = {
+		.verdict = from->verdict,
+		.cached = from->cached,
+		.bytes = j->size,
+		.elapsed_us = now_us() - j->start_us,
+	};
+
+	memcpy(v.hash, j->hash, sizeof(v.hash));
+	memcpy(v.name, from->name, sizeof(v.name));
+	if (msg_post(b->engine, &msg_verdict, j->id, &v, -1))
+		exit(0);		/* the engine is gone */
+	if (j->fd >= 0)
+		close(j->fd);
+	j->used = false;
+}
+
+static void answer_not_scanned(struct broker *b, struct job *j, const char *why)
+{
+	struct m_verdict v = { .verdict = VERDICT_NOT_SCANNED };
+
+	snprintf(v.name, sizeof(v.name), "%s", why);
+	answer(b, j, &v);
+}
+
+static void on_done(void *context, uint32_t job, const struct m_verdict *verdict)
+{
+	struct broker *b = context;
+	struct job *j = &b->job[job];
+	struct verdict_key key = key_of(b, j);
+	struct m_verdict fresh = *verdict;
+
+	fresh.cached = 0;
+	verdicts_add(b->verdicts, &key, &fresh);
+	answer(b, j, &fresh);
+}
+
+/* Answered at once: refused, empty, or known.  True if so. */
+static bool answer_early(struct broker *b, struct job *j)
+{
+	struct verdict_key key = key_of(b, j);
+	struct m_verdict v = { .verdict = VERDICT_CLEAN };
+	char why[TEXT_WHY];
+
+	if (!b->database.ready) {
+		snprintf(why, sizeof(why), "database refused: %.*s",
+			 (int)sizeof(why) - 20, b->database.why);
+		answer_not_scanned(b, j, why);
+		return true;
+	}
+	if (j->size && !verdicts_find(b->verdicts, &key, &v))
+		return false;
+	v.cached = j->size != 0;
+	answer(b, j, &v);
+	return true;
+}
+
+static struct job *oldest_waiting(struct broker *b)
+{
+	struct job *oldest = NULL;
+
+	for (size_t i = 0; i < SCAN_OUTSTANDING; i++) {
+		struct job *j = &b->job[i];
+
+		if (j->used && !j->running && (!oldest || j->order < oldest->order))
+			oldest = j;
+	}
+	return oldest;
+}
+
+/* All wait until the databases are loaded or refused. */
+static void dispatch(struct broker *b)
+{
+	struct job *j;
+
+	while (b->loaded && (j = oldest_waiting(b))) {
+		if (answer_early(b, j))
+			continue;
+		if (!pool_give(&b->pool, j - b->job, j->profile, j->fd))
+			return;
+		j->running = true;
+	}
+}
+
+static struct job *free_job(struct broker *b)
+{
+	for (size_t i = 0; i < SCAN_OUTSTANDING; i++)
+		if (!b->job[i].used)
+			return &b->job[i];
+	return NULL;
+}
+
+static void admit(struct broker *b, struct job *j)
+{
+	char why[TEXT_WHY];
+	int r;
+
+	if (content_check(j->fd, j->profile, &j->size, why))
+		return answer_not_scanned(b, j, why);
+	r = content_hash(j->fd, j->size, j->hash);
+	if (r) {
+		snprintf(why, sizeof(why), "content: %s", strerror(-r));
+		answer_not_scanned(b, j, why);
+	}
+}
+
+static void on_engine(struct broker *b, struct job *j)
+{
+	struct m_scan scan;
+	struct msg m;
+	int r = msg_recv(b->engine, &m, MSG_DONTWAIT);
+
+	if (r == -EAGAIN)
+		return;
+	if (r == 0 || r == -ECONNRESET)
+		exit(0);
+	if (r < 0 || !msg_decode(&m, &msg_scan, &scan))
+		fatal("the engine sent nonsense");
+	*j = (struct job) {
+		.used = true,
+		.order = b->arrivals++,
+		.id = m.id,
+		.start_us = now_us(),
+		.profile = scan.profile,
+		.fd = msg_take_fd(&m),
+	};
+	admit(b, j);
+}
+
+static void on_database(struct broker *b, const struct msg *m)
+{
+	if (b->loaded || !msg_decode(m, &msg_database, &b->database))
+		fatal("the loader sent nonsense");
+	b->loaded = true;
+	if (msg_post(b->engine, &msg_database, 0, &b->database, -1))
+		exit(0);
+	if (b->database.ready)
+		pool_start(&b->pool);
+}
+
+static void on_loader(struct broker *b)
+{
+	struct msg m;
+	int r = msg_recv(b->loader, &m, MSG_DONTWAIT);
+
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0)
+		fatal("the loader ended");
+	if (m.type == M_DATABASE)
+		on_database(b, &m);
+	else
+		pool_arrival(&b->pool, &m);
+	msg_release(&m);
+}
+
+enum { ENGINE, LOADER, WORKERS };
+
+static void serve_once(struct broker *b)
+{
+	struct pollfd fds[WORKERS + POOL_MAX_WORKERS];
+	struct job *room;
+	int timeout;
+
+	dispatch(b);
+	timeout = pool_expire(&b->pool);
+	room = free_job(b);
+	/* An engine that asks too much waits; its end is seen all the same. */
+	fds[ENGINE] = (struct pollfd) { .fd = b->engine, .events = room ? POLLIN : 0 };
+	fds[LOADER] = (struct pollfd) { .fd = b->loader, .events = POLLIN };
+	pool_poll(&b->pool, fds + WORKERS);
+	if (poll(fds, WORKERS + b->pool.size, timeout) < 0 && errno != EINTR)
+		fatal("poll: %s", strerror(errno));
+	if (fds[LOADER].revents)
+		on_loader(b);
+	pool_serve(&b->pool, fds + WORKERS);
+	if (fds[ENGINE].revents & POLLIN)
+		on_engine(b, room);
+	else if (fds[ENGINE].revents)
+		exit(0);
+}
+
+noreturn void broker_serve(int engine, int loader, const struct config *config)
+{
+	static struct broker b;
+
+	b.engine = engine;
+	b.loader = loader;
+	b.verdicts = verdicts_new(CACHED_VERDICTS);
+	if (!b.verdicts)
+		fatal("no memory for verdicts");
+	pool_init(&b.pool, loader, config->workers, config->scan_seconds);
+	b.pool.done = on_done;
+	b.pool.context = &b;
+	for (;;)
+		serve_once(&b);
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Files are loaded one by one, not by cl_load of the folder: only so can a
+ * refusal name its file, and may a file be empty.  The order is that of
+ * libclamav for a folder: what ignores signatures before those it ignores,
+ * then the daily set, then certificates, then the rest.
+ */
+#include "scan/databases.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/crypto.h"
+#include "lib/log.h"
+#include "lib/util.h"
+#include "scan/content.h"
+
+#define MAX_DATABASES 1024
+
+struct database {
+	char *name;
+	off_t size;
+};
+
+struct folder {
+	int fd;
+	size_t count;
+	struct database file[MAX_DATABASES];
+};
+
+static void refuse(struct m_database *info, const char *file, const char *why)
+{
+	char text[2 * TEXT_WHY];
+
+	snprintf(text, sizeof(text), "%s: %s", file, why);
+	info->ready = 0;
+	text_escape(info->why, sizeof(info->why), text, strlen(text));
+}
+
+static const char *extension(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot != name ? dot + 1 : "";
+}
+
+static bool is_database(const char *name)
+{
+	static const char *const known[] = {
+		"cat", "cbc", "cdb", "cfg", "cld", "crb", "cud", "cvd", "db", "fp",
+		"ftm", "gdb", "hdb", "hdu", "hsb", "hsu", "idb", "ign", "ign2",
+		"imp", "ioc", "ldb", "ldu", "mdb", "mdu", "msb", "msu", "ndb",
+		"ndu", "pdb", "pwdb", "sdb", "sfp", "wdb", "yar", "yara", "zmd",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcasecmp(extension(name), known[i]))
+			return true;
+	return false;
+}
+
+static int rank(const char *name)
+{
+	if (!strncasecmp(extension(name), "ign", 3))
+		return 0;
+	if (!strncasecmp(name, "daily.", 6))
+		return 1;
+	return strcasecmp(extension(name), "crb") ? 3 : 2;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct database *x = a, *y = b;
+	int by_rank = rank(x->name) - rank(y->name);
+
+	return by_rank ? by_rank : strcmp(x->name, y->name);
+}
+
+static void folder_release(struct folder *folder)
+{
+	for (size_t i = 0; i < folder->count; i++)
+		free(folder->file[i].name);
+	folder->count = 0;
+	if (folder->fd >= 0)
+		close(folder->fd);
+}
+
+/* False and *ret_why if this file of the folder cannot be taken. */
+static bool folder_add(struct folder *folder, const char *name, const char **ret_why)
+{
+	struct stat st;
+
+	if (fstatat(folder->fd, name, &st, 0)) {
+		*ret_why = strerror(errno);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode) || folder->count == MAX_DATABASES) {
+		*ret_why = S_ISREG(st.st_mode) ? "one file too many" : "not a file";
+		return false;
+	}
+	folder->file[folder->count].size = st.st_size;
+	folder->file[folder->count].name = strdup(name);
+	*ret_why = "no memory";
+	return folder->file[folder->count].name && ++folder->count;
+}
+
+static bool folder_list(struct folder *folder, const char *path, struct m_database *info)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	const char *why = "";
+	bool good = true;
+
+	folder->count = 0;
+	folder->fd = dir ? fcntl(dirfd(dir), F_DUPFD_CLOEXEC, 0) : -1;
+	if (folder->fd < 0) {
+		refuse(info, "folder", strerror(errno));
+		return false;
+	}
+	while (good && (e = readdir(dir)))
+		if (is_database(e->d_name) && !(good = folder_add(folder, e->d_name, &why)))
+			refuse(info, e->d_name, why);
+	closedir(dir);
+	qsort(folder->file, folder->count, sizeof(folder->file[0]), compare);
+	return good;
+}
+
+static int hash_file(crypto_generichash_state *state, int folder, const struct database *file)
+{
+	static uint8_t block[256 << 10];
+	uint64_t size = file->size;
+	autofd int fd = openat(folder, file->name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	crypto_generichash_update(state, (const uint8_t *)file->name, strlen(file->name) + 1);
+	crypto_generichash_update(state, (const uint8_t *)&size, sizeof(size));
+	while ((n = read(fd, block, sizeof(block))) > 0)
+		crypto_generichash_update(state, block, n);
+	return n < 0 ? -errno : 0;
+}
+
+/* The epoch: equal only for the same names and bytes. */
+static bool folder_hash(const struct folder *folder, struct m_database *info)
+{
+	crypto_generichash_state state;
+	uint8_t hash[HASH_BYTES];
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	for (size_t i = 0; i < folder->count; i++) {
+		int r = hash_file(&state, folder->fd, &folder->file[i]);
+
+		if (r) {
+			refuse(info, folder->file[i].name, strerror(-r));
+			return false;
+		}
+	}
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	hex_encode(info->epoch, hash, sizeof(hash));
+	return true;
+}
+
+/* libclamav's last complaint says more than its error code. */
+static char last_message[TEXT_WHY];
+
+static void on_message(enum cl_msg severity, const char *full, const char *text, void *context)
+{
+	size_t len = strcspn(text, "\n");
+
+	/* "Can't load FILE" follows the reason and repeats what we say. */
+	if (severity != CL_MSG_ERROR || !strncmp(text, "Can't load", 10))
+		return;
+	len = MIN(len, sizeof(last_message) - 1);
+	memcpy(last_message, text, len);
+	last_message[len] = '\0';
+}
+
+static bool load_files(struct cl_engine *engine, const char *path,
+		       const struct folder *folder, struct m_database *info)
+{
+	unsigned signatures = 0;
+
+	for (size_t i = 0; i < folder->count; i++) {
+		const struct database *f = &folder->file[i];
+		char file[PATH_MAX];
+		cl_error_t r;
+
+		if (!f->size)		/* libclamav calls it malformed */
+			continue;
+		snprintf(file, sizeof(file), "%s/%s", path, f->name);
+		last_message[0] = '\0';
+		r = cl_load(file, engine, &signatures, CL_DB_STDOPT);
+		if (r != CL_SUCCESS) {
+			refuse(info, f->name, last_message[0] ? last_message : cl_strerror(r));
+			return false;
+		}
+	}
+	info->signatures = signatures;
+	return true;
+}
+
+/*
+ * Marks that this content was looked at at all: libclamav answers "clean" for
+ * what it never opened, and its count of scanned bytes is 0 below 4096.
+ */
+static cl_error_t on_scan(int fd, const char *type, void *context)
+{
+	*(bool *)context = true;
+	return CL_CLEAN;
+}
+
+static bool configure(struct cl_engine *engine, const char *tmpdir, uint32_t scan_seconds)
+{
+	static const struct { enum cl_engine_field field; long long value; } limits[] = {
+		/* It ignores scan options and is keyed by MD5; ours does not. */
+		{ CL_ENGINE_DISABLE_CACHE, 1 },
+		{ CL_ENGINE_MAX_FILESIZE, CONTENT_FILE_MAX },
+		{ CL_ENGINE_MAX_SCANSIZE, 2 * CONTENT_FILE_MAX },
+		{ CL_ENGINE_PCRE_MAX_FILESIZE, CONTENT_FILE_MAX },
+		/* No executable memory in the jail, so no JIT. */
+		{ CL_ENGINE_BYTECODE_MODE, CL_BYTECODE_MODE_INTERPRETER },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (cl_engine_set_num(engine, limits[i].field, limits[i].value))
+			return false;
+	if (cl_engine_set_num(engine, CL_ENGINE_MAX_SCANTIME, scan_seconds * 1000ll) ||
+	    cl_engine_set_str(engine, CL_ENGINE_TMPDIR, tmpdir))
+		return false;
+	cl_engine_set_clcb_pre_scan(engine, on_scan);
+	return true;
+}
+
+static struct cl_engine *build(const char *path, const struct folder *folder,
+			       const char *tmpdir, uint32_t scan_seconds,
+			       struct m_database *info)
+{
+	struct cl_engine *engine = cl_engine_new();
+
+	if (engine && configure(engine, tmpdir, scan_seconds) &&
+	    load_files(engine, path, folder, info)) {
+		cl_error_t r = cl_engine_compile(engine);
+
+		if (r == CL_SUCCESS)
+			return engine;
+		refuse(info, "all", cl_strerror(r));
+	}
+	if (engine)
+		cl_engine_free(engine);
+	if (!info->why[0])
+		refuse(info, "libclamav", "no engine");
+	return NULL;
+}
+
+void databases_engine_name(char ret_name[TEXT_NAME])
+{
+	snprintf(ret_name, TEXT_NAME, "libclamav %s", cl_retver());
+}
+
+struct cl_engine *databases_load(const char *path, const char *tmpdir,
+				 uint32_t scan_seconds, struct m_database *ret_info)
+{
+	struct folder *folder = malloc(sizeof(*folder));
+	struct cl_engine *engine = NULL;
+
+	memset(ret_info, 0, sizeof(*ret_info));
+	databases_engine_name(ret_info->engine);
+	if (!folder)
+		return NULL;
+	cl_set_clcb_msg(on_message);
+	if (folder_list(folder, path, ret_info) && folder_hash(folder, ret_info))
+		engine = build(path, folder, tmpdir, scan_seconds, ret_info);
+	ret_info->ready = engine != NULL;
+	if (engine && !folder->count)
+		snprintf(ret_info->why, TEXT_WHY, "no database file: nothing can be found");
+	else if (engine && !ret_info->signatures)
+		snprintf(ret_info->why, TEXT_WHY, "no signature: nothing can be found");
+	folder_release(folder);
+	free(folder);
+	return engine;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The workers, as the broker sees them: processes that may lie, hang or die.
+ * Every content given to one comes back through done exactly once.
+ */
+#ifndef WARDEN_SCAN_POOL_H
+#define WARDEN_SCAN_POOL_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/messages.h"
+
+#define POOL_MAX_WORKERS 64
+
+struct worker {
+	int sock, pidfd;		/* -1: none, asked of the loader */
+	bool busy;
+	uint32_t job;
+	uint32_t scans;
+	uint64_t deadline_ms;		/* while busy */
+};
+
+struct pool {
+	int loader;
+	uint32_t size, scan_seconds;
+	uint32_t idle_deaths;		/* in a row */
+	int arriving;			/* socket of a worker whose pidfd is to come */
+	void (*done)(void *context, uint32_t job, const struct m_verdict *verdict);
+	void *context;
+	struct worker worker[POOL_MAX_WORKERS];
+};
+
+void pool_init(struct pool *pool, int loader, uint32_t size, uint32_t scan_seconds);
+
+/* Asks the loader for all workers; pool_arrival takes what it sends. */
+void pool_start(struct pool *pool);
+void pool_arrival(struct pool *pool, struct msg *m);
+
+/* False if no worker is idle.  fd stays the caller's. */
+bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd);
+
+/* One pollfd for each of pool->size workers, then their events. */
+void pool_poll(const struct pool *pool, struct pollfd *fds);
+void pool_serve(struct pool *pool, const struct pollfd *fds);
+
+/* Kills who is over time; ms until the next one, -1: nobody is busy. */
+int pool_expire(struct pool *pool);
+
+#endif
