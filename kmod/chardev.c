@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "chardev.h"
+
+#include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/ktime.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/kvm_warden.h>
+
+#include "guest.h"
+#include "kvm_glue.h"
+#include "memory.h"
+
+/* ---- a guest's fd ---- */
+
+static int guest_release(struct inode *inode, struct file *file)
+{
+	kw_guest_put(file->private_data);
+	return 0;
+}
+
+static __poll_t guest_poll(struct file *file, poll_table *wait)
+{
+	struct kw_guest *guest = file->private_data;
+
+	poll_wait(file, &guest->wait, wait);
+	return READ_ONCE(guest->gone) ? EPOLLHUP : 0;
+}
+
+static long guest_info(struct kw_guest *guest, void __user *arg)
+{
+	struct kvm_warden_guest_info info;
+
+	if (READ_ONCE(guest->gone))
+		return -ENODEV;
+	kw_guest_info(guest, &info);
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+/* What the vCPU's own thread last wrote, whole. */
+static void copy_regs(struct kw_vcpu *v, struct kvm_warden_regs *regs)
+{
+	unsigned int seq;
+	u64 taken;
+
+	do {
+		seq = read_seqcount_begin(&v->regs_seq);
+		*regs = v->regs;
+		taken = v->regs_time;
+	} while (read_seqcount_retry(&v->regs_seq, seq));
+	regs->vcpu = v->idx;
+	regs->age_ns = ktime_get_mono_fast_ns() - taken;
+}
+
+/* Asks for a new sample, and gives the vCPU 10 ms to exit. */
+static void wait_for_sample(struct kw_vcpu *v)
+{
+	int i;
+
+	if (!kw_glue_attached())
+		return;
+	WRITE_ONCE(v->want_regs, true);
+	for (i = 0; i < 20 && READ_ONCE(v->want_regs); i++)
+		usleep_range(400, 500);
+}
+
+static long guest_regs(struct kw_guest *guest, void __user *arg)
+{
+	struct kvm_warden_regs regs, in;
+	struct kw_vcpu *v;
+
+	if (copy_from_user(&in, arg, sizeof(in)))
+		return -EFAULT;
+	if (memchr_inv(in.reserved, 0, sizeof(in.reserved)) || in.reserved0)
+		return -EINVAL;
+	if (READ_ONCE(guest->gone))
+		return -ENODEV;
+	v = kw_guest_vcpu(guest, in.vcpu);
+	if (!v)
+		return -ENXIO;
+	if (v->opaque)
+		return -EPERM;
+	wait_for_sample(v);
+	if (!READ_ONCE(v->regs_time))
+		return -ENXIO;
+	copy_regs(v, &regs);
+	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+static long guest_memslots(struct kw_guest *guest, void __user *arg)
+{
+	struct kvm_warden_memslots request;
+	struct kvm_warden_memslot *slots;
+	struct file *file;
+	u32 room;
+	long r = 0;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	if (request.reserved || request.count > KVM_WARDEN_MAX_SLOTS)
+		return -EINVAL;
+	file = kw_guest_pin(guest);
+	if (!file)
+		return -ENODEV;
+	room = request.count;
+	slots = kvcalloc(max(room, 1u), sizeof(*slots), GFP_KERNEL);
+	if (!slots) {
+		r = -ENOMEM;
+		goto out_unpin;
+	}
+	request.count = kw_kvm_memslots(guest->kvm, slots, room);
+	if (copy_to_user(u64_to_user_ptr(request.slots), slots,
+			 sizeof(*slots) * min(room, request.count)) ||
+	    copy_to_user(arg, &request, sizeof(request)))
+		r = -EFAULT;
+	kvfree(slots);
+out_unpin:
+	fput(file);
+	return r;
+}
+
+static long guest_read(struct kw_guest *guest, void __user *arg)
+{
+	struct kvm_warden_read request;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	return kw_memory_read(guest, &request);
+}
+
+static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct kw_guest *guest = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_WARDEN_GUEST_INFO:
+		return guest_info(guest, user);
+	case KVM_WARDEN_REGS:
+		return guest_regs(guest, user);
+	case KVM_WARDEN_MEMSLOTS:
+		return guest_memslots(guest, user);
+	case KVM_WARDEN_READ:
+		return guest_read(guest, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations guest_fops = {
+	.owner = THIS_MODULE,
+	.release = guest_release,
+	.poll = guest_poll,
+	.unlocked_ioctl = guest_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* ---- the control device ---- */
+
+static int control_open(struct inode *inode, struct file *file)
+{
+	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+static long control_info(void __user *arg)
+{
+	struct kvm_warden_info info = {
+		.abi = KVM_WARDEN_ABI_VERSION,
+		.attached = kw_glue_attached(),
+		.features = KVM_WARDEN_FEATURE_SVM,
+		.guests = kw_guest_count(),
+	};
+
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long control_next_guest(void __user *arg)
+{
+	struct kvm_warden_guest_info info;
+	struct kw_guest *guest;
+
+	if (copy_from_user(&info, arg, sizeof(info)))
+		return -EFAULT;
+	guest = kw_guest_next(info.guest);
+	if (!guest)
+		return -ENOENT;
+	kw_guest_info(guest, &info);
+	kw_guest_put(guest);
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long control_open_guest(void __user *arg)
+{
+	struct kvm_warden_open request;
+	struct kw_guest *guest;
+	int fd;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	if (request.flags || request.reserved)
+		return -EINVAL;
+	guest = kw_guest_find(request.guest);
+	if (!guest)
+		return -ENOENT;
+	fd = anon_inode_getfd("kvm-warden-guest", &guest_fops, guest, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		kw_guest_put(guest);
+	return fd;
+}
+
+static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_WARDEN_GET_INFO:
+		return control_info(user);
+	case KVM_WARDEN_NEXT_GUEST:
+		return control_next_guest(user);
+	case KVM_WARDEN_OPEN_GUEST:
+		return control_open_guest(user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations control_fops = {
+	.owner = THIS_MODULE,
+	.open = control_open,
+	.unlocked_ioctl = control_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice control_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "kvm_warden",
+	.mode = 0600,
+	.fops = &control_fops,
+};
+
+int kw_chardev_init(void)
+{
+	return misc_register(&control_device);
+}
+
+void kw_chardev_exit(void)
+{
+	misc_deregister(&control_device);
+}

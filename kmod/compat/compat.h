@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between kernels, found by probe.sh in the target's headers:
+ * KW_HAVE_* say what a header has, never what its version is.
+ */
+#ifndef KW_COMPAT_H
+#define KW_COMPAT_H
+
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+
+#include "generated.h"
+
+#ifdef KW_HAVE_GUP_REMOTE_VMAS
+static inline long kw_gup_remote(struct mm_struct *mm, unsigned long start,
+				 unsigned long n, unsigned int flags,
+				 struct page **pages, int *locked)
+{
+	return get_user_pages_remote(mm, start, n, flags, pages, NULL, locked);
+}
+#else
+static inline long kw_gup_remote(struct mm_struct *mm, unsigned long start,
+				 unsigned long n, unsigned int flags,
+				 struct page **pages, int *locked)
+{
+	return get_user_pages_remote(mm, start, n, flags, pages, locked);
+}
+#endif
+
+#ifdef KW_HAVE_ARCH_RIP
+#define kw_cached_rip(vcpu) ((vcpu)->arch.rip)
+#else
+#define kw_cached_rip(vcpu) ((vcpu)->arch.regs[VCPU_REGS_RIP])
+#endif
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "debugfs.h"
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "guest.h"
+#include "svm.h"
+
+static struct dentry *folder;
+
+static void show_vcpu(struct seq_file *m, struct kw_guest *guest, struct kw_vcpu *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < KW_REASONS; i++)
+		if (v->reasons[i])
+			seq_printf(m, "%llu %u 0x%x %llu\n", guest->id, v->idx,
+				   svm_slot_reason(i), READ_ONCE(v->reasons[i]));
+}
+
+static int exits_show(struct seq_file *m, void *unused)
+{
+	struct kw_guest *guest;
+	struct kw_vcpu *v;
+	u64 id = 0;
+
+	seq_puts(m, "# guest vcpu reason exits\n");
+	while ((guest = kw_guest_next(id))) {
+		id = guest->id;
+		rcu_read_lock();
+		list_for_each_entry_rcu(v, &guest->vcpus, node)
+			show_vcpu(m, guest, v);
+		rcu_read_unlock();
+		kw_guest_put(guest);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(exits);
+
+void kw_debugfs_init(void)
+{
+	folder = debugfs_create_dir("kvm_warden", NULL);
+	debugfs_create_file("exits", 0400, folder, NULL, &exits_fops);
+}
+
+void kw_debugfs_exit(void)
+{
+	debugfs_remove(folder);
+}

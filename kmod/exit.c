@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hot path.  An exit of a vCPU that runs on where it ran before costs one
+ * comparison to find its state, three to see that nothing changed, and two
+ * counters.  Everything else is out of line.
+ */
+#include "exit.h"
+
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+#include <linux/ktime.h>
+
+#include "events.h"
+#include "guest.h"
+#include "kvm_glue.h"
+#include "svm.h"
+
+/* The vCPU that exited last on this CPU. */
+static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
+
+/* True once a second for an address space that shows itself all the time. */
+static bool address_space_is_new(struct kw_guest *guest, u64 cr3)
+{
+	struct kw_recent *r = &guest->recent[hash_64(cr3 >> PAGE_SHIFT, KW_RECENT_BITS)];
+	unsigned long now = jiffies;
+
+	if (READ_ONCE(r->cr3) == cr3 && time_before(now, READ_ONCE(r->when) + HZ))
+		return false;
+	WRITE_ONCE(r->cr3, cr3);
+	WRITE_ONCE(r->when, now);
+	return true;
+}
+
+static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
+				      const struct kw_backend *backend)
+{
+	write_seqcount_begin(&v->regs_seq);
+	v->regs.flags = 0;
+	if (kw_vcpu_in_nested_guest(vcpu))
+		v->regs.flags = KVM_WARDEN_REGS_GUEST_MODE;
+	else
+		backend->sample(vcpu, &v->regs);
+	v->regs_time = ktime_get_mono_fast_ns();
+	write_seqcount_end(&v->regs_seq);
+	WRITE_ONCE(v->want_regs, false);
+}
+
+static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
+					 const struct kw_backend *backend)
+{
+	u64 cr3 = backend->cr3(vcpu), lstar = backend->lstar(vcpu), idtr = backend->idtr(vcpu);
+	u32 reason = backend->reason(vcpu);
+
+	if (v->cr3 != cr3) {
+		v->cr3 = cr3;
+		if (address_space_is_new(v->guest, cr3))
+			kw_emit(v, KVM_WARDEN_EVENT_ADDRESS_SPACE, cr3, reason);
+		else
+			atomic64_inc(&v->guest->suppressed);
+	}
+	if (v->lstar != lstar) {
+		v->lstar = lstar;
+		kw_emit(v, KVM_WARDEN_EVENT_ENTRY_POINT, lstar, reason);
+	}
+	if (v->idtr != idtr) {
+		v->idtr = idtr;
+		kw_emit(v, KVM_WARDEN_EVENT_IDT, idtr, reason);
+	}
+}
+
+/* A nested guest's registers are its own, not our guest's. */
+static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu);
+
+static __always_inline void slow_path(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
+				      const struct kw_backend *backend)
+{
+	if (v->opaque)
+		return;
+	if (v->want_regs)
+		take_regs(v, vcpu, backend);
+	if (kw_vcpu_in_nested_guest(vcpu)) {
+		WRITE_ONCE(v->guest->flags, v->guest->flags | KVM_WARDEN_GUEST_NESTED);
+		return;
+	}
+	note_changes(v, vcpu, backend);
+}
+
+static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backend *backend,
+				    void (*slow)(struct kw_vcpu *, struct kvm_vcpu *))
+{
+	struct kw_vcpu *v = __this_cpu_read(kw_running);
+
+	if (unlikely(!v || v->vcpu != vcpu)) {
+		v = kw_vcpu_get(vcpu, backend);
+		if (!v)
+			return;
+		__this_cpu_write(kw_running, v);
+	}
+	v->exits++;
+	v->reasons[backend->reason_slot(backend->reason(vcpu))]++;
+	if (unlikely(v->cr3 != backend->cr3(vcpu) || v->lstar != backend->lstar(vcpu) ||
+		     v->idtr != backend->idtr(vcpu) || READ_ONCE(v->want_regs)))
+		slow(v, vcpu);
+}
+
+static const struct kw_backend svm_backend = {
+	.cr3 = svm_cr3,
+	.lstar = svm_lstar,
+	.idtr = svm_idtr,
+	.reason = svm_reason,
+	.reason_slot = svm_reason_slot,
+	.encrypted = svm_encrypted,
+	.sample = svm_sample,
+};
+
+static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
+{
+	if (kw_vcpu_is_current(v, vcpu))
+		slow_path(v, vcpu, &svm_backend);
+	else
+		__this_cpu_write(kw_running, NULL);
+}
+
+/* kvm_exit fires with preemption on or off, depending on the kernel. */
+void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
+{
+	preempt_disable_notrace();
+	on_exit(vcpu, &svm_backend, slow_path_svm);
+	preempt_enable_notrace();
+}
+
+void kw_exit_forget(struct kw_guest *guest)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct kw_vcpu **running = per_cpu_ptr(&kw_running, cpu);
+		struct kw_vcpu *v = READ_ONCE(*running);
+
+		/* If the CPU has moved on meanwhile, so much the better. */
+		if (v && v->guest == guest)
+			cmpxchg(running, v, NULL);
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What happens at every exit of every guest. */
+#ifndef KW_EXIT_H
+#define KW_EXIT_H
+
+#include <linux/types.h>
+
+struct kvm_vcpu;
+struct kw_guest;
+
+/* Attached to the kvm_exit tracepoint, one for each vendor. */
+void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
+
+/* No CPU remembers a vCPU of this guest afterwards. */
+void kw_exit_forget(struct kw_guest *guest);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guests that are tracked.  A guest begins at its first exit and ends when
+ * no file of its VMM refers to its VM any more.
+ */
+#ifndef KW_GUEST_H
+#define KW_GUEST_H
+
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/seqlock.h>
+#include <linux/wait.h>
+#include <uapi/linux/kvm_warden.h>
+
+#include "backend.h"
+
+struct file;
+struct kvm;
+struct kvm_vcpu;
+struct mm_struct;
+struct pid;
+
+/* Address spaces seen lately, so that one is announced once a second. */
+#define KW_RECENT_BITS 9
+
+struct kw_recent {
+	u64 cr3;
+	unsigned long when;		/* jiffies */
+};
+
+struct kw_guest {
+	u64 id;
+	struct kvm *kvm;		/* a key: dereferenced only while pinned */
+	struct mm_struct *mm;		/* mmgrab'ed: the pointer is not reused */
+	struct pid *vmm;
+	pid_t vmm_pid;
+	u32 flags;			/* KVM_WARDEN_GUEST_* */
+	bool gone;
+	refcount_t refs;
+	unsigned int fd_hint;
+	struct list_head node;		/* kw_guests */
+	struct list_head vcpus;		/* RCU; writers hold kw_guests_lock */
+	wait_queue_head_t wait;		/* woken when gone */
+	struct kobject kobj;		/* sysfs, while tracked */
+	bool has_kobj;
+	atomic64_t emitted, suppressed;
+	struct kw_recent recent[1 << KW_RECENT_BITS];
+};
+
+/*
+ * One vCPU's state.  Written by its own thread inside the exit probe alone;
+ * others read counters torn at worst, and regs under the sequence counter.
+ */
+struct kw_vcpu {
+	struct kvm_vcpu *vcpu;		/* a key */
+	struct kw_guest *guest;
+	u64 cr3, lstar, idtr;
+	u64 exits;
+	u64 reasons[KW_REASONS];
+	u32 idx;
+	bool opaque;			/* encrypted: counted, never sampled */
+	bool want_regs;			/* someone waits for a fresh sample */
+	seqcount_t regs_seq;
+	u64 regs_time;			/* ns, monotonic; 0: none yet */
+	struct kvm_warden_regs regs;
+	struct hlist_node hash;
+	struct list_head node;		/* kw_guest.vcpus */
+};
+
+int kw_guest_init(void);
+void kw_guest_exit(void);
+
+/* Exit probe: the state of this vCPU, made at its first exit; NULL: no memory. */
+struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
+
+/* True if this state is still that of the vCPU at this address. */
+bool kw_vcpu_is_current(struct kw_vcpu *v, struct kvm_vcpu *vcpu);
+
+/* A reference to the guest with this id, or to the next above it; or NULL. */
+struct kw_guest *kw_guest_find(u64 id);
+struct kw_guest *kw_guest_next(u64 id);
+void kw_guest_put(struct kw_guest *guest);
+
+unsigned int kw_guest_count(void);
+void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info);
+
+/* The VM's file for the time of an operation, or NULL once it is gone. */
+struct file *kw_guest_pin(struct kw_guest *guest);
+
+/* The vCPU of that index, or NULL.  Valid while the guest is referenced. */
+struct kw_vcpu *kw_guest_vcpu(struct kw_guest *guest, u32 idx);
+
+#endif

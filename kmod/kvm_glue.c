@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kvm_glue.h"
+
+#include <linux/anon_inodes.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sort.h>
+#include <linux/tracepoint.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/kvm_warden.h>
+
+#include "compat/compat.h"
+#include "exit.h"
+#include "guest.h"
+
+/* The facts were read from the target's BTF, the structs from its headers. */
+static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
+static_assert(offsetof(struct kvm, memslots) == FACT_KVM_MEMSLOTS_OFFSET);
+static_assert(offsetof(struct kvm, srcu) == FACT_KVM_SRCU_OFFSET);
+static_assert(offsetof(struct kvm_vcpu, kvm) == FACT_VCPU_KVM_OFFSET);
+static_assert(offsetof(struct kvm_vcpu, vcpu_idx) == FACT_VCPU_VCPU_IDX_OFFSET);
+static_assert(offsetof(struct kvm_vcpu, arch) == FACT_VCPU_ARCH_OFFSET);
+static_assert(__builtin_types_compatible_p(typeof(&kw_probe_exit_svm),
+					   fact_trace_kvm_exit),
+	      "the target's kvm_exit tracepoint has another prototype");
+
+/* ---- what a vCPU says ---- */
+
+struct kvm *kw_vcpu_kvm(struct kvm_vcpu *vcpu)
+{
+	return vcpu->kvm;
+}
+
+u32 kw_vcpu_index(struct kvm_vcpu *vcpu)
+{
+	return vcpu->vcpu_idx;
+}
+
+u64 kw_vcpu_rip(struct kvm_vcpu *vcpu)
+{
+	return kw_cached_rip(vcpu);
+}
+
+bool kw_vcpu_in_nested_guest(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.hflags & HF_GUEST_MASK;
+}
+
+struct mm_struct *kw_kvm_mm(struct kvm *kvm)
+{
+	return kvm->mm;
+}
+
+/* ---- attaching ---- */
+
+enum glue_state { WAITING, ATTACHED, REFUSED, SWITCHED_OFF };
+
+static const u8 kvm_build_id[] = FACT_KVM_BUILD_ID;
+static const u8 kvm_amd_build_id[] = FACT_KVM_AMD_BUILD_ID;
+
+/* Guards the four below, and attaching as such. */
+static DEFINE_MUTEX(glue_lock);
+static struct module *kvm_module;
+static struct tracepoint *kvm_exit_tp;
+static enum glue_state state = WAITING;
+static char refusal[160];
+static bool switched_on = true;
+
+/* A private struct of kernel/module/sysfs.c; its layout is checked. */
+struct module_notes_attrs {
+	struct kobject *dir;
+	unsigned int notes;
+	struct bin_attribute attrs[];
+};
+
+static_assert(offsetof(struct module_notes_attrs, dir) == FACT_NOTES_DIR_OFFSET);
+static_assert(offsetof(struct module_notes_attrs, notes) == FACT_NOTES_NOTES_OFFSET);
+static_assert(offsetof(struct module_notes_attrs, attrs) == FACT_NOTES_ATTRS_OFFSET);
+
+/* The module's build-id (20 bytes), or NULL. */
+static const u8 *find_build_id(struct module *mod)
+{
+	struct module_notes_attrs *notes = mod->notes_attrs;
+	unsigned int i;
+
+	if (!notes)
+		return NULL;
+	for (i = 0; i < notes->notes; i++) {
+		const struct bin_attribute *a = &notes->attrs[i];
+
+		/* namesz, descsz, type, "GNU\0", id */
+		if (!strcmp(a->attr.name, ".note.gnu.build-id") && a->size == 36)
+			return (u8 *)a->private + 16;
+	}
+	return NULL;
+}
+
+/*
+ * Offsets hold for one build of a module alone, and nothing else tells two
+ * builds of one release apart: neither vermagic nor symbol versions.
+ */
+static bool build_is_known(struct module *mod, const u8 *expected)
+{
+	const u8 *id = find_build_id(mod);
+
+	if (id && !memcmp(id, expected, 20))
+		return true;
+	if (id)
+		snprintf(refusal, sizeof(refusal),
+			 "refused: %s has build-id %*phN, this module was built for %*phN: rebuild it for the running kernel",
+			 mod->name, 20, id, 20, expected);
+	else
+		snprintf(refusal, sizeof(refusal),
+			 "refused: %s carries no build-id: it cannot be told apart from another build",
+			 mod->name);
+	return false;
+}
+
+/*
+ * A loaded module by name; the kobject's reference keeps its memory until
+ * kobject_put.  (find_module is not for modules; every module's kobject is in
+ * the set that ours is in.)
+ */
+static struct kobject *find_module_kobject(const char *name, struct module **ret_mod)
+{
+	struct kobject *kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, name);
+
+	if (!kobj)
+		return NULL;
+	*ret_mod = container_of(kobj, struct module_kobject, kobj)->mod;
+	if (*ret_mod && (*ret_mod)->state == MODULE_STATE_LIVE)
+		return kobj;
+	kobject_put(kobj);
+	return NULL;
+}
+
+static enum glue_state try_attach(void)
+{
+	struct kobject *vendor;
+	struct module *mod;
+	bool known;
+	int r;
+
+	if (!kvm_exit_tp || kvm_module->state != MODULE_STATE_LIVE)
+		return WAITING;
+	vendor = find_module_kobject("kvm_amd", &mod);
+	if (!vendor)
+		return WAITING;
+	known = build_is_known(kvm_module, kvm_build_id) &&
+		build_is_known(mod, kvm_amd_build_id);
+	kobject_put(vendor);
+	if (!known)
+		return REFUSED;
+	r = tracepoint_probe_register(kvm_exit_tp, kw_probe_exit_svm, NULL);
+	if (r) {
+		snprintf(refusal, sizeof(refusal),
+			 "refused: cannot attach to kvm_exit: error %d", r);
+		return REFUSED;
+	}
+	return ATTACHED;
+}
+
+static void set_state(enum glue_state new)
+{
+	if (new == state)
+		return;
+	state = new;
+	if (new == REFUSED)
+		pr_err("kvm_warden: %s\n", refusal);
+	else
+		pr_info("kvm_warden: %s\n", new == ATTACHED ? "attached to kvm_exit" :
+			new == WAITING ? "waiting for kvm and kvm_amd" : "switched off");
+}
+
+static void attach_if_possible(void)
+{
+	lockdep_assert_held(&glue_lock);
+	if (state != ATTACHED && switched_on)
+		set_state(try_attach());
+}
+
+/* Afterwards no probe runs any more. */
+static void detach(enum glue_state new)
+{
+	lockdep_assert_held(&glue_lock);
+	if (state == ATTACHED) {
+		tracepoint_probe_unregister(kvm_exit_tp, kw_probe_exit_svm, NULL);
+		tracepoint_synchronize_unregister();
+	}
+	set_state(new);
+}
+
+static void attach_work_fn(struct work_struct *work)
+{
+	mutex_lock(&glue_lock);
+	attach_if_possible();
+	mutex_unlock(&glue_lock);
+}
+
+static DECLARE_WORK(attach_work, attach_work_fn);
+
+static struct tracepoint *find_tracepoint(struct module *mod, const char *name)
+{
+	int i;
+
+	for (i = 0; i < mod->num_tracepoints; i++) {
+		struct tracepoint *tp = tracepoint_ptr_deref(&mod->tracepoints_ptrs[i]);
+
+		if (!strcmp(tp->name, name))
+			return tp;
+	}
+	return NULL;
+}
+
+/* kvm comes (replayed for one already loaded) and goes. */
+static int on_tracepoints(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct module *mod = ((struct tp_module *)data)->mod;
+
+	if (strcmp(mod->name, "kvm"))
+		return NOTIFY_OK;
+	mutex_lock(&glue_lock);
+	if (action == MODULE_STATE_COMING) {
+		kvm_module = mod;
+		kvm_exit_tp = find_tracepoint(mod, "kvm_exit");
+	} else if (action == MODULE_STATE_GOING) {
+		detach(switched_on ? WAITING : SWITCHED_OFF);
+		kvm_exit_tp = NULL;
+		kvm_module = NULL;
+	}
+	mutex_unlock(&glue_lock);
+	return NOTIFY_OK;
+}
+
+/*
+ * The build-ids of a module can be read once it is live.  kvm_amd may be
+ * exchanged for another build without kvm going away.
+ */
+static int on_module(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct module *mod = data;
+	bool vendor = !strcmp(mod->name, "kvm_amd");
+
+	if (action == MODULE_STATE_LIVE && (vendor || !strcmp(mod->name, "kvm")))
+		schedule_work(&attach_work);
+	if (action == MODULE_STATE_GOING && vendor) {
+		mutex_lock(&glue_lock);
+		detach(switched_on ? WAITING : SWITCHED_OFF);
+		mutex_unlock(&glue_lock);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block tracepoints_nb = { .notifier_call = on_tracepoints };
+static struct notifier_block module_nb = { .notifier_call = on_module };
+
+int kw_glue_enable(bool on)
+{
+	mutex_lock(&glue_lock);
+	switched_on = on;
+	if (on)
+		attach_if_possible();
+	else
+		detach(SWITCHED_OFF);
+	mutex_unlock(&glue_lock);
+	return 0;
+}
+
+bool kw_glue_enabled(void)
+{
+	return READ_ONCE(switched_on);
+}
+
+bool kw_glue_attached(void)
+{
+	return READ_ONCE(state) == ATTACHED;
+}
+
+ssize_t kw_glue_describe(char *buf, size_t size)
+{
+	ssize_t n;
+
+	mutex_lock(&glue_lock);
+	n = scnprintf(buf, size, "%s\n",
+		      state == ATTACHED ? "attached" :
+		      state == REFUSED ? refusal :
+		      state == SWITCHED_OFF ? "switched off" :
+		      "waiting for kvm and kvm_amd");
+	mutex_unlock(&glue_lock);
+	return n;
+}
+
+int kw_glue_init(void)
+{
+	int r = register_tracepoint_module_notifier(&tracepoints_nb);
+
+	if (r)
+		return r;
+	r = register_module_notifier(&module_nb);
+	if (r) {
+		unregister_tracepoint_module_notifier(&tracepoints_nb);
+		return r;
+	}
+	mutex_lock(&glue_lock);
+	attach_if_possible();
+	mutex_unlock(&glue_lock);
+	return 0;
+}
+
+void kw_glue_exit(void)
+{
+	unregister_module_notifier(&module_nb);
+	cancel_work_sync(&attach_work);
+	/* Replays GOING for a loaded kvm: the probe is detached there. */
+	unregister_tracepoint_module_notifier(&tracepoints_nb);
+	tracepoint_synchronize_unregister();
+}
+
+/* ---- holding a VM for the time of one operation ---- */
+
+struct file_search {
+	struct kvm *kvm;
+	struct file *found;
+	unsigned int fd;
+};
+
+/*
+ * A VM's or a vCPU's file of this kvm.  The names are KVM's own on anonymous
+ * inodes, where no one else can choose a name: so private_data is what it
+ * seems to be.
+ */
+static bool file_is_of(struct file *file, struct kvm *kvm)
+{
+	const unsigned char *name;
+
+	if (file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC)
+		return false;
+	name = file->f_path.dentry->d_name.name;
+	if (!strcmp(name, "kvm-vm"))
+		return file->private_data == kvm;
+	if (!strncmp(name, "kvm-vcpu:", 9))
+		return ((struct kvm_vcpu *)file->private_data)->kvm == kvm;
+	return false;
+}
+
+static int match_file(const void *data, struct file *file, unsigned int fd)
+{
+	struct file_search *search = (void *)data;
+
+	if (!file_is_of(file, search->kvm))
+		return 0;
+	search->found = get_file(file);
+	search->fd = fd;
+	return 1;
+}
+
+static void search_task(struct file_search *search, struct task_struct *task,
+			unsigned int hint)
+{
+	task_lock(task);
+	if (task->files) {
+		iterate_fd(task->files, hint, match_file, search);
+		if (!search->found && hint)
+			iterate_fd(task->files, 0, match_file, search);
+	}
+	task_unlock(task);
+}
+
+/* Any thread will do: the leader may have exited before the others. */
+struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint)
+{
+	struct file_search search = { .kvm = kvm };
+	struct task_struct *leader, *thread;
+	struct files_struct *searched = NULL;
+
+	rcu_read_lock();
+	leader = pid_task(vmm, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, thread) {
+			struct files_struct *files = READ_ONCE(thread->files);
+
+			if (!files || files == searched)
+				continue;
+			searched = files;
+			search_task(&search, thread, *hint);
+			if (search.found)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	if (search.found)
+		*hint = search.fd;
+	return search.found;
+}
+
+/* ---- memory ---- */
+
+static int compare_slots(const void *a, const void *b)
+{
+	const struct kvm_warden_memslot *x = a, *y = b;
+
+	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
+}
+
+int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room)
+{
+	struct kvm_memory_slot *slot;
+	u32 n = 0;
+	int bucket, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm)) {
+		if (slot->flags & KVM_MEMSLOT_INVALID)
+			continue;
+		if (n < room)
+			slots[n] = (struct kvm_warden_memslot) {
+				.gpa = (u64)slot->base_gfn << PAGE_SHIFT,
+				.size = (u64)slot->npages << PAGE_SHIFT,
+				.flags = slot->flags & KVM_MEM_READONLY ?
+					 KVM_WARDEN_SLOT_READONLY : 0,
+			};
+		n++;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	sort(slots, min(n, room), sizeof(*slots), compare_slots, NULL);
+	return n;
+}
+
+/*
+ * FOLL_NOFAULT: a page that is not there stays away.  FOLL_FORCE: a page that
+ * NUMA balancing made inaccessible for a moment is resident all the same.
+ */
+static long get_resident(struct mm_struct *mm, unsigned long hva,
+			 unsigned int max, struct page **pages)
+{
+	int locked = 1;
+	long n;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	n = kw_gup_remote(mm, hva, max, FOLL_NOFAULT | FOLL_FORCE, pages, &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	return n;
+}
+
+/*
+ * kvm->srcu is held until the pages are: the VMM may give an address that
+ * leaves a memslot another use only after that.
+ */
+int kw_kvm_get_pages(struct kvm *kvm, struct mm_struct *mm, u64 gpa,
+		     unsigned int max, struct page **pages, int *error)
+{
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+	struct kvm_memory_slot *slot;
+	long n = 0;
+	int idx;
+
+	*error = -ENXIO;
+	idx = srcu_read_lock(&kvm->srcu);
+	slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
+	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID)) {
+		max = min_t(u64, max, slot->base_gfn + slot->npages - gfn);
+		n = get_resident(mm, __gfn_to_hva_memslot(slot, gfn), max, pages);
+		*error = -ENODATA;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	if (n == -EINTR)
+		return n;
+	return n > 0 ? n : 0;
+}

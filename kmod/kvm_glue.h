@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything the rest of the module wants from KVM.  No other file touches a
+ * KVM struct beyond passing its pointer, svm.h apart.
+ */
+#ifndef KW_KVM_GLUE_H
+#define KW_KVM_GLUE_H
+
+#include <linux/types.h>
+
+struct file;
+struct kvm;
+struct kvm_vcpu;
+struct kvm_warden_memslot;
+struct mm_struct;
+struct page;
+struct pid;
+
+int kw_glue_init(void);
+void kw_glue_exit(void);
+
+/* The operator's switch: off detaches every hook. */
+int kw_glue_enable(bool on);
+bool kw_glue_enabled(void);
+bool kw_glue_attached(void);
+
+/* One line: attached, waiting, or refused and why. */
+ssize_t kw_glue_describe(char *buf, size_t size);
+
+struct kvm *kw_vcpu_kvm(struct kvm_vcpu *vcpu);
+u32 kw_vcpu_index(struct kvm_vcpu *vcpu);
+u64 kw_vcpu_rip(struct kvm_vcpu *vcpu);
+bool kw_vcpu_in_nested_guest(struct kvm_vcpu *vcpu);
+struct mm_struct *kw_kvm_mm(struct kvm *kvm);
+
+/*
+ * A file of the VMM that keeps this kvm alive, or NULL once there is none.
+ * The caller must fput() it.  Sleeps.  *hint is where it was found last.
+ *
+ * The module never holds a reference to a kvm between two operations: that
+ * would delay the VM's destruction.  The pointer alone is no proof that the VM
+ * still exists; its file is.
+ */
+struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint);
+
+/* The rest is for pinned VMs alone. */
+
+/* Fills up to room slots ordered by gpa; returns how many there are. */
+int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room);
+
+/*
+ * References to at most max pages of guest memory from gpa on, as far as one
+ * memslot goes and pages are resident.  Returns their number; 0 with *error
+ * -ENXIO (no memslot) or -ENODATA (not resident); or -EINTR.  Takes no fault.
+ */
+int kw_kvm_get_pages(struct kvm *kvm, struct mm_struct *mm, u64 gpa,
+		     unsigned int max, struct page **pages, int *error);
+
+#endif

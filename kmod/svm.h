@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * AMD: the state of the guest at this exit is in the VMCB that the CPU has
+ * just written.  KVM's own copy of CR3 is stale there; CR3 and LSTAR writes do
+ * not exit under nested paging, so they are sampled.
+ */
+#ifndef KW_SVM_H
+#define KW_SVM_H
+
+#include <linux/kvm_host.h>
+#include <asm/svm.h>
+#include <uapi/linux/kvm_warden.h>
+
+#include "backend.h"
+#include "compat/compat.h"
+#include "kvm_glue.h"
+
+/* vcpu_svm, private to kvm_amd, begins with the kvm_vcpu; its VMCB follows. */
+static_assert(FACT_SVM_VMCB_OFFSET == sizeof(struct kvm_vcpu));
+
+static __always_inline const struct vmcb *svm_vmcb(struct kvm_vcpu *vcpu)
+{
+	return *(struct vmcb **)((char *)vcpu + FACT_SVM_VMCB_OFFSET);
+}
+
+static __always_inline u64 svm_cr3(struct kvm_vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->save.cr3;
+}
+
+static __always_inline u64 svm_lstar(struct kvm_vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->save.lstar;
+}
+
+static __always_inline u64 svm_idtr(struct kvm_vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->save.idtr.base;
+}
+
+static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->control.exit_code;
+}
+
+/* With SEV-ES the save area is ciphertext; with SEV, memory is. */
+static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE;
+}
+
+/* Exit codes: 0x000-0x0a5, 0x400-0x403, and -1 for an invalid state. */
+static __always_inline unsigned int svm_reason_slot(u32 reason)
+{
+	if (likely(reason < 0xf0))
+		return reason;
+	if (reason >= 0x400 && reason < 0x40f)
+		return 0xf0 + (reason - 0x400);
+	return KW_REASONS - 1;
+}
+
+static inline u32 svm_slot_reason(unsigned int slot)
+{
+	if (slot == KW_REASONS - 1)
+		return ~0u;
+	return slot < 0xf0 ? slot : 0x400 + (slot - 0xf0);
+}
+
+static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)
+{
+	const struct vmcb *vmcb = svm_vmcb(vcpu);
+	const struct vmcb_save_area *save = &vmcb->save;
+
+	regs->rip = kw_vcpu_rip(vcpu);
+	regs->rsp = save->rsp;
+	regs->cr0 = save->cr0;
+	regs->cr2 = save->cr2;
+	regs->cr3 = save->cr3;
+	regs->cr4 = save->cr4;
+	regs->efer = save->efer;
+	regs->lstar = save->lstar;
+	regs->idtr = save->idtr.base;
+	regs->gs_base = save->gs.base;
+	regs->kernel_gs_base = save->kernel_gs_base;
+	regs->exit_code = vmcb->control.exit_code;
+	regs->exit_info1 = vmcb->control.exit_info_1;
+	regs->exit_info2 = vmcb->control.exit_info_2;
+	regs->cpl = save->cpl;
+}
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sysfs.h"
+
+#include <linux/kobject.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "guest.h"
+#include "kvm_glue.h"
+
+static struct kobject *root, *guests;
+
+/* ---- the module ---- */
+
+static ssize_t version_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", KW_VERSION);
+}
+
+static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return kw_glue_describe(buf, PAGE_SIZE);
+}
+
+static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", kw_glue_enabled());
+}
+
+static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool on;
+	int r = kstrtobool(buf, &on);
+
+	if (!r)
+		r = kw_glue_enable(on);
+	return r ? r : count;
+}
+
+static struct kobj_attribute version_attr = __ATTR_RO(version);
+static struct kobj_attribute state_attr = __ATTR_RO(state);
+static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
+
+static struct attribute *root_attrs[] = {
+	&version_attr.attr, &state_attr.attr, &enabled_attr.attr, NULL,
+};
+
+static const struct attribute_group root_group = { .attrs = root_attrs };
+
+/* ---- a guest ---- */
+
+struct guest_attribute {
+	struct attribute attr;
+	u64 (*value)(const struct kvm_warden_guest_info *info);
+};
+
+static ssize_t guest_show(struct kobject *kobj, struct attribute *attr, char *buf)
+{
+	struct kw_guest *guest = container_of(kobj, struct kw_guest, kobj);
+	struct guest_attribute *a = container_of(attr, struct guest_attribute, attr);
+	struct kvm_warden_guest_info info;
+
+	kw_guest_info(guest, &info);
+	return sysfs_emit(buf, "%llu\n", a->value(&info));
+}
+
+#define GUEST_ATTR(_name, _expr)						\
+	static u64 _name##_value(const struct kvm_warden_guest_info *info)	\
+	{									\
+		return _expr;							\
+	}									\
+	static struct guest_attribute _name##_attr = {				\
+		.attr = { .name = #_name, .mode = 0444 }, .value = _name##_value,	\
+	}
+
+GUEST_ATTR(vmm_pid, info->vmm_pid);
+GUEST_ATTR(vcpus, info->vcpus);
+GUEST_ATTR(exits, info->exits);
+GUEST_ATTR(events_emitted, info->emitted);
+GUEST_ATTR(events_suppressed, info->suppressed);
+GUEST_ATTR(encrypted, !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
+GUEST_ATTR(nested, !!(info->flags & KVM_WARDEN_GUEST_NESTED));
+
+static struct attribute *guest_attrs[] = {
+	&vmm_pid_attr.attr, &vcpus_attr.attr, &exits_attr.attr,
+	&events_emitted_attr.attr, &events_suppressed_attr.attr,
+	&encrypted_attr.attr, &nested_attr.attr, NULL,
+};
+
+ATTRIBUTE_GROUPS(guest);
+
+static const struct sysfs_ops guest_sysfs_ops = { .show = guest_show };
+
+/* The kobject is part of the guest: its last reference is one to the guest. */
+static void guest_kobj_release(struct kobject *kobj)
+{
+	kw_guest_put(container_of(kobj, struct kw_guest, kobj));
+}
+
+static struct kobj_type guest_type = {
+	.release = guest_kobj_release,
+	.sysfs_ops = &guest_sysfs_ops,
+	.default_groups = guest_groups,
+};
+
+void kw_sysfs_add(struct kw_guest *guest)
+{
+	if (guest->has_kobj)
+		return;
+	refcount_inc(&guest->refs);
+	guest->has_kobj = true;
+	if (kobject_init_and_add(&guest->kobj, &guest_type, guests, "%llu", guest->id))
+		pr_warn("kvm_warden: no sysfs folder for guest %llu\n", guest->id);
+}
+
+void kw_sysfs_remove(struct kw_guest *guest)
+{
+	if (guest->has_kobj)
+		kobject_put(&guest->kobj);
+}
+
+int kw_sysfs_init(void)
+{
+	int r = -ENOMEM;
+
+	root = kobject_create_and_add("kvm_warden", kernel_kobj);
+	if (!root)
+		return r;
+	guests = kobject_create_and_add("guests", root);
+	if (!guests)
+		goto err_root;
+	r = sysfs_create_group(root, &root_group);
+	if (r)
+		goto err_guests;
+	return 0;
+
+err_guests:
+	kobject_put(guests);
+err_root:
+	kobject_put(root);
+	return r;
+}
+
+void kw_sysfs_exit(void)
+{
+	sysfs_remove_group(root, &root_group);
+	kobject_put(guests);
+	kobject_put(root);
+}

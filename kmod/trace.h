@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The trace events of the UAPI header, for BPF (argument 0 is the struct) and
+ * for perf and bpftrace (the same values as fields).
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM kvm_warden
+
+#if !defined(KW_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define KW_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <uapi/linux/kvm_warden.h>
+
+DECLARE_EVENT_CLASS(kvm_warden_event,
+	TP_PROTO(const struct kvm_warden_event *event),
+	TP_ARGS(event),
+	TP_STRUCT__entry(
+		__field(u64, seq)
+		__field(u64, guest)
+		__field(u64, cr3)
+		__field(u64, value)
+		__field(u64, rip)
+		__field(u32, vcpu)
+		__field(u32, vmm_pid)
+		__field(u32, exit_reason)
+	),
+	TP_fast_assign(
+		__entry->seq = event->seq;
+		__entry->guest = event->guest;
+		__entry->cr3 = event->cr3;
+		__entry->value = event->value;
+		__entry->rip = event->rip;
+		__entry->vcpu = event->vcpu;
+		__entry->vmm_pid = event->vmm_pid;
+		__entry->exit_reason = event->exit_reason;
+	),
+	TP_printk("guest=%llu seq=%llu vcpu=%u vmm=%u cr3=0x%llx value=0x%llx rip=0x%llx exit=0x%x",
+		  __entry->guest, __entry->seq, __entry->vcpu, __entry->vmm_pid,
+		  __entry->cr3, __entry->value, __entry->rip, __entry->exit_reason)
+);
+
+#define KW_EVENT(name)						\
+	DEFINE_EVENT(kvm_warden_event, name,			\
+		TP_PROTO(const struct kvm_warden_event *event),	\
+		TP_ARGS(event))
+
+KW_EVENT(kvm_warden_guest_up);
+KW_EVENT(kvm_warden_guest_down);
+KW_EVENT(kvm_warden_address_space);
+KW_EVENT(kvm_warden_entry_point);
+KW_EVENT(kvm_warden_idt);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
