@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the role does: look at the process behind a CR3, sweep all of them, say
- * whether one still lives.  What a look finds goes to a sink, in this order
- * for each process: the task, then each of its code objects not sent before,
- * each followed by its use.
+ * whether one still lives.  What a look finds goes to a sink: for each process
+ * its executable if that was not sent before, the task (which carries the
+ * executable's hash), then each other code object not sent before, and each
+ * use after its object.
  */
 #ifndef WARDEN_LOOK_H
 #define WARDEN_LOOK_H

@@ -220,19 +220,18 @@ static int copy_and_send(struct object_table *t, const struct kernel *k,
 {
 	uint8_t hash[CONTENT_HASH_BYTES];
 	autofd int fd = -1;
-	uint64_t id;
-	int r = copy_stable(t, k, s, map, &fd, hash);
+	uint64_t id = 0;
+	int r = map->resident ? copy_stable(t, k, s, map, &fd, hash) : 0;
 
-	if (r)
-		return r;
-	id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 ? o->id : t->next_id++;
-	if (map->resident)
+	if (!r && map->resident) {
+		id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 ? o->id : t->next_id++;
 		r = send_object(s, sink, id, map, fd);
-	else
-		id = 0;
+	}
 	if (r)
 		return r;
 	o->id = id;
+	if (!id)
+		return 0;
 	memcpy(o->hash, hash, sizeof(hash));
 	return 0;
 }
