@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The real warden-scan (environment variable WARDEN_SCAN names it), over a
+ * socket as the engine has it, with a database made here and sealed memfds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/crypto.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+#define MARKER "WARDEN-UNIT-MARKER-ANY"
+#define ELF_MARKER "WARDEN-UNIT-MARKER-ELF"
+#define ANSWER_SECONDS 60
+#define MIB (1u << 20)
+
+struct role {
+	char dir[64];
+	pid_t pid;
+	int sock;
+	struct m_database database;
+};
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void make_signatures(char *out, size_t size)
+{
+	char any[2 * sizeof(MARKER)], elf[2 * sizeof(ELF_MARKER)];
+
+	hex_encode(any, MARKER, strlen(MARKER));
+	hex_encode(elf, ELF_MARKER, strlen(ELF_MARKER));
+	snprintf(out, size, "Warden.Test.Any:0:*:%s\nWarden.Test.Elf:6:*:%s\n", any, elf);
+}
+
+static void receive(struct role *r, struct msg *m)
+{
+	struct pollfd p = { .fd = r->sock, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, ANSWER_SECONDS * 1000), 1);
+	assert_int_equal(msg_recv(r->sock, m, 0), 1);
+}
+
+/* The role's child: exec in place of this process. */
+static void exec_role(const char *config, int sock)
+{
+	if (sock != ROLE_FD)
+		dup2(sock, ROLE_FD);
+	execl(getenv("WARDEN_SCAN"), "warden-scan", "--config", config, NULL);
+	_exit(127);
+}
+
+static void start(struct role *r, unsigned workers, unsigned seconds)
+{
+	char config[PATH_MAX], text[512];
+	struct msg m;
+	int pair[2];
+
+	snprintf(text, sizeof(text),
+		 "[scan]\ndatabase = %s/db\nworkers = %u\nscan_seconds = %u\n",
+		 r->dir, workers, seconds);
+	write_file(r->dir, "wardend.conf", text);
+	snprintf(config, sizeof(config), "%s/wardend.conf", r->dir);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	r->pid = fork();
+	if (!r->pid)
+		exec_role(config, pair[1]);
+	close(pair[1]);
+	r->sock = pair[0];
+	receive(r, &m);
+	assert_true(msg_decode(&m, &msg_database, &r->database));
+}
+
+/* A role with the two markers' signatures. */
+static void start_with_markers(struct role *r, unsigned workers, unsigned seconds)
+{
+	char text[512], db[96];
+
+	if (!getenv("WARDEN_SCAN") || geteuid()) {
+		print_message("skipped: needs root and WARDEN_SCAN=path of warden-scan\n");
+		skip();
+	}
+	strcpy(r->dir, "/tmp/test_scan_role.XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(db, sizeof(db), "%s/db", r->dir);
+	assert_int_equal(mkdir(db, 0755), 0);
+	make_signatures(text, sizeof(text));
+	write_file(db, "unit.ndb", text);
+	start(r, workers, seconds);
+}
+
+/* Ends as when the engine ends: by closing the socket alone. */
+static void stop(struct role *r)
+{
+	char command[128];
+	int status;
+
+	close(r->sock);
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	snprintf(command, sizeof(command), "rm -rf %s", r->dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void seal(int fd)
+{
+	assert_int_equal(fcntl(fd, F_ADD_SEALS,
+			       F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+}
+
+static int open_memfd(void)
+{
+	int fd = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int sealed(const void *data, size_t len)
+{
+	int fd = open_memfd();
+
+	assert_int_equal(write(fd, data, len), len);
+	seal(fd);
+	return fd;
+}
+
+/* size bytes, all hole but for text at an offset. */
+static int sealed_sparse(off_t size, off_t at, const char *text)
+{
+	int fd = open_memfd();
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	if (text)
+		assert_int_equal(pwrite(fd, text, strlen(text), at), strlen(text));
+	seal(fd);
+	return fd;
+}
+
+/* What libclamav takes seconds for. */
+static int sealed_noise(size_t size)
+{
+	int fd = open_memfd();
+	uint64_t *p;
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	p = mmap(NULL, size, PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(p != MAP_FAILED);
+	for (size_t i = 0; i < size / sizeof(*p); i++)
+		p[i] = i * 0x9e3779b97f4a7c15ull ^ (i >> 7);
+	munmap(p, size);
+	seal(fd);
+	return fd;
+}
+
+static void ask(struct role *r, uint64_t id, uint32_t profile, int fd)
+{
+	struct m_scan scan = { .profile = profile };
+
+	assert_int_equal(msg_post(r->sock, &msg_scan, id, &scan, fd), 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static uint64_t get_verdict(struct role *r, struct m_verdict *v)
+{
+	struct msg m;
+
+	receive(r, &m);
+	assert_true(msg_decode(&m, &msg_verdict, v));
+	return m.id;
+}
+
+/* Asks, and closes fd. */
+static struct m_verdict scan(struct role *r, uint32_t profile, int fd)
+{
+	static uint64_t id = 100;
+	struct m_verdict v;
+
+	ask(r, ++id, profile, fd);
+	assert_int_equal(get_verdict(r, &v), id);
+	return v;
+}
+
+static void assert_verdict(struct m_verdict v, uint32_t verdict, const char *name)
+{
+	if (v.verdict != verdict || strcmp(v.name, name))
+		fail_msg("verdict %u \"%s\", not %u \"%s\"", v.verdict, v.name, verdict, name);
+}
+
+#define INFECTED VERDICT_INFECTED, "Warden.Test.Any.UNOFFICIAL"
+#define CLEAN VERDICT_CLEAN, ""
+
+/* The child of the role that is not root: the worker; 0: none now. */
+static pid_t find_worker(pid_t role)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+	pid_t found = 0;
+
+	while (!found && (e = readdir(proc))) {
+		char path[PATH_MAX], line[256];
+		int parent = 0, uid = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/status", e->d_name);
+		f = fopen(path, "r");
+		while (f && fgets(line, sizeof(line), f)) {
+			sscanf(line, "PPid: %d", &parent);
+			sscanf(line, "Uid: %d", &uid);
+		}
+		if (f)
+			fclose(f);
+		if (parent == role && uid)
+			found = atoi(e->d_name);
+	}
+	closedir(proc);
+	return found;
+}
+
+static pid_t wait_for_worker(pid_t role, pid_t other_than)
+{
+	for (int i = 0; i < 500; i++) {
+		pid_t worker = find_worker(role);
+
+		if (worker && worker != other_than)
+			return worker;
+		usleep(10000);
+	}
+	fail_msg("no worker");
+	return 0;
+}
+
+static void test_announces_database(void **state)
+{
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	assert_int_equal(r.database.ready, 1);
+	assert_int_equal(r.database.signatures, 2);
+	assert_int_equal(strlen(r.database.epoch), 2 * HASH_BYTES);
+	assert_memory_equal(r.database.engine, "libclamav ", 10);
+	assert_string_equal(r.database.why, "");
+	stop(&r);
+}
+
+static void test_infected_and_clean(void **state)
+{
+	static const char text[] = "some text with " MARKER " in it";
+	uint8_t hash[HASH_BYTES];
+	struct m_verdict v;
+	struct role r;
+
+	start_with_markers(&r, 2, 30);
+	v = scan(&r, SCAN_FILE, sealed(text, sizeof(text)));
+	assert_verdict(v, INFECTED);
+	hash_content(hash, text, sizeof(text));
+	assert_memory_equal(v.hash, hash, sizeof(hash));
+	assert_int_equal(v.bytes, sizeof(text));
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(text, sizeof(text))), INFECTED);
+	assert_verdict(scan(&r, SCAN_FILE, sealed("nothing of note", 15)), CLEAN);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed("nothing of note", 15)), CLEAN);
+	assert_verdict(scan(&r, SCAN_FILE, sealed("", 0)), CLEAN);
+	stop(&r);
+}
+
+static void test_border_of_pages(void **state)
+{
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed_sparse(16 * 4096, 3 * 4096 - 5, MARKER)),
+		       INFECTED);
+	assert_verdict(scan(&r, SCAN_FILE, sealed_sparse(16 * 4096, 3 * 4096 - 5, MARKER)),
+		       INFECTED);
+	stop(&r);
+}
+
+/* A region larger than one scan: across the border of its parts, too. */
+static void test_border_of_parts(void **state)
+{
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed_sparse(258ll * MIB, 256ll * MIB - 5, MARKER)),
+		       INFECTED);
+	stop(&r);
+}
+
+/* The hash of a content with holes is that of its bytes. */
+static void test_hash_of_holes(void **state)
+{
+	static uint8_t flat[MIB];
+	uint8_t hash[HASH_BYTES];
+	struct m_verdict v;
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	v = scan(&r, SCAN_FILE, sealed_sparse(MIB, 500000, "data"));
+	assert_verdict(v, CLEAN);
+	memcpy(flat + 500000, "data", 4);
+	hash_content(hash, flat, sizeof(flat));
+	assert_memory_equal(v.hash, hash, sizeof(hash));
+	v = scan(&r, SCAN_FILE, sealed(flat, sizeof(flat)));
+	assert_verdict(v, CLEAN);
+	assert_int_equal(v.cached, 1);
+	stop(&r);
+}
+
+static void test_refused_contents(void **state)
+{
+	struct role r;
+	int fd, pipes[2];
+
+	start_with_markers(&r, 1, 30);
+	fd = open_memfd();
+	assert_int_equal(write(fd, MARKER, strlen(MARKER)), strlen(MARKER));
+	assert_verdict(scan(&r, SCAN_FILE, fd), VERDICT_NOT_SCANNED, "not sealed");
+	assert_verdict(scan(&r, SCAN_FILE, sealed_sparse(256ll * MIB + 1, 0, MARKER)),
+		       VERDICT_NOT_SCANNED, "larger than 256 MiB");
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed_sparse(1024ll * MIB + 1, 0, NULL)),
+		       VERDICT_NOT_SCANNED, "larger than 1024 MiB");
+	assert_verdict(scan(&r, SCAN_FILE, sealed("abc", 3)),
+		       VERDICT_NOT_SCANNED, "too short for libclamav to look at");
+	assert_verdict(scan(&r, SCAN_FILE, open("/etc/passwd", O_RDONLY)),
+		       VERDICT_NOT_SCANNED, "not a memfd");
+	assert_int_equal(pipe(pipes), 0);
+	assert_verdict(scan(&r, SCAN_FILE, pipes[0]), VERDICT_NOT_SCANNED, "not a memfd");
+	close(pipes[1]);
+	assert_verdict(scan(&r, SCAN_FILE, -1), VERDICT_NOT_SCANNED, "no content");
+	assert_verdict(scan(&r, 7, sealed("abcdefgh", 8)), VERDICT_NOT_SCANNED, "unknown profile");
+	stop(&r);
+}
+
+/* A zip whose one member, deflated, holds the marker. */
+static void test_in_archive(void **state)
+{
+	static const uint8_t zip[] = {
+		0x50,0x4b,0x03,0x04,0x14,0x00,0x00,0x00,0x08,0x00,0x00,0x00,0x21,0x00,
+		0xee,0xf7,0x42,0x4d,0x27,0x00,0x00,0x00,0x9c,0x00,0x00,0x00,0x01,0x00,
+		0x00,0x00,0x61,0x2b,0x48,0xac,0xcc,0xc9,0x4f,0x4c,0x51,0x08,0x77,0x0c,
+		0x72,0x71,0xf5,0xd3,0x0d,0xf5,0xf3,0x0c,0xd1,0xf5,0x75,0x0c,0xf2,0x76,
+		0x0d,0xd2,0x75,0xf4,0x8b,0x54,0x28,0x80,0x4a,0x17,0x0c,0x84,0x32,0x00,
+		0x50,0x4b,0x01,0x02,0x14,0x03,0x14,0x00,0x00,0x00,0x08,0x00,0x00,0x00,
+		0x21,0x00,0xee,0xf7,0x42,0x4d,0x27,0x00,0x00,0x00,0x9c,0x00,0x00,0x00,
+		0x01,0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x80,0x01,
+		0x00,0x00,0x00,0x00,0x61,0x50,0x4b,0x05,0x06,0x00,0x00,0x00,0x00,0x01,
+		0x00,0x01,0x00,0x2f,0x00,0x00,0x00,0x46,0x00,0x00,0x00,0x00,0x00,
+	};
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	assert_verdict(scan(&r, SCAN_FILE, sealed(zip, sizeof(zip))), INFECTED);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(zip, sizeof(zip))), CLEAN);
+	stop(&r);
+}
+
+/* Signatures for ELF files match in a file, and not in plain memory. */
+static void test_elf_signature(void **state)
+{
+	uint8_t elf[8192] = {
+		0x7f, 'E', 'L', 'F', 2, 1, 1, [16] = 2, [18] = 62, [20] = 1,
+		[24] = 0x78, [26] = 0x40, [32] = 64, [52] = 64, [54] = 56, [56] = 1,
+		/* PT_LOAD, readable and executable, from offset 0 at 0x400000 */
+		[64] = 1, [68] = 5, [82] = 0x40, [90] = 0x40,
+		[97] = 0x20, [105] = 0x20, [113] = 0x10,
+	};
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	memcpy(elf + 4096, ELF_MARKER, strlen(ELF_MARKER));
+	assert_verdict(scan(&r, SCAN_FILE, sealed(elf, sizeof(elf))),
+		       VERDICT_INFECTED, "Warden.Test.Elf.UNOFFICIAL");
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf, sizeof(elf))), CLEAN);
+	stop(&r);
+}
+
+/* By content, and apart for each profile. */
+static void test_verdict_cache(void **state)
+{
+	struct m_verdict v;
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	v = scan(&r, SCAN_FILE, sealed("x" MARKER, 1 + strlen(MARKER)));
+	assert_int_equal(v.cached, 0);
+	v = scan(&r, SCAN_FILE, sealed("x" MARKER, 1 + strlen(MARKER)));
+	assert_verdict(v, INFECTED);
+	assert_int_equal(v.cached, 1);
+	v = scan(&r, SCAN_MEMORY, sealed("x" MARKER, 1 + strlen(MARKER)));
+	assert_int_equal(v.cached, 0);
+	stop(&r);
+}
+
+static void test_killed_worker(void **state)
+{
+	struct m_verdict v;
+	struct role r;
+	pid_t worker;
+
+	start_with_markers(&r, 1, 30);
+	worker = wait_for_worker(r.pid, 0);
+	kill(worker, SIGSTOP);
+	ask(&r, 1, SCAN_FILE, sealed(MARKER, strlen(MARKER)));
+	usleep(200000);
+	kill(worker, SIGKILL);
+	get_verdict(&r, &v);
+	assert_verdict(v, VERDICT_NOT_SCANNED, "worker died: signal 9 (SIGKILL)");
+	/* Not remembered, and there is another worker. */
+	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), INFECTED);
+	/* One that dies idle is replaced, too. */
+	worker = wait_for_worker(r.pid, 0);
+	kill(worker, SIGKILL);
+	wait_for_worker(r.pid, worker);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(MARKER, strlen(MARKER))), INFECTED);
+	stop(&r);
+}
+
+static void test_hanging_worker(void **state)
+{
+	struct m_verdict v;
+	struct role r;
+
+	start_with_markers(&r, 1, 1);
+	kill(wait_for_worker(r.pid, 0), SIGSTOP);
+	v = scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER)));
+	assert_verdict(v, VERDICT_NOT_SCANNED, "worker exceeded 1 s");
+	assert_in_range(v.elapsed_us, 2500000, 4500000);
+	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), INFECTED);
+	stop(&r);
+}
+
+static void test_time_limit(void **state)
+{
+	struct m_verdict v;
+	struct role r;
+
+	start_with_markers(&r, 1, 1);
+	v = scan(&r, SCAN_MEMORY, sealed_noise(240 * MIB));
+	if (strcmp(v.name, "worker exceeded 1 s"))	/* a slow machine */
+		assert_verdict(v, VERDICT_NOT_SCANNED, "time limit");
+	assert_int_equal(v.verdict, VERDICT_NOT_SCANNED);
+	stop(&r);
+}
+
+/* As many as the contract allows at once, over two workers. */
+static void test_many_outstanding(void **state)
+{
+	unsigned answered = 0;
+	struct role r;
+
+	start_with_markers(&r, 2, 30);
+	for (unsigned i = 0; i < SCAN_OUTSTANDING; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%u %s", i, i % 2 ? MARKER : "nothing");
+		ask(&r, i, SCAN_FILE, sealed(text, strlen(text)));
+	}
+	for (unsigned i = 0; i < SCAN_OUTSTANDING; i++) {
+		struct m_verdict v;
+		uint64_t id = get_verdict(&r, &v);
+
+		assert_in_range(id, 0, SCAN_OUTSTANDING - 1);
+		assert_false(answered & 1u << id);
+		answered |= 1u << id;
+		assert_int_equal(v.verdict, id % 2 ? VERDICT_INFECTED : VERDICT_CLEAN);
+	}
+	stop(&r);
+}
+
+/* Recycling by number of scans goes unnoticed. */
+static void test_recycled_worker(void **state)
+{
+	struct role r;
+	pid_t first;
+
+	start_with_markers(&r, 1, 30);
+	first = wait_for_worker(r.pid, 0);
+	for (unsigned i = 0; i < 300; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "clean number %u", i);
+		assert_verdict(scan(&r, SCAN_MEMORY, sealed(text, strlen(text))), CLEAN);
+	}
+	assert_int_not_equal(wait_for_worker(r.pid, 0), first);
+	stop(&r);
+}
+
+static void test_refused_database(void **state)
+{
+	struct role r;
+	char db[96];
+
+	start_with_markers(&r, 1, 30);
+	close(r.sock);
+	waitpid(r.pid, NULL, 0);
+	snprintf(db, sizeof(db), "%s/db", r.dir);
+	write_file(db, "broken.ndb", "no signature at all\n");
+	start(&r, 1, 30);
+	assert_int_equal(r.database.ready, 0);
+	assert_memory_equal(r.database.why, "broken.ndb: ", 12);
+	assert_verdict(scan(&r, SCAN_FILE, sealed("nothing of note", 15)), VERDICT_NOT_SCANNED,
+		       "database refused: broken.ndb: Problem parsing database at line 1");
+	stop(&r);
+}
+
+static void test_empty_database(void **state)
+{
+	struct role r;
+	char db[96], path[128];
+
+	start_with_markers(&r, 1, 30);
+	close(r.sock);
+	waitpid(r.pid, NULL, 0);
+	snprintf(db, sizeof(db), "%s/db", r.dir);
+	snprintf(path, sizeof(path), "%s/unit.ndb", db);
+	unlink(path);
+	start(&r, 1, 30);
+	assert_int_equal(r.database.ready, 1);
+	assert_int_equal(r.database.signatures, 0);
+	assert_string_equal(r.database.why, "no database file: nothing can be found");
+	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), CLEAN);
+	stop(&r);
+}
+
+/* Workers end with their broker, however it ends. */
+static void test_no_orphans(void **state)
+{
+	struct role r;
+	pid_t worker;
+
+	start_with_markers(&r, 1, 30);
+	worker = wait_for_worker(r.pid, 0);
+	kill(r.pid, SIGKILL);
+	waitpid(r.pid, NULL, 0);
+	for (int i = 0; i < 200 && !kill(worker, 0); i++)
+		usleep(10000);
+	assert_int_equal(kill(worker, 0), -1);
+	close(r.sock);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_announces_database),
+		cmocka_unit_test(test_infected_and_clean),
+		cmocka_unit_test(test_border_of_pages),
+		cmocka_unit_test(test_border_of_parts),
+		cmocka_unit_test(test_hash_of_holes),
+		cmocka_unit_test(test_refused_contents),
+		cmocka_unit_test(test_in_archive),
+		cmocka_unit_test(test_elf_signature),
+		cmocka_unit_test(test_verdict_cache),
+		cmocka_unit_test(test_killed_worker),
+		cmocka_unit_test(test_hanging_worker),
+		cmocka_unit_test(test_time_limit),
+		cmocka_unit_test(test_many_outstanding),
+		cmocka_unit_test(test_recycled_worker),
+		cmocka_unit_test(test_refused_database),
+		cmocka_unit_test(test_empty_database),
+		cmocka_unit_test(test_no_orphans),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
