@@ -39,6 +39,7 @@ struct attempt {
 	struct guest_memory *mem;
 	struct kernel *k;
 	struct image_map map;
+	int error;			/* of the last page tables that could not be read */
 	uint64_t missing;		/* bytes of the image not resident */
 	char *why;
 };
@@ -68,8 +69,10 @@ static void try_root(struct attempt *a, const struct kvm_warden_regs *regs, uint
 		a->mem, &a->k->tlb, root, regs->cr4 & CR4_LA57 ? 5 : 4,
 	};
 	struct image_map map;
+	int r = image_map_read(&as, &map);
 
-	if (image_map_read(&as, &map) || map.mapped <= a->map.mapped) {
+	if (r || map.mapped <= a->map.mapped) {
+		a->error = r ? r : a->error;
 		image_map_free(&map);
 		return;
 	}
@@ -137,6 +140,8 @@ static enum discovery find_image(struct attempt *a)
 		return fail(a, DISCOVERY_NOT_YET, nested ?
 			    "the guest runs a guest of its own" :
 			    "no 64-bit kernel runs yet: firmware or boot loader");
+	if (a->error)
+		return fail_errno(a, a->error, "the kernel's page tables");
 	return fail(a, DISCOVERY_NOT_YET, "no Linux kernel found: nothing mapped where its image lies");
 }
 
