@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the module's trace events to the ring buffer.
+ *
+ * Raw tracepoints: the event's layout is the module's ABI, so this needs
+ * neither the kernel's nor the module's BTF.  Each guest has a budget of events
+ * a second, so that a guest that floods loses its own events alone.
+ */
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <linux/kvm_warden.h>
+
+#include "warden/event.h"
+
+#define SECOND 1000000000ull
+
+const volatile __u64 budget_per_second = 20000;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, WARDEN_RING_BYTES);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WARDEN_MAX_GUESTS);
+	__type(key, __u64);
+	__type(value, struct warden_guest_counts);
+} counts SEC(".maps");
+
+static struct warden_guest_counts *counts_of(__u64 guest)
+{
+	struct warden_guest_counts *c = bpf_map_lookup_elem(&counts, &guest), zero = {};
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&counts, &guest, &zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&counts, &guest);
+}
+
+/* Two CPUs may both open a new second: the budget is a bound, not a quota. */
+static int within_budget(struct warden_guest_counts *c, __u64 now)
+{
+	if (now - c->window >= SECOND) {
+		c->window = now;
+		c->in_window = 0;
+	}
+	return __sync_fetch_and_add(&c->in_window, 1) < budget_per_second;
+}
+
+static int forward(void *ctx)
+{
+	const struct kvm_warden_event *source = (void *)((struct bpf_raw_tracepoint_args *)ctx)->args[0];
+	struct kvm_warden_event event;
+	struct warden_guest_counts *c;
+
+	if (bpf_probe_read_kernel(&event, sizeof(event), source))
+		return 0;
+	c = counts_of(event.guest);
+	if (!c)
+		return 0;
+	if (event.type == KVM_WARDEN_EVENT_ADDRESS_SPACE && !within_budget(c, event.time_ns)) {
+		__sync_fetch_and_add(&c->over_budget, 1);
+		return 0;
+	}
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
+		__sync_fetch_and_add(&c->dropped, 1);
+	else
+		__sync_fetch_and_add(&c->submitted, 1);
+	return 0;
+}
+
+SEC("raw_tp/kvm_warden_guest_up")
+int on_guest_up(void *ctx)
+{
+	return forward(ctx);
+}
+
+SEC("raw_tp/kvm_warden_guest_down")
+int on_guest_down(void *ctx)
+{
+	return forward(ctx);
+}
+
+SEC("raw_tp/kvm_warden_address_space")
+int on_address_space(void *ctx)
+{
+	return forward(ctx);
+}
+
+SEC("raw_tp/kvm_warden_entry_point")
+int on_entry_point(void *ctx)
+{
+	return forward(ctx);
+}
+
+SEC("raw_tp/kvm_warden_idt")
+int on_idt(void *ctx)
+{
+	return forward(ctx);
+}
+
+char LICENSE[] SEC("license") = "GPL";

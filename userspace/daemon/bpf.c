@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/kvm_warden.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cid.skel.h"
+#include "lib/log.h"
+#include "warden.skel.h"
+
+struct bpf {
+	struct warden_bpf *events;
+	struct cid_bpf *cids;		/* NULL: not to be had */
+	struct ring_buffer *ring;
+	bpf_event_fn *fn;
+	void *arg;
+};
+
+static int on_sample(void *ctx, void *data, size_t size)
+{
+	struct bpf *bpf = ctx;
+
+	if (size != sizeof(struct kvm_warden_event))
+		return 0;
+	return bpf->fn(bpf->arg, data);
+}
+
+/* libbpf's own lines go to the log where they say what failed. */
+static int on_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[512];
+
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (level == LIBBPF_WARN)
+		log_warn("%s", line);
+	else
+		log_debug("%s", line);
+	return 0;
+}
+
+static struct cid_bpf *start_cids(void)
+{
+	struct cid_bpf *cids = cid_bpf__open_and_load();
+
+	if (cids && !cid_bpf__attach(cids))
+		return cids;
+	log_info("vsock CIDs are read from command lines: %s (is vhost_vsock loaded?)",
+		 strerror(errno));
+	cid_bpf__destroy(cids);
+	return NULL;
+}
+
+struct bpf *bpf_start(bpf_event_fn *fn, void *arg, char *why, size_t why_size)
+{
+	struct bpf *bpf = calloc(1, sizeof(*bpf));
+
+	if (!bpf)
+		return NULL;
+	libbpf_set_print(on_print);
+	bpf->fn = fn;
+	bpf->arg = arg;
+	bpf->events = warden_bpf__open_and_load();
+	if (!bpf->events || warden_bpf__attach(bpf->events)) {
+		snprintf(why, why_size, "cannot attach to the trace events of kvm_warden: %s",
+			 strerror(errno));
+		goto fail;
+	}
+	bpf->ring = ring_buffer__new(bpf_map__fd(bpf->events->maps.events), on_sample, bpf, NULL);
+	if (!bpf->ring) {
+		snprintf(why, why_size, "no ring buffer: %s", strerror(errno));
+		goto fail;
+	}
+	bpf->cids = start_cids();
+	return bpf;
+
+fail:
+	bpf_stop(bpf);
+	return NULL;
+}
+
+void bpf_stop(struct bpf *bpf)
+{
+	if (!bpf)
+		return;
+	ring_buffer__free(bpf->ring);
+	warden_bpf__destroy(bpf->events);
+	cid_bpf__destroy(bpf->cids);
+	free(bpf);
+}
+
+int bpf_fd(const struct bpf *bpf)
+{
+	return ring_buffer__epoll_fd(bpf->ring);
+}
+
+void bpf_drain(struct bpf *bpf)
+{
+	ring_buffer__consume(bpf->ring);
+}
+
+bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts)
+{
+	int fd = bpf_map__fd(bpf->events->maps.counts);
+
+	return !bpf_map_lookup_elem(fd, &guest, ret_counts);
+}
+
+void bpf_forget(struct bpf *bpf, uint64_t guest)
+{
+	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.counts), &guest);
+}
+
+uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid)
+{
+	uint64_t cid;
+
+	if (!bpf->cids ||
+	    bpf_map_lookup_elem(bpf_map__fd(bpf->cids->maps.cids), &vmm_pid, &cid) ||
+	    cid >= UINT32_MAX)
+		return 0;
+	return cid;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The BPF objects: events out of the module's trace events, CIDs of VMMs. */
+#ifndef WARDEN_BPF_H
+#define WARDEN_BPF_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "warden/event.h"
+
+struct bpf;
+struct kvm_warden_event;
+
+/* Nonzero ends the draining; the event counts as taken all the same. */
+typedef int bpf_event_fn(void *arg, const struct kvm_warden_event *event);
+
+/*
+ * Loads and attaches.  NULL, and why, if events cannot be had: the daemon then
+ * sees by sweeps alone.  CIDs are extra: without vhost_vsock they are not seen.
+ */
+struct bpf *bpf_start(bpf_event_fn *fn, void *arg, char *why, size_t why_size);
+void bpf_stop(struct bpf *bpf);
+
+int bpf_fd(const struct bpf *bpf);	/* readable when events wait */
+void bpf_drain(struct bpf *bpf);
+
+/* False for a guest BPF has not seen an event of. */
+bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts);
+void bpf_forget(struct bpf *bpf, uint64_t guest);
+
+/* 0 if this VMM set none since the start. */
+uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid);
+
+#endif

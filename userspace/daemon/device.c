@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+#define DEVICE "/dev/kvm_warden"
+
+int device_open(void)
+{
+	struct kvm_warden_info info = { 0 };
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_err("%s: %s: %s", DEVICE, strerror(errno),
+			errno == ENOENT ? "load the module first: insmod kvm_warden.ko" :
+			"wardend must run as root");
+		return -1;
+	}
+	if (ioctl(fd, KVM_WARDEN_GET_INFO, &info)) {
+		log_err("%s: %s: this is not the device of kvm_warden.ko", DEVICE, strerror(errno));
+	} else if (info.abi != KVM_WARDEN_ABI_VERSION) {
+		log_err("%s: the module's ABI is %u, this daemon's is %u: install both from one release",
+			DEVICE, info.abi, KVM_WARDEN_ABI_VERSION);
+	} else {
+		if (!info.attached)
+			log_warn("the module is not attached to KVM yet: see /sys/kernel/kvm_warden/state");
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+int device_next_guest(int device, struct kvm_warden_guest_info *info)
+{
+	return !ioctl(device, KVM_WARDEN_NEXT_GUEST, info);
+}
+
+int device_open_guest(int device, uint64_t guest)
+{
+	struct kvm_warden_open request = { .guest = guest };
+	int fd = ioctl(device, KVM_WARDEN_OPEN_GUEST, &request);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info)
+{
+	return ioctl(guest_fd, KVM_WARDEN_GUEST_INFO, ret_info) ? -errno : 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /dev/kvm_warden, see the UAPI header. */
+#ifndef WARDEN_DEVICE_H
+#define WARDEN_DEVICE_H
+
+#include <linux/kvm_warden.h>
+#include <stdint.h>
+
+/* The control fd, or -1 and a line in the log that says how to mend it. */
+int device_open(void);
+
+/* 1 and the guest with the next id above info->guest; 0 after the last. */
+int device_next_guest(int device, struct kvm_warden_guest_info *info);
+
+/* A guest fd, or -errno. */
+int device_open_guest(int device, uint64_t guest);
+
+/* 0, or -errno once the guest is gone. */
+int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info);
+
+#endif

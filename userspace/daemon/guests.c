@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/guests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/bpf.h"
+#include "daemon/device.h"
+#include "daemon/roles.h"
+#include "daemon/vmm.h"
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+struct guest {
+	struct guest *next;
+	uint64_t id;
+	uint32_t vmm_pid, cid;
+	int fd;
+	struct role *introspector;
+	uint64_t delivered;
+	bool announced;		/* to the engine that runs */
+	bool seen;		/* by the refresh under way */
+};
+
+struct guests {
+	int device;
+	int engine;		/* -1: down */
+	struct bpf *bpf;	/* NULL: sweeps alone */
+	struct roles *roles;
+	struct guest *list;
+	struct m_events batch;
+	size_t nbatch;
+};
+
+struct guests *guests_new(int device)
+{
+	struct guests *guests = calloc(1, sizeof(*guests));
+
+	if (!guests)
+		fatal("out of memory");
+	guests->device = device;
+	guests->engine = -1;
+	return guests;
+}
+
+void guests_set_bpf(struct guests *guests, struct bpf *bpf)
+{
+	guests->bpf = bpf;
+}
+
+void guests_set_roles(struct guests *guests, struct roles *roles)
+{
+	guests->roles = roles;
+}
+
+static struct guest *find(struct guests *guests, uint64_t id)
+{
+	struct guest *g = guests->list;
+
+	while (g && g->id != id)
+		g = g->next;
+	return g;
+}
+
+static void tell(struct guests *guests, const struct msg_schema *schema,
+		 const void *message, int fd)
+{
+	int r;
+
+	if (guests->engine < 0)
+		return;
+	r = msg_post(guests->engine, schema, 0, message, fd);
+	if (r)
+		log_warn("warden-engine takes no %s: %s", schema->name, strerror(-r));
+}
+
+/* ---- coming ---- */
+
+static void tell_up(struct guests *guests, const struct guest *g, int sock)
+{
+	struct m_guest_up message = { .guest = g->id, .vmm_pid = g->vmm_pid };
+
+	vmm_guest_name(g->vmm_pid, message.name, sizeof(message.name));
+	tell(guests, &msg_guest_up, &message, sock);
+}
+
+static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, const char *source)
+{
+	struct m_guest_cid message = { .guest = g->id, .cid = cid };
+
+	strcpy(message.source, source);
+	tell(guests, &msg_guest_cid, &message, -1);
+	if (g->cid != cid)
+		log_info("guest %llu has vsock CID %u (from %s)",
+			 (unsigned long long)g->id, cid, source);
+	g->cid = cid;
+}
+
+/* What the VMM did outranks what its command line says. */
+static void refresh_cid(struct guests *guests, struct guest *g, bool again)
+{
+	const char *source = "bpf";
+	uint32_t cid = guests->bpf ? bpf_cid(guests->bpf, g->vmm_pid) : 0;
+
+	if (!cid) {
+		if (g->cid && !again)
+			return;
+		source = "command line";
+		cid = vmm_guest_cid(g->vmm_pid);
+	}
+	if (cid && (again || cid != g->cid))
+		tell_cid(guests, g, cid, source);
+}
+
+static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
+{
+	int fd = device_open_guest(guests->device, info->guest);
+	struct guest *g;
+
+	if (fd < 0)
+		return;	/* gone again */
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		fatal("out of memory");
+	*g = (struct guest){
+		.next = guests->list, .id = info->guest, .vmm_pid = info->vmm_pid,
+		.fd = fd, .seen = true,
+	};
+	guests->list = g;
+	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
+		 g->vmm_pid, info->flags);
+	g->introspector = roles_add_introspector(guests->roles, g->id, fd);
+}
+
+void guests_introspector_up(void *arg, uint64_t guest, int sock)
+{
+	struct guests *guests = arg;
+	struct guest *g = find(guests, guest);
+	struct m_role_state message = { .state = ROLE_UP, .guest = guest, .role = "introspect" };
+
+	if (g && g->announced) {
+		tell(guests, &msg_role_state, &message, sock);
+	} else if (g) {
+		tell_up(guests, g, sock);
+		refresh_cid(guests, g, true);
+		g->announced = true;
+	}
+	close(sock);
+}
+
+/* ---- going ---- */
+
+static void drop(struct guests *guests, struct guest *g)
+{
+	struct m_guest_down message = { .guest = g->id };
+
+	log_info("guest %llu is gone", (unsigned long long)g->id);
+	tell(guests, &msg_guest_down, &message, -1);
+	roles_remove(guests->roles, g->introspector);
+	if (guests->bpf)
+		bpf_forget(guests->bpf, g->id);
+	close(g->fd);
+	free(g);
+}
+
+static void drop_unseen(struct guests *guests)
+{
+	struct guest **at = &guests->list;
+
+	while (*at) {
+		struct guest *g = *at;
+
+		if (g->seen) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		drop(guests, g);
+	}
+}
+
+void guests_refresh(struct guests *guests)
+{
+	struct kvm_warden_guest_info info = { 0 };
+
+	if (guests->engine < 0)
+		return;
+	for (struct guest *g = guests->list; g; g = g->next)
+		g->seen = false;
+	while (device_next_guest(guests->device, &info)) {
+		struct guest *g = find(guests, info.guest);
+
+		if (g)
+			g->seen = true;
+		else
+			add(guests, &info);
+	}
+	drop_unseen(guests);
+	for (struct guest *g = guests->list; g; g = g->next)
+		refresh_cid(guests, g, false);
+}
+
+/* ---- numbers ---- */
+
+/* Decision 4 of the design: emitted = delivered + dropped + suppressed + missed. */
+static void report(struct guests *guests, const struct guest *g)
+{
+	struct warden_guest_counts counts = { 0 };
+	struct kvm_warden_guest_info info;
+	struct m_counters message;
+	uint64_t known;
+
+	/* BPF first: what it has counted, the module has emitted. */
+	if (guests->bpf)
+		bpf_counts(guests->bpf, g->id, &counts);
+	if (device_guest_info(g->fd, &info))
+		return;
+	known = counts.submitted + counts.dropped + counts.over_budget;
+	message = (struct m_counters){
+		.guest = g->id, .exits = info.exits, .emitted = info.emitted,
+		.delivered = g->delivered, .dropped = counts.dropped,
+		.suppressed = counts.over_budget,
+		.missed = info.emitted > known ? info.emitted - known : 0,
+		.vcpus = info.vcpus, .flags = info.flags,
+	};
+	tell(guests, &msg_counters, &message, -1);
+}
+
+void guests_report(struct guests *guests)
+{
+	for (struct guest *g = guests->list; g; g = g->next)
+		report(guests, g);
+}
+
+/* ---- the engine ---- */
+
+void guests_engine_up(void *arg, int sock)
+{
+	struct guests *guests = arg;
+
+	guests->engine = sock;
+}
+
+/* Its introspectors lost their peer too: all are found and started again. */
+void guests_engine_down(void *arg)
+{
+	struct guests *guests = arg;
+
+	guests->engine = -1;
+	guests->nbatch = 0;
+	while (guests->list) {
+		struct guest *g = guests->list;
+
+		guests->list = g->next;
+		roles_remove(guests->roles, g->introspector);
+		close(g->fd);
+		free(g);
+	}
+}
+
+void guests_free(struct guests *guests)
+{
+	free(guests);
+}
+
+/* ---- events ---- */
+
+static void count_delivered(struct guests *guests)
+{
+	const struct kvm_warden_event *e = (const void *)guests->batch.events.data;
+
+	for (size_t i = 0; i < guests->nbatch; i++) {
+		struct guest *g = find(guests, e[i].guest);
+
+		if (g)
+			g->delivered++;
+	}
+}
+
+bool guests_flush(struct guests *guests)
+{
+	struct msg m;
+
+	if (!guests->nbatch)
+		return true;
+	if (guests->engine < 0)
+		return false;
+	guests->batch.events.len = guests->nbatch * sizeof(struct kvm_warden_event);
+	if (msg_encode(&m, &msg_events, 0, &guests->batch, -1) ||
+	    msg_send(guests->engine, &m, MSG_DONTWAIT))
+		return false;
+	count_delivered(guests);
+	guests->nbatch = 0;
+	return true;
+}
+
+int guests_event(void *arg, const struct kvm_warden_event *event)
+{
+	struct guests *guests = arg;
+
+	_Static_assert(sizeof(*event) == 64, "EVENTS_MAX counts in these");
+	/* An event may be ahead of our look at the list. */
+	if (event->type == KVM_WARDEN_EVENT_GUEST_UP && !find(guests, event->guest))
+		guests_refresh(guests);
+	memcpy(guests->batch.events.data + guests->nbatch * sizeof(*event), event, sizeof(*event));
+	guests->nbatch++;
+	return guests->nbatch == EVENTS_MAX && !guests_flush(guests);
+}

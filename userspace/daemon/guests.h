@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guests the module tracks, each with its fd and its introspector; what
+ * they emit goes to the engine.
+ */
+#ifndef WARDEN_GUESTS_H
+#define WARDEN_GUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf;
+struct guests;
+struct kvm_warden_event;
+struct roles;
+
+struct guests *guests_new(int device);
+void guests_free(struct guests *guests);
+void guests_set_bpf(struct guests *guests, struct bpf *bpf);
+void guests_set_roles(struct guests *guests, struct roles *roles);
+
+/* Compares with the module: new guests, gone guests, CIDs. */
+void guests_refresh(struct guests *guests);
+
+/* Counters of all guests, to the engine. */
+void guests_report(struct guests *guests);
+
+/* roles_hooks */
+void guests_engine_up(void *guests, int sock);
+void guests_engine_down(void *guests);
+void guests_introspector_up(void *guests, uint64_t guest, int sock);
+
+/*
+ * bpf_event_fn: collects events into messages.  Nonzero: the engine is slow;
+ * leave the rest in the ring, where losses are counted by guest, until
+ * guests_flush succeeds.
+ */
+int guests_event(void *guests, const struct kvm_warden_event *event);
+bool guests_flush(struct guests *guests);
+
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* wardend: the small privileged parent.  It parses nothing a guest wrote. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/bpf.h"
+#include "daemon/device.h"
+#include "daemon/guests.h"
+#include "daemon/roles.h"
+#include "lib/config.h"
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+#define REFRESH_US 250000ull
+#define REPORT_EVERY 4		/* refreshes */
+
+struct daemon {
+	struct config config;
+	const char *config_path;
+	sd_event *loop;
+	struct guests *guests;
+	struct roles *roles;
+	struct bpf *bpf;
+	char bpf_why[TEXT_WHY];
+	sd_event_source *ring;
+	unsigned int ticks;
+};
+
+/* ---- events ---- */
+
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct daemon *d = arg;
+
+	/* A full batch the engine did not take waits; so does the ring. */
+	if (guests_flush(d->guests))
+		bpf_drain(d->bpf);
+	/* Not taken: the timer tries again, without spinning on a readable ring. */
+	if (!guests_flush(d->guests))
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct daemon *d = arg;
+
+	guests_refresh(d->guests);
+	if (++d->ticks % REPORT_EVERY == 0)
+		guests_report(d->guests);
+	if (d->ring) {
+		sd_event_source_set_enabled(d->ring, SD_EVENT_ON);
+		on_ring(d->ring, -1, 0, d);
+	}
+	sd_event_source_set_time_relative(source, REFRESH_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void start_bpf(struct daemon *d)
+{
+	if (!d->config.bpf) {
+		strcpy(d->bpf_why, "switched off in the configuration");
+	} else {
+		d->bpf = bpf_start(guests_event, d->guests, d->bpf_why, sizeof(d->bpf_why));
+		if (!d->bpf)
+			log_err("no events: %s: guests are seen by sweeps alone", d->bpf_why);
+	}
+	guests_set_bpf(d->guests, d->bpf);
+	if (d->bpf && sd_event_add_io(d->loop, &d->ring, bpf_fd(d->bpf), EPOLLIN, on_ring, d) < 0)
+		fatal("cannot wait for the ring buffer");
+}
+
+/* ---- the engine starts, or starts again ---- */
+
+static void on_engine_up(void *arg, int sock)
+{
+	struct daemon *d = arg;
+	struct m_role_state message = { .state = d->bpf ? ROLE_UP : ROLE_DOWN, .role = "bpf" };
+
+	text_escape(message.why, sizeof(message.why), d->bpf_why, strlen(d->bpf_why));
+	msg_post(sock, &msg_role_state, 0, &message, -1);
+	guests_engine_up(d->guests, sock);
+}
+
+static void on_engine_down(void *arg)
+{
+	struct daemon *d = arg;
+
+	guests_engine_down(d->guests);
+}
+
+static void on_introspector_up(void *arg, uint64_t guest, int sock)
+{
+	struct daemon *d = arg;
+
+	guests_introspector_up(d->guests, guest, sock);
+}
+
+/* ---- start ---- */
+
+static void take_the_only_place(const struct config *config)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	int fd;
+
+	if ((mkdir(config->run_dir, 0755) && errno != EEXIST) ||
+	    (mkdir(config->state_dir, 0700) && errno != EEXIST))
+		fatal("cannot make %s or %s: %s", config->run_dir, config->state_dir,
+		      strerror(errno));
+	snprintf(path, sizeof(path), "%s/wardend.lock", config->run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fatal("%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		fatal("another wardend holds %s: stop it first", path);
+	/* Held until we end. */
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void make_loop(struct daemon *d)
+{
+	if (sd_event_default(&d->loop) < 0 ||
+	    sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL) < 0 ||
+	    sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) < 0 ||
+	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0)
+		fatal("cannot make an event loop");
+	sd_event_set_watchdog(d->loop, true);
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: wardend [--config FILE]\n"
+	      "Watches the KVM guests of this host.  See wardend.conf(5).\n", out);
+}
+
+static const char *parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *config = CONFIG_DEFAULT_PATH;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (c == 'c') {
+			config = optarg;
+		} else {
+			usage(c == 'h' ? stdout : stderr);
+			exit(c == 'h' ? 0 : 2);
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		exit(2);
+	}
+	return config;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	int device;
+
+	log_open("wardend", false);
+	d.config_path = parse_options(argc, argv);
+	if (config_load(d.config_path, &d.config))
+		return 1;
+	log_open("wardend", d.config.debug);
+	block_signals();
+	take_the_only_place(&d.config);
+	device = device_open();
+	if (device < 0)
+		return 1;
+	make_loop(&d);
+	d.guests = guests_new(device);
+	start_bpf(&d);
+	d.roles = roles_new(d.loop, d.config.libexec_dir, d.config_path, &(struct roles_hooks){
+		.arg = &d, .engine_up = on_engine_up, .engine_down = on_engine_down,
+		.introspector_up = on_introspector_up,
+	});
+	guests_set_roles(d.guests, d.roles);
+	if (roles_start(d.roles))
+		return 1;
+	log_info("watching");
+	sd_notify(0, "READY=1");
+	sd_event_loop(d.loop);
+	sd_notify(0, "STOPPING=1");
+	roles_free(d.roles);
+	bpf_stop(d.bpf);
+	guests_free(d.guests);
+	return 0;
+}

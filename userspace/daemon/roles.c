@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/roles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+#define PAUSE_MIN_US 100000ull
+#define PAUSE_MAX_US 10000000ull
+#define STABLE_US 30000000ull	/* ran so long: the next pause is short again */
+
+struct role {
+	struct roles *roles;
+	struct role *next;
+	char name[TEXT_NAME];		/* "engine": executable warden-engine */
+	uint64_t guest;			/* introspect: its guest */
+	int guest_fd;			/* introspect: passed on; not ours */
+	pid_t pid;			/* 0: not running */
+	uint64_t started, pause;	/* us */
+	sd_event_source *child, *timer;
+};
+
+struct roles {
+	sd_event *loop;
+	const char *libexec_dir, *config_path;
+	struct roles_hooks hooks;
+	struct role *list;		/* the engine first */
+	int engine_sock;		/* -1: the engine is down */
+	bool ending;
+};
+
+static void start(struct role *role);
+static void start_missing(struct roles *roles);
+
+static uint64_t now_us(struct role *role)
+{
+	uint64_t now = 0;
+
+	sd_event_now(role->roles->loop, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+static bool is_engine(const struct role *role)
+{
+	return role == role->roles->list;
+}
+
+/* ---- telling the engine ---- */
+
+static void tell_state(struct role *role, uint32_t state, const char *why, int sock)
+{
+	struct m_role_state message = { .state = state, .guest = role->guest };
+
+	if (role->roles->engine_sock < 0)
+		return;
+	snprintf(message.role, sizeof(message.role), "%s", role->name);
+	text_escape(message.why, sizeof(message.why), why, strlen(why));
+	if (msg_post(role->roles->engine_sock, &msg_role_state, 0, &message, sock))
+		log_warn("warden-engine does not take word of warden-%s", role->name);
+}
+
+static void describe_end(const siginfo_t *info, char *out, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		snprintf(out, size, "ended with status %d", info->si_status);
+	else
+		snprintf(out, size, "killed by signal %d (%s)", info->si_status,
+			 sigabbrev_np(info->si_status) ?: "?");
+}
+
+/* ---- starting ---- */
+
+/* In the child: fd 3 the socket, fd 4 the guest, nothing else but 0 to 2. */
+static void run(const struct role *role, int sock)
+{
+	char path[512];
+	sigset_t none;
+
+	if (role->guest_fd >= 0) {
+		/* Away from 3 and 4 first, so that neither is overwritten. */
+		int guest = fcntl(role->guest_fd, F_DUPFD, 10);
+		int peer = fcntl(sock, F_DUPFD, 10);
+
+		if (dup2(guest, ROLE_GUEST_FD) < 0 || dup2(peer, ROLE_FD) < 0)
+			_exit(126);
+		close_range(ROLE_GUEST_FD + 1, ~0u, 0);
+	} else {
+		int peer = fcntl(sock, F_DUPFD, 10);
+
+		if (dup2(peer, ROLE_FD) < 0)
+			_exit(126);
+		close_range(ROLE_FD + 1, ~0u, 0);
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	snprintf(path, sizeof(path), "%s/warden-%s", role->roles->libexec_dir, role->name);
+	execl(path, path, "--config", role->roles->config_path, NULL);
+	fprintf(stderr, "wardend: %s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+static int on_end(sd_event_source *source, const siginfo_t *info, void *arg);
+static int on_pause_over(sd_event_source *source, uint64_t when, void *arg);
+
+static void start_later(struct role *role)
+{
+	if (now_us(role) - role->started > STABLE_US)
+		role->pause = 0;
+	role->pause = role->pause ? MIN(role->pause * 2, PAUSE_MAX_US) : PAUSE_MIN_US;
+	role->timer = sd_event_source_disable_unref(role->timer);
+	if (sd_event_add_time_relative(role->roles->loop, &role->timer, CLOCK_MONOTONIC,
+				       role->pause, 0, on_pause_over, role) < 0)
+		fatal("no timer for warden-%s", role->name);
+}
+
+/* ours is the end that goes to the engine (or, for the engine, stays here). */
+static void announce(struct role *role, int ours)
+{
+	struct roles *roles = role->roles;
+
+	if (is_engine(role)) {
+		roles->engine_sock = ours;
+		roles->hooks.engine_up(roles->hooks.arg, ours);
+		start_missing(roles);
+	} else if (role->guest) {
+		roles->hooks.introspector_up(roles->hooks.arg, role->guest, ours);
+	} else {
+		tell_state(role, ROLE_UP, "", ours);
+		close(ours);
+	}
+}
+
+static void start(struct role *role)
+{
+	int pair[2];
+
+	if (!is_engine(role) && role->roles->engine_sock < 0)
+		return;	/* the engine's start starts it */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		log_err("warden-%s: no socket: %s", role->name, strerror(errno));
+		start_later(role);
+		return;
+	}
+	role->started = now_us(role);
+	role->pid = fork();
+	if (role->pid == 0)
+		run(role, pair[1]);
+	close(pair[1]);
+	if (role->pid < 0 ||
+	    sd_event_add_child(role->roles->loop, &role->child, role->pid, WEXITED, on_end, role) < 0) {
+		log_err("warden-%s: cannot start: %s", role->name, strerror(errno));
+		role->pid = 0;
+		close(pair[0]);
+		start_later(role);
+		return;
+	}
+	announce(role, pair[0]);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct role *role = arg;
+
+	role->timer = sd_event_source_disable_unref(role->timer);
+	start(role);
+	return 0;
+}
+
+static void start_missing(struct roles *roles)
+{
+	for (struct role *role = roles->list->next; role; role = role->next)
+		if (!role->pid && !role->timer)
+			start(role);
+}
+
+static void engine_ended(struct roles *roles)
+{
+	close(roles->engine_sock);
+	roles->engine_sock = -1;
+	roles->hooks.engine_down(roles->hooks.arg);
+}
+
+static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
+{
+	struct role *role = arg;
+	char why[TEXT_WHY];
+
+	role->child = sd_event_source_disable_unref(role->child);
+	role->pid = 0;
+	if (role->roles->ending)
+		return 0;
+	describe_end(info, why, sizeof(why));
+	log_warn("warden-%s %s: starting it again", role->name, why);
+	if (is_engine(role))
+		engine_ended(role->roles);
+	else
+		tell_state(role, ROLE_DOWN, why, -1);
+	start_later(role);
+	return 0;
+}
+
+/* ---- the set ---- */
+
+static struct role *add(struct roles *roles, const char *name, uint64_t guest, int guest_fd)
+{
+	struct role *role = calloc(1, sizeof(*role)), **end = &roles->list;
+
+	if (!role)
+		fatal("out of memory");
+	role->roles = roles;
+	snprintf(role->name, sizeof(role->name), "%s", name);
+	role->guest = guest;
+	role->guest_fd = guest_fd;
+	while (*end)
+		end = &(*end)->next;
+	*end = role;
+	return role;
+}
+
+struct roles *roles_new(sd_event *loop, const char *libexec_dir, const char *config_path,
+			const struct roles_hooks *hooks)
+{
+	struct roles *roles = calloc(1, sizeof(*roles));
+
+	if (!roles)
+		fatal("out of memory");
+	*roles = (struct roles){
+		.loop = loop, .libexec_dir = libexec_dir, .config_path = config_path,
+		.hooks = *hooks, .engine_sock = -1,
+	};
+	add(roles, "engine", 0, -1);
+	add(roles, "scan", 0, -1);
+	add(roles, "channel", 0, -1);
+	return roles;
+}
+
+int roles_start(struct roles *roles)
+{
+	start(roles->list);
+	return roles->engine_sock < 0 ? -1 : 0;
+}
+
+struct role *roles_add_introspector(struct roles *roles, uint64_t guest, int guest_fd)
+{
+	struct role *role = add(roles, "introspect", guest, guest_fd);
+
+	start(role);
+	return role;
+}
+
+/* Its peer has gone, so it ends by itself; if not, it is made to. */
+static void end(struct role *role, unsigned int patience_ms)
+{
+	pid_t left = role->pid > 0 ? role->pid : 0;
+
+	sd_event_source_disable_unref(role->timer);
+	sd_event_source_disable_unref(role->child);
+	for (unsigned int ms = 0; left && ms < patience_ms; ms += 10) {
+		if (waitpid(left, NULL, WNOHANG) != 0)
+			left = 0;
+		else
+			usleep(10000);
+	}
+	if (left) {
+		kill(left, SIGKILL);
+		waitpid(left, NULL, 0);
+	}
+	free(role);
+}
+
+static void unlink_role(struct roles *roles, struct role *role)
+{
+	struct role **at = &roles->list;
+
+	while (*at && *at != role)
+		at = &(*at)->next;
+	if (*at)
+		*at = role->next;
+}
+
+void roles_remove(struct roles *roles, struct role *role)
+{
+	unlink_role(roles, role);
+	end(role, 0);
+}
+
+/* The engine first: it flushes while the others still answer. */
+void roles_free(struct roles *roles)
+{
+	roles->ending = true;
+	if (roles->engine_sock >= 0)
+		close(roles->engine_sock);
+	while (roles->list) {
+		struct role *first = roles->list;
+
+		unlink_role(roles, first);
+		end(first, 3000);
+	}
+	free(roles);
+}

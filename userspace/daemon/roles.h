@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes that do the work: started, watched, started again.
+ *
+ * warden-engine talks to the parent; each other role talks to the engine over
+ * a socket pair that the parent makes and hands out.  A role that ends is
+ * started again after a pause that doubles from 100 ms to 10 s.  When the
+ * engine ends, the others lose their peer and end by themselves.
+ */
+#ifndef WARDEN_ROLES_H
+#define WARDEN_ROLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct roles;
+struct role;
+
+struct roles_hooks {
+	void *arg;
+	/* The engine runs anew: tell it all there is.  sock is the parent's end. */
+	void (*engine_up)(void *arg, int sock);
+	void (*engine_down)(void *arg);
+	/* A guest's introspector runs: sock (owned by the callee) is the engine's end. */
+	void (*introspector_up)(void *arg, uint64_t guest, int sock);
+};
+
+struct roles *roles_new(sd_event *loop, const char *libexec_dir, const char *config_path,
+			const struct roles_hooks *hooks);
+void roles_free(struct roles *roles);	/* ends them all */
+
+/* Starts engine, scan and channel. */
+int roles_start(struct roles *roles);
+
+/* Starts and keeps an introspector; guest_fd stays the caller's and open. */
+struct role *roles_add_introspector(struct roles *roles, uint64_t guest, int guest_fd);
+void roles_remove(struct roles *roles, struct role *role);
+
+#endif
