@@ -383,7 +383,10 @@ static void test_in_archive(void **state)
 	stop(&r);
 }
 
-/* Signatures for ELF files match in a file, and not in plain memory. */
+/*
+ * Signatures for ELF files match where the content begins with an ELF header:
+ * in a file, and in a region of memory that holds the start of one.
+ */
 static void test_elf_signature(void **state)
 {
 	uint8_t elf[8192] = {
@@ -399,7 +402,9 @@ static void test_elf_signature(void **state)
 	memcpy(elf + 4096, ELF_MARKER, strlen(ELF_MARKER));
 	assert_verdict(scan(&r, SCAN_FILE, sealed(elf, sizeof(elf))),
 		       VERDICT_INFECTED, "Warden.Test.Elf.UNOFFICIAL");
-	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf, sizeof(elf))), CLEAN);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf, sizeof(elf))),
+		       VERDICT_INFECTED, "Warden.Test.Elf.UNOFFICIAL");
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf + 4096, 4096)), CLEAN);
 	stop(&r);
 }
 

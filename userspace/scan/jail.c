@@ -112,7 +112,7 @@ int jail_loader(void)
 		.root = "",
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
 		.max_file = 1 << 30,
-		.fork = true,
+		/* Not .fork, which would allow kill; the process limit spares root. */
 		.keep_identity = true,
 		.die_with_parent = true,
 	};

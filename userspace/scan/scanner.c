@@ -69,11 +69,15 @@ static void failed(struct m_verdict *v, cl_error_t r)
 	not_scanned(v, r == CL_ETIMEOUT ? "time limit" : why);
 }
 
-/* One pass with everything for files; signatures of files need their parsers. */
+/*
+ * One pass with everything for files; signatures of files need their parsers.
+ * Memory has no parser.  It is still typed by its first bytes, as the one
+ * option that reports limits rules libclamav's raw mode out.
+ */
 static struct cl_scan_options options(uint32_t profile)
 {
 	return (struct cl_scan_options) {
-		.general = CL_SCAN_GENERAL_HEURISTICS,
+		.general = profile == SCAN_FILE ? CL_SCAN_GENERAL_HEURISTICS : 0,
 		.parse = profile == SCAN_FILE ? ~0u : 0,
 		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX,
 	};
