@@ -64,7 +64,7 @@ _Static_assert(TLB_ENTRIES == 1u << (64 - 52), "the hash of tlb_slot yields a sl
 
 int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 {
-	uint64_t page = va / FRAME_SIZE, pa;
+	uint64_t page = va / FRAME_SIZE, pa = 0;
 	struct tlb_entry *slot = as->tlb ? tlb_slot(as, page) : NULL;
 	int r;
 
