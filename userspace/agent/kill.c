@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/kill.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/process.h"
+#include "channel/clock.h"
+#include "lib/crypto.h"
+#include "lib/util.h"
+
+#define EXIT_MS 3000		/* for a killed process to be gone */
+#define NSEC_PER_TICK 10000000	/* USER_HZ is 100 in every kernel we know */
+
+__attribute__((format(printf, 3, 4)))
+static bool answer(struct record_result *result, uint32_t status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	result->status = status;
+	vsnprintf(result->detail, sizeof(result->detail), format, args);
+	va_end(args);
+	return false;
+}
+
+/*
+ * fs/proc/array.c: nsec_to_clock_t(start_boottime), which for USER_HZ 100 is
+ * div_u64(x, NSEC_PER_SEC / USER_HZ): it drops the rest and never rounds.  So
+ * ticks must be equal: a tick of tolerance would only help a reused pid.  (An
+ * agent in a time namespace would see other ticks, and kill nothing.)
+ */
+uint64_t kill_start_ticks(uint64_t start_ns)
+{
+	return start_ns / NSEC_PER_TICK;
+}
+
+/* One range of the file, its last page cut at size; false: not all of it is there. */
+static bool hash_range(crypto_generichash_state *state, int fd, uint64_t size,
+		       const struct record_range *range)
+{
+	static uint8_t buffer[65536];
+	uint64_t at = (uint64_t)range->first_page * WIRE_PAGE;
+	uint64_t end = at + (uint64_t)range->pages * WIRE_PAGE;
+
+	/* each of its pages has a byte in the file at least */
+	if (!range->pages || end - WIRE_PAGE >= size)
+		return false;
+	end = MIN(end, size);
+	while (at < end) {
+		ssize_t n = pread(fd, buffer, MIN(sizeof(buffer), end - at), at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		crypto_generichash_update(state, buffer, n);
+		at += n;
+	}
+	return true;
+}
+
+static bool hash_matches(int fd, uint64_t size, const struct record_order *order)
+{
+	crypto_generichash_state state;
+	uint8_t hash[WIRE_HASH];
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	for (uint32_t i = 0; i < order->nranges; i++)
+		if (!hash_range(&state, fd, size, &order->range[i]))
+			return false;
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	return !sodium_memcmp(hash, order->exe_hash, sizeof(hash));
+}
+
+/* False and an answer: leave the process alone. */
+static bool check_exe(const struct process *p, const struct record_order *order,
+		      struct record_result *result)
+{
+	autofd int fd = process_open_exe(p);
+	struct stat st;
+
+	if (fd < 0 && process_ended(p, 0))
+		return answer(result, WIRE_NO_TARGET, "it ended by itself");
+	if (fd < 0 || fstat(fd, &st))
+		return answer(result, WIRE_FAILED, "its executable cannot be read: %s",
+			      strerror(fd < 0 ? -fd : errno));
+	if (!hash_matches(fd, st.st_size, order))
+		return answer(result, WIRE_MISMATCH, "pid %u executes something else", order->pid);
+	return true;
+}
+
+static bool check_identity(const struct process *p, const struct record_order *order,
+			   struct record_result *result)
+{
+	struct process_stat stat;
+	int r = process_stat(p, &stat);
+
+	if (r == -ESRCH)
+		return answer(result, WIRE_NO_TARGET, "it ended by itself");
+	if (r)
+		return answer(result, WIRE_FAILED, "its /proc/%u/stat: %s", order->pid,
+			      strerror(-r));
+	if (stat.kernel_thread)
+		return answer(result, WIRE_NOT_ALLOWED, "pid %u is a kernel thread", order->pid);
+	if (stat.start_ticks != kill_start_ticks(order->start_ns))
+		return answer(result, WIRE_MISMATCH, "pid %u began at tick %llu, not %llu",
+			      order->pid, (unsigned long long)stat.start_ticks,
+			      (unsigned long long)kill_start_ticks(order->start_ns));
+	return check_exe(p, order, result);
+}
+
+/* The signal goes to the process that was checked, whoever has its pid now. */
+static void kill_checked(const struct process *p, uint32_t pid, struct record_result *result)
+{
+	uint64_t begin = clock_ms();
+
+	if (syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0)) {
+		if (errno == ESRCH)
+			answer(result, WIRE_NO_TARGET, "it ended by itself");
+		else
+			answer(result, WIRE_FAILED, "signal: %s", strerror(errno));
+	} else if (process_ended(p, EXIT_MS)) {
+		answer(result, WIRE_DONE, "pid %u killed, gone after %llu ms", pid,
+		       (unsigned long long)(clock_ms() - begin));
+	} else {
+		answer(result, WIRE_FAILED, "killed, but not gone after %d ms", EXIT_MS);
+	}
+}
+
+void kill_verb(const struct record_order *order, pid_t agent, struct record_result *result)
+{
+	struct process p = PROCESS_NONE;
+	int r;
+
+	if (!order->nranges)
+		answer(result, WIRE_NOT_ALLOWED, "no executable hash");
+	else if (order->pid == 1)
+		answer(result, WIRE_NOT_ALLOWED, "never pid 1");
+	else if (order->pid == (uint32_t)agent)
+		answer(result, WIRE_NOT_ALLOWED, "never the agent itself");
+	else if ((r = process_open((pid_t)MIN(order->pid, (uint32_t)INT32_MAX), &p)))
+		answer(result, r == -ESRCH ? WIRE_NO_TARGET : WIRE_FAILED, "pid %u: %s",
+		       order->pid, strerror(-r));
+	else if (check_identity(&p, order, result))
+		kill_checked(&p, order->pid, result);
+	process_close(&p);
+}
