@@ -145,9 +145,11 @@ int config_load(const char *path, struct config *ret_config)
 {
 	struct config config = defaults;
 	struct load load = { path, &config, false };
-	int r = ini_parse(path, on_key, &load);
+	autofile FILE *file = fopen(path, "re");
+	int r = file ? ini_parse_file(file, on_key, &load) : -1;
 
-	if (r < 0) {
+	/* libinih takes a read error, as of a folder, for the end. */
+	if (!file || ferror(file)) {
 		log_err("%s: %s", path, strerror(errno));
 		return -1;
 	}

@@ -187,7 +187,8 @@ int msg_recv(int sock, struct msg *m, int flags)
 	union fd_control control = { 0 };
 	struct msghdr h = {
 		.msg_iov = iov, .msg_iovlen = 2,
-		.msg_control = &control, .msg_controllen = sizeof(control),
+		/* Not sizeof(control): its padding has room for a second. */
+		.msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t n;
 
@@ -197,8 +198,10 @@ int msg_recv(int sock, struct msg *m, int flags)
 	if (n < 0)
 		return -errno;
 	m->fd = received_fd(&h);
-	if (n == 0)
+	if (n == 0) {
+		msg_release(m);		/* an empty datagram may carry one */
 		return 0;
+	}
 	if ((size_t)n < sizeof(header) || header.magic != MSG_MAGIC ||
 	    (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		msg_release(m);

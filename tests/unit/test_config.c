@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The configuration file: defaults, and refusals that leave all as it was. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/config.h"
+#include "lib/util.h"
+
+static char path[] = "/tmp/test_config.XXXXXX";
+
+static int make_file(void **state)
+{
+	int fd = mkstemp(path);
+
+	return fd < 0 || close(fd);
+}
+
+static int remove_file(void **state)
+{
+	return unlink(path);
+}
+
+static int load(const char *text, struct config *ret_config)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	fclose(f);
+	return config_load(path, ret_config);
+}
+
+static void test_defaults(void **state)
+{
+	struct config c;
+
+	assert_int_equal(load("", &c), 0);
+	assert_string_equal(c.state_dir, "/var/lib/kvm-warden");
+	assert_string_equal(c.run_dir, "/run/kvm-warden");
+	assert_true(c.bpf);
+	assert_false(c.debug);
+	assert_int_equal(c.sweep_seconds, 30);
+	assert_int_equal(c.workers, 1);
+	assert_int_equal(c.scan_seconds, 30);
+	assert_int_equal(c.port, 5757);
+	assert_int_equal(c.order_seconds, 10);
+	assert_string_equal(c.control_group, "warden");
+}
+
+static void test_values(void **state)
+{
+	struct config c;
+
+	assert_int_equal(load("# a comment\n[wardend]\nbpf = off\ndebug = yes\n"
+			      "sweep_seconds = 5\n\n; another\n[scan]\n"
+			      "database = /srv/clamav\nworkers=64\n"
+			      "[engine]\ncontrol_group = operators\n"
+			      "[channel]\nport = 1\nagents=/a b\n", &c), 0);
+	assert_false(c.bpf);
+	assert_true(c.debug);
+	assert_int_equal(c.sweep_seconds, 5);
+	assert_string_equal(c.database, "/srv/clamav");
+	assert_int_equal(c.workers, 64);
+	assert_int_equal(c.scan_seconds, 30);
+	assert_string_equal(c.control_group, "operators");
+	assert_int_equal(c.port, 1);
+	assert_string_equal(c.agents, "/a b");
+}
+
+static void test_refused(void **state)
+{
+	static const char *const bad[] = {
+		"[scan]\nworker = 2\n",			/* unknown key */
+		"[scanner]\nworkers = 2\n",		/* unknown section */
+		"workers = 2\n",			/* no section */
+		"[wardend]\nworkers = 2\n",		/* another section's key */
+		"[scan]\nWorkers = 2\n",
+		"[scan]\nworkers = 0\n",
+		"[scan]\nworkers = 65\n",
+		"[scan]\nworkers = two\n",
+		"[scan]\nworkers = -1\n",
+		"[scan]\nworkers = 2 workers\n",
+		"[scan]\nworkers =\n",
+		"[scan]\nscan_seconds = 99999999999999999999\n",
+		"[scan]\ndatabase = relative/path\n",
+		"[scan]\ndatabase =\n",
+		"[wardend]\nbpf = maybe\n",
+		"[wardend]\nbpf = 1\n",
+		"[channel]\nport = 2147483648\n",
+		"[scan\nworkers = 2\n",
+		"just words\n",
+	};
+	struct config c, before;
+
+	memset(&c, 0x5a, sizeof(c));
+	before = c;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (!load(bad[i], &c))
+			fail_msg("accepted: %s", bad[i]);
+		assert_memory_equal(&c, &before, sizeof(c));
+	}
+}
+
+/* Cut or not, a path that does not fit must not become another path. */
+static void test_long_path(void **state)
+{
+	struct config c;
+
+	for (size_t n = 150; n < 1500; n += 7) {
+		autofree char *text = malloc(n + 64), *expected = malloc(n + 2);
+
+		expected[0] = '/';
+		memset(expected + 1, 'a', n);
+		expected[n + 1] = '\0';
+		sprintf(text, "[scan]\ndatabase = %s\n", expected);
+		if (!load(text, &c))
+			assert_string_equal(c.database, expected);
+	}
+}
+
+static void test_missing_file(void **state)
+{
+	struct config c, before;
+
+	memset(&c, 0x5a, sizeof(c));
+	before = c;
+	assert_int_equal(config_load("/nonexistent/wardend.conf", &c), -1);
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+static void test_folder(void **state)
+{
+	struct config c;
+
+	assert_int_equal(config_load("/tmp", &c), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_folder),
+	};
+
+	return cmocka_run_group_tests(tests, make_file, remove_file);
+}
