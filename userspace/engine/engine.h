@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's state, which its parts share: guests, the roles' sockets, the
+ * policy and the journal.  One thread; every part is called from its loop.
+ */
+#ifndef WARDEN_ENGINE_ENGINE_H
+#define WARDEN_ENGINE_ENGINE_H
+
+#include <systemd/sd-event.h>
+
+#include "engine/clock.h"
+#include "engine/inventory.h"
+#include "engine/journal.h"
+#include "engine/looks.h"
+#include "engine/policy.h"
+#include "engine/records.h"
+#include "engine/scans.h"
+#include "lib/config.h"
+
+struct engine;
+struct guest;
+
+enum peer_kind { PEER_PARENT = 1, PEER_INTROSPECT, PEER_SCAN, PEER_CHANNEL };
+
+/* A socket to a role or to the parent; fd is -1 while there is none. */
+struct peer {
+	struct engine *engine;
+	struct guest *guest;		/* PEER_INTROSPECT: its guest */
+	enum peer_kind kind;
+	int fd;
+	sd_event_source *source;
+};
+
+enum request_kind { REQUEST_NONE, REQUEST_LOOK, REQUEST_SWEEP, REQUEST_PROBE };
+
+/* What an introspector was asked and has not finished answering. */
+struct request {
+	enum request_kind kind;
+	uint64_t id, sent;
+	struct look look;		/* REQUEST_LOOK */
+	int64_t order;			/* REQUEST_PROBE */
+	bool is_new;			/* a process not known before was shown */
+};
+
+enum order_phase {
+	ORDER_QUEUED = 1,	/* durable, to be sent */
+	ORDER_SENT,
+	ORDER_VERIFY,		/* answered: is the process gone, seen from outside? */
+	ORDER_WAIT,		/* not delivered: waits for a session */
+	ORDER_CHECK,		/* there is a session: is the process still there? */
+};
+
+struct order {
+	TAILQ_ENTRY(order) entry;
+	struct guest *guest;
+	int64_t seq;			/* in the journal */
+	struct m_order m;
+	enum order_phase phase;
+	uint32_t status;		/* enum order_status; 0: unknown */
+	bool retried, probing;
+	unsigned probes;
+	uint64_t message;		/* id of its M_ORDER */
+	uint64_t next, give_up;		/* VERIFY, CHECK: next probe; SENT: no answer */
+};
+
+struct guest_counts {
+	uint64_t events, looks, sweeps, findings, findings_held;
+};
+
+struct guest {
+	TAILQ_ENTRY(guest) entry;
+	uint64_t id;
+	uint32_t vmm_pid, cid;
+	char name[TEXT_NAME], cid_source[TEXT_NAME];
+	bool has_cid, has_counters;
+	bool down;			/* kept until its last scan is answered */
+	uint64_t since_wall;
+	struct peer introspector;
+	uint32_t generation;		/* of introspector: whose object ids */
+	struct m_kernel kernel;		/* state 0: nothing heard */
+	struct m_counters counters;
+	struct inventory inventory;
+	struct looks looks;
+	struct scan_queue scans;
+	struct request requests[INTROSPECT_OUTSTANDING];
+	uint64_t heard;			/* from the introspector, last */
+	uint64_t next_sweep, sweep_began, sweep_ended;
+	struct m_done last_sweep;
+	TAILQ_HEAD(, order) orders;
+	unsigned norders;
+	uint64_t quota, quota_filled;	/* findings it may still make, refilled */
+	struct guest_counts counts;
+};
+
+#define ROLES_MAX 512
+#define SESSIONS_MAX 1024
+
+struct role {
+	char name[TEXT_NAME], why[TEXT_WHY];
+	uint64_t guest;
+	uint32_t state, restarts;
+	uint64_t since_wall;
+};
+
+struct session {
+	struct m_session m;
+	uint64_t since_wall;
+};
+
+struct engine {
+	struct config config;
+	sd_event *event;
+	sd_event_source *timer;
+	uint64_t flush_due;		/* of the journal; NEVER: nothing to write */
+	struct journal journal;
+	struct policy policy;
+	char boot[40];
+	TAILQ_HEAD(, guest) guests;
+	struct peer parent, scan, channel;
+	struct scans scans;
+	struct m_database database;
+	struct role roles[ROLES_MAX];
+	unsigned nroles;
+	struct session sessions[SESSIONS_MAX];
+	unsigned nsessions;
+	unsigned orders_sent;		/* without an answer yet */
+	bool journal_failed;		/* a commit was rolled back: mended by the pump */
+	uint64_t next_id;
+	uint64_t started_wall;
+	struct control *control;
+};
+
+/* ---- peers.c ---- */
+
+typedef int (*peer_handler)(struct peer *peer, struct msg *m, uint64_t now);
+
+void peer_init(struct peer *peer, struct engine *e, enum peer_kind kind, struct guest *g);
+int peer_open(struct peer *peer, int fd);	/* takes fd over */
+void peer_close(struct peer *peer);
+/* Never blocks.  A role that does not take its few messages is closed: -1. */
+int peer_post(struct peer *peer, const struct msg_schema *schema, uint64_t id,
+	      const void *value, int fd);
+
+/* ---- guests.c ---- */
+
+struct guest *guest_find(struct engine *e, uint64_t id);
+struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd);
+void guest_connect(struct guest *g, int fd);
+void guest_down(struct engine *e, struct guest *g);
+void guest_free(struct engine *e, struct guest *g);
+void guest_lost_introspector(struct guest *g);
+struct guest_ref guest_ref(const struct engine *e, const struct guest *g);
+void guest_sweep_soon(struct guest *g, uint64_t now);
+/* NULL if every slot a request of that kind may use is taken. */
+struct request *guest_request(struct guest *g, enum request_kind kind);
+struct request *guest_find_request(struct guest *g, uint64_t id);
+/* Sends what is due; when it is to be called again. */
+uint64_t guest_pump(struct guest *g, uint64_t now);
+
+/* ---- handlers of messages: 0, or -1 for one that is malformed ---- */
+
+int handle_parent(struct peer *peer, struct msg *m, uint64_t now);
+int handle_introspector(struct peer *peer, struct msg *m, uint64_t now);
+int handle_scan(struct peer *peer, struct msg *m, uint64_t now);
+int handle_channel(struct peer *peer, struct msg *m, uint64_t now);
+
+/* ---- scanning.c ---- */
+
+void scanning_object(struct guest *g, struct object *o, int fd);	/* takes fd over */
+void scanning_pump(struct engine *e, uint64_t now);
+void scanning_lost(struct engine *e);
+
+/* ---- findings.c ---- */
+
+void findings_of_object(struct guest *g, struct object *o);
+void findings_of_task(struct guest *g, struct task *t);
+void findings_of_use(struct guest *g, struct use *u);
+/* The journal lost some: the next sweep finds them again. */
+void findings_forget(struct guest *g);
+
+/* ---- orders.c ---- */
+
+struct order *order_make(struct guest *g, const struct task *t, int64_t decision, int64_t finding);
+void orders_send(struct engine *e, uint64_t now);
+uint64_t orders_pump(struct guest *g, uint64_t now);
+int orders_result(struct engine *e, uint64_t id, const struct m_result *m, uint64_t now);
+void orders_probed(struct guest *g, int64_t seq, const struct m_probed *m, uint64_t now);
+void orders_session_up(struct engine *e, uint32_t cid, uint64_t now);
+void orders_channel_lost(struct engine *e, uint64_t now);
+void orders_adopt(struct guest *g);
+void orders_drop_after(struct guest *g, int64_t seq);
+void orders_drop(struct guest *g, const char *why);
+bool engine_has_session(const struct engine *e, uint32_t cid);
+
+/* ---- main.c ---- */
+
+/* The journal is flushed soon; a decision to kill does not wait for that. */
+void engine_flush_soon(struct engine *e);
+
+#endif

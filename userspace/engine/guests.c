@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Guests: their coming and going, and what their introspectors are asked. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+/* The last slot is kept for probes: a kill's confirmation waits for no look. */
+#define LOOK_SLOTS (INTROSPECT_OUTSTANDING - 1)
+/* An introspector that was asked and says nothing at all for so long is stuck. */
+#define SILENCE_NS (120 * NS_PER_S)
+/* Sweeps that overflows ask for come no closer than this. */
+#define SWEEP_GAP_NS (2 * NS_PER_S)
+
+struct guest *guest_find(struct engine *e, uint64_t id)
+{
+	struct guest *g;
+
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (g->id == id && !g->down)
+			return g;
+	return NULL;
+}
+
+struct guest_ref guest_ref(const struct engine *e, const struct guest *g)
+{
+	return (struct guest_ref){ e->boot, g->id, g->vmm_pid };
+}
+
+static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		fatal("no memory for a guest");
+	g->id = m->guest;
+	g->vmm_pid = m->vmm_pid;
+	memcpy(g->name, m->name, sizeof(g->name));
+	g->since_wall = now_wall();
+	peer_init(&g->introspector, e, PEER_INTROSPECT, g);
+	inventory_init(&g->inventory);
+	scan_queue_init(&g->scans, g);
+	TAILQ_INIT(&g->orders);
+	TAILQ_INSERT_TAIL(&e->guests, g, entry);
+	return g;
+}
+
+struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
+{
+	struct guest *g = guest_find(e, m->guest);
+
+	if (g)
+		guest_down(e, g);
+	g = new_guest(e, m);
+	log_info("guest %llu (%s), VMM %u: up", (unsigned long long)g->id,
+		 g->name[0] ? g->name : "no name", g->vmm_pid);
+	record_event(&e->journal, "guest up", g->id, g->vmm_pid, 0,
+		     json_pack("{s:s}", "name", g->name));
+	if (fd >= 0)
+		guest_connect(g, fd);
+	orders_adopt(g);
+	engine_flush_soon(e);
+	return g;
+}
+
+/* What the old introspector was asked is lost, and its object ids mean nothing. */
+void guest_lost_introspector(struct guest *g)
+{
+	memset(g->requests, 0, sizeof(g->requests));
+	scans_drop(&g->introspector.engine->scans, &g->scans);
+	inventory_forget_objects(&g->inventory);
+	memset(&g->kernel, 0, sizeof(g->kernel));
+	g->sweep_ended = g->sweep_began;
+	g->next_sweep = 0;
+	g->generation++;
+}
+
+void guest_connect(struct guest *g, int fd)
+{
+	guest_lost_introspector(g);
+	peer_open(&g->introspector, fd);
+	g->heard = now_mono();
+}
+
+void guest_down(struct engine *e, struct guest *g)
+{
+	log_info("guest %llu: down", (unsigned long long)g->id);
+	orders_drop(g, "the guest is down");
+	record_event(&e->journal, "guest down", g->id, g->vmm_pid, 0, NULL);
+	engine_flush_soon(e);
+	peer_close(&g->introspector);
+	memset(g->requests, 0, sizeof(g->requests));
+	g->down = true;
+	if (!g->scans.jobs)
+		guest_free(e, g);
+}
+
+void guest_free(struct engine *e, struct guest *g)
+{
+	peer_close(&g->introspector);
+	scans_drop(&e->scans, &g->scans);
+	orders_drop(g, "the engine ends");
+	inventory_free(&g->inventory);
+	TAILQ_REMOVE(&e->guests, g, entry);
+	free(g);
+}
+
+struct request *guest_find_request(struct guest *g, uint64_t id)
+{
+	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++)
+		if (g->requests[i].kind && g->requests[i].id == id)
+			return &g->requests[i];
+	return NULL;
+}
+
+struct request *guest_request(struct guest *g, enum request_kind kind)
+{
+	unsigned slots = kind == REQUEST_PROBE ? INTROSPECT_OUTSTANDING : LOOK_SLOTS;
+	struct request *r = NULL;
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++) {
+		if (g->requests[i].kind)
+			used++;
+		else if (!r)
+			r = &g->requests[i];
+	}
+	if (!r || used >= slots || g->introspector.fd < 0)
+		return NULL;
+	if (!used)
+		g->heard = now_mono();
+	*r = (struct request){
+		.kind = kind, .id = g->introspector.engine->next_id++, .sent = now_mono(),
+	};
+	return r;
+}
+
+static bool is_sweeping(const struct guest *g)
+{
+	return g->sweep_ended < g->sweep_began;
+}
+
+void guest_sweep_soon(struct guest *g, uint64_t now)
+{
+	uint64_t due = MAX(now, g->sweep_began ? g->sweep_began + SWEEP_GAP_NS : 0);
+
+	if (due < g->next_sweep)
+		g->next_sweep = due;
+}
+
+static void start_sweep(struct guest *g, uint64_t now)
+{
+	struct m_sweep m = { .resend = g->inventory.resend_due };
+	struct request *r = guest_request(g, REQUEST_SWEEP);
+
+	if (!r)
+		return;
+	g->inventory.resend_due = false;
+	g->looks.sweep_due = false;
+	g->sweep_began = now;
+	g->next_sweep = now + g->introspector.engine->config.sweep_seconds * NS_PER_S;
+	g->counts.sweeps++;
+	if (peer_post(&g->introspector, &msg_sweep, r->id, &m, -1))
+		r->kind = REQUEST_NONE;
+}
+
+static void start_looks(struct guest *g, uint64_t now)
+{
+	struct look look;
+
+	while (looks_due(&g->looks) <= now) {
+		struct request *r = guest_request(g, REQUEST_LOOK);
+		struct m_look m;
+
+		if (!r || !looks_take(&g->looks, now, &look)) {
+			if (r)
+				r->kind = REQUEST_NONE;
+			return;
+		}
+		r->look = look;
+		m.cr3 = look.cr3;
+		g->counts.looks++;
+		if (peer_post(&g->introspector, &msg_look, r->id, &m, -1))
+			return;
+	}
+}
+
+static bool is_asked(const struct guest *g)
+{
+	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++)
+		if (g->requests[i].kind)
+			return true;
+	return false;
+}
+
+static bool is_stuck(struct guest *g, uint64_t now)
+{
+	if (!is_asked(g) || now - g->heard < SILENCE_NS)
+		return false;
+	log_err("guest %llu: its introspector has been silent for %llu s: closed",
+		(unsigned long long)g->id, SILENCE_NS / NS_PER_S);
+	record_event(&g->introspector.engine->journal, "introspector silent", g->id,
+		     g->vmm_pid, 0, NULL);
+	peer_close(&g->introspector);
+	guest_lost_introspector(g);
+	return true;
+}
+
+uint64_t guest_pump(struct guest *g, uint64_t now)
+{
+	uint64_t next = orders_pump(g, now);
+
+	if (g->introspector.fd < 0 || g->kernel.state != KERNEL_READY || is_stuck(g, now))
+		return next;
+	if (g->looks.sweep_due)
+		guest_sweep_soon(g, now);
+	if (!is_sweeping(g) && g->next_sweep <= now)
+		start_sweep(g, now);
+	start_looks(g, now);
+	if (is_asked(g))
+		next = MIN(next, g->heard + SILENCE_NS);
+	if (!is_sweeping(g))
+		next = MIN(next, g->next_sweep);
+	/* A look that is due and found no free slot goes when an answer comes. */
+	return looks_due(&g->looks) > now ? MIN(next, looks_due(&g->looks)) : next;
+}

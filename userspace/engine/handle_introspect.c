@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What an introspector says.  It parses its guest's memory, so it may have
+ * been taken over by that guest: whatever is not an answer to a question that
+ * is open is refused, and it can touch the state of its own guest alone.
+ */
+#include "engine/engine.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+static int on_kernel(struct guest *g, struct msg *m)
+{
+	struct engine *e = g->introspector.engine;
+	uint32_t before = g->kernel.state;
+
+	if (!msg_decode(m, &msg_kernel, &g->kernel) || !g->kernel.state ||
+	    g->kernel.state > KERNEL_UNOBSERVABLE)
+		return -1;
+	if (g->kernel.state == before || g->kernel.state == KERNEL_LOOKING)
+		return 0;
+	log_info("guest %llu: kernel %s %s%s", (unsigned long long)g->id, g->kernel.release,
+		 g->kernel.state == KERNEL_READY ? "found" : "unobservable: ", g->kernel.why);
+	record_event(&e->journal, g->kernel.state == KERNEL_READY ? "kernel found" :
+		     "kernel unobservable", g->id, g->vmm_pid, 0,
+		     json_pack("{s:s,s:s,s:I}", "release", g->kernel.release, "why",
+			       g->kernel.why, "discovery_us", (json_int_t)g->kernel.discovery_us));
+	engine_flush_soon(e);
+	return 0;
+}
+
+static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t now)
+{
+	struct m_task task;
+	struct task *t;
+	bool is_new;
+
+	if (!msg_decode(m, &msg_task, &task) ||
+	    task.exe_ranges.len % sizeof(struct exe_range))
+		return -1;
+	t = inventory_task(&g->inventory, &task, now, &is_new);
+	if (is_new) {
+		r->is_new = true;
+		findings_of_task(g, t);
+	}
+	return 0;
+}
+
+/* The scanner maps it: its content and size must not change any more. */
+static bool is_sealed(int fd)
+{
+	const int need = F_SEAL_WRITE | F_SEAL_SHRINK;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & need) == need;
+}
+
+static int on_object(struct guest *g, struct msg *m)
+{
+	struct m_object object;
+
+	if (!msg_decode(m, &msg_object, &object) || object.kind < OBJECT_FILE ||
+	    object.kind > OBJECT_ANON || m->fd < 0 || !is_sealed(m->fd))
+		return -1;
+	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m));
+	return 0;
+}
+
+static int on_uses(struct guest *g, struct msg *m, const struct request *r, uint64_t now)
+{
+	bool event = r->kind == REQUEST_LOOK;
+	struct m_uses uses;
+	struct use *u;
+
+	if (!msg_decode(m, &msg_uses, &uses))
+		return -1;
+	u = inventory_use(&g->inventory, &uses, event ? BY_EVENT : BY_SWEEP,
+			  event ? r->look.t_event : g->sweep_began, now);
+	if (u)
+		findings_of_use(g, u);
+	return 0;
+}
+
+static void look_done(struct guest *g, const struct request *r, const struct m_done *done,
+		      uint64_t now)
+{
+	uint64_t horizon = g->introspector.engine->config.sweep_seconds * NS_PER_S;
+
+	looks_done(&g->looks, &r->look, done->status, r->is_new, horizon, now);
+}
+
+/* What was held back for the guest's quota, or came while nothing was sent. */
+static void findings_of_all(struct guest *g)
+{
+	struct object *o;
+
+	TAILQ_FOREACH(o, &g->inventory.object_ages, by_age)
+		if (o->state == OBJECT_INFECTED)
+			findings_of_object(g, o);
+}
+
+static void sweep_done(struct guest *g, const struct m_done *done, uint64_t now)
+{
+	g->last_sweep = *done;
+	g->sweep_ended = now;
+	findings_of_all(g);
+	if (done->status == DONE_COMPLETE)
+		inventory_swept(&g->inventory, g->sweep_began, now);
+	else
+		log_debug("guest %llu: sweep not complete: %s", (unsigned long long)g->id,
+			  done->why);
+}
+
+static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t now)
+{
+	struct m_done done;
+
+	if (!msg_decode(m, &msg_done, &done) || !done.status || done.status > DONE_UNOBSERVABLE)
+		return -1;
+	if (r->kind == REQUEST_LOOK)
+		look_done(g, r, &done, now);
+	else
+		sweep_done(g, &done, now);
+	r->kind = REQUEST_NONE;
+	return 0;
+}
+
+static int on_probed(struct guest *g, struct msg *m, struct request *r, uint64_t now)
+{
+	struct m_probed probed;
+	int64_t order = r->order;
+
+	if (!msg_decode(m, &msg_probed, &probed) || !probed.state || probed.state > PROBE_UNKNOWN)
+		return -1;
+	r->kind = REQUEST_NONE;
+	orders_probed(g, order, &probed, now);
+	return 0;
+}
+
+int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
+{
+	struct guest *g = peer->guest;
+	struct request *r;
+
+	g->heard = now;
+	if (m->type == M_KERNEL)
+		return on_kernel(g, m);
+	r = guest_find_request(g, m->id);
+	if (!r || (r->kind == REQUEST_PROBE) != (m->type == M_PROBED))
+		return -1;
+	switch (m->type) {
+	case M_TASK:
+		return on_task(g, m, r, now);
+	case M_OBJECT:
+		return on_object(g, m);
+	case M_USES:
+		return on_uses(g, m, r, now);
+	case M_DONE:
+		return on_done(g, m, r, now);
+	case M_PROBED:
+		return on_probed(g, m, r, now);
+	default:
+		return -1;
+	}
+}

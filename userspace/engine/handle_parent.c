@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the parent says: guests, events, and the roles' coming and going. */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include <linux/kvm_warden.h>
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+static int on_guest_up(struct engine *e, struct msg *m)
+{
+	struct m_guest_up up;
+
+	if (!msg_decode(m, &msg_guest_up, &up))
+		return -1;
+	guest_up(e, &up, msg_take_fd(m));
+	return 0;
+}
+
+static void forget_role(struct engine *e, uint64_t guest)
+{
+	for (unsigned i = 0; i < e->nroles; i++)
+		if (e->roles[i].guest == guest)
+			e->roles[i--] = e->roles[--e->nroles];
+}
+
+static int on_guest_down(struct engine *e, struct msg *m)
+{
+	struct m_guest_down down;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_guest_down, &down) || !down.guest)
+		return -1;
+	g = guest_find(e, down.guest);
+	if (g)
+		guest_down(e, g);
+	forget_role(e, down.guest);
+	return 0;
+}
+
+static int on_guest_cid(struct engine *e, struct msg *m, uint64_t now)
+{
+	struct m_guest_cid cid;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_guest_cid, &cid))
+		return -1;
+	g = guest_find(e, cid.guest);
+	if (!g || (g->has_cid && g->cid == cid.cid))
+		return 0;
+	g->cid = cid.cid;
+	g->has_cid = true;
+	memcpy(g->cid_source, cid.source, sizeof(g->cid_source));
+	record_event(&e->journal, "guest CID", g->id, g->vmm_pid, 0,
+		     json_pack("{s:I,s:s}", "cid", (json_int_t)cid.cid, "source", cid.source));
+	engine_flush_soon(e);
+	if (engine_has_session(e, cid.cid))
+		orders_session_up(e, cid.cid, now);
+	return 0;
+}
+
+static void on_event(struct engine *e, const struct kvm_warden_event *event, uint64_t now)
+{
+	struct guest *g = guest_find(e, event->guest);
+
+	if (!g)
+		return;
+	g->counts.events++;
+	/* Before its kernel is found nothing can be looked at; then comes a sweep. */
+	if (event->type == KVM_WARDEN_EVENT_ADDRESS_SPACE && g->kernel.state == KERNEL_READY)
+		looks_event(&g->looks, event->cr3, event->time_ns, now);
+}
+
+static int on_events(struct engine *e, struct msg *m, uint64_t now)
+{
+	struct m_events events;
+	struct kvm_warden_event event;
+
+	_Static_assert(sizeof(event) == 64, "the ABI's event");
+	if (!msg_decode(m, &msg_events, &events) || events.events.len % sizeof(event))
+		return -1;
+	for (uint32_t at = 0; at < events.events.len; at += sizeof(event)) {
+		memcpy(&event, events.events.data + at, sizeof(event));
+		on_event(e, &event, now);
+	}
+	return 0;
+}
+
+static int on_counters(struct engine *e, struct msg *m)
+{
+	struct m_counters counters;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_counters, &counters))
+		return -1;
+	g = guest_find(e, counters.guest);
+	if (g) {
+		g->counters = counters;
+		g->has_counters = true;
+	}
+	return 0;
+}
+
+static struct role *role_of(struct engine *e, const struct m_role_state *m)
+{
+	struct role *r;
+
+	for (unsigned i = 0; i < e->nroles; i++)
+		if (e->roles[i].guest == m->guest && !strcmp(e->roles[i].name, m->role))
+			return &e->roles[i];
+	if (e->nroles == ROLES_MAX)
+		return NULL;
+	r = &e->roles[e->nroles++];
+	memset(r, 0, sizeof(*r));
+	r->guest = m->guest;
+	memcpy(r->name, m->role, sizeof(r->name));
+	return r;
+}
+
+static void note_role(struct engine *e, const struct m_role_state *m)
+{
+	struct role *r = role_of(e, m);
+
+	if (r) {
+		if (m->state == ROLE_UP && r->state)
+			r->restarts++;
+		r->state = m->state;
+		r->since_wall = now_wall();
+		memcpy(r->why, m->why, sizeof(r->why));
+	}
+	record_event(&e->journal, m->state == ROLE_UP ? "role up" : "role down", m->guest, 0, 0,
+		     json_pack("{s:s,s:s}", "role", m->role, "why", m->why));
+	engine_flush_soon(e);
+}
+
+/* The new socket of a role; a role of another name has none here. */
+static void connect_role(struct engine *e, const struct m_role_state *m, struct msg *raw)
+{
+	struct guest *g;
+
+	if (raw->fd < 0)
+		return;
+	if (!strcmp(m->role, "scan")) {
+		scanning_lost(e);
+		peer_open(&e->scan, msg_take_fd(raw));
+	} else if (!strcmp(m->role, "channel")) {
+		orders_channel_lost(e, now_mono());
+		peer_open(&e->channel, msg_take_fd(raw));
+	} else if (!strcmp(m->role, "introspect")) {
+		g = guest_find(e, m->guest);
+		if (g)
+			guest_connect(g, msg_take_fd(raw));
+	}
+}
+
+static int on_role_state(struct engine *e, struct msg *m)
+{
+	struct m_role_state state;
+
+	if (!msg_decode(m, &msg_role_state, &state) ||
+	    (state.state != ROLE_UP && state.state != ROLE_DOWN))
+		return -1;
+	note_role(e, &state);
+	if (state.state == ROLE_UP)
+		connect_role(e, &state, m);
+	else
+		log_warn("role %s (guest %llu) is down: %s", state.role,
+			 (unsigned long long)state.guest, state.why);
+	return 0;
+}
+
+int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
+{
+	struct engine *e = peer->engine;
+
+	switch (m->type) {
+	case M_GUEST_UP:
+		return on_guest_up(e, m);
+	case M_GUEST_DOWN:
+		return on_guest_down(e, m);
+	case M_GUEST_CID:
+		return on_guest_cid(e, m, now);
+	case M_EVENTS:
+		return on_events(e, m, now);
+	case M_COUNTERS:
+		return on_counters(e, m);
+	case M_ROLE_STATE:
+		return on_role_state(e, m);
+	default:
+		return -1;
+	}
+}

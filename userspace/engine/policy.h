@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What follows a finding.  An INI file:
+ *
+ *   [rule NAME]
+ *   match = GLOB             signature name (required)
+ *   kinds = file,memfd,deleted,anon      (optional; all)
+ *   guest = GLOB             guest's name (optional; all)
+ *   actions = report         or: report,kill (required)
+ *   limit = N/Mm             no more than N kills in M minutes (optional)
+ *
+ *   [exempt NAME]            report alone, whatever the rules say
+ *   exe = GLOB               path of the executable
+ *   signature = GLOB         either or both; both must match
+ *
+ * Exemptions come before rules, whatever their place in the file; the first
+ * rule that matches decides; no match: report.  A guest chooses its own paths:
+ * an exemption by exe alone is an exemption for whoever takes that path.
+ */
+#ifndef WARDEN_ENGINE_POLICY_H
+#define WARDEN_ENGINE_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define POLICY_ENTRIES 256
+#define POLICY_TEXT 128
+#define POLICY_NAME 64
+
+#define ACTION_REPORT (1u << 0)
+#define ACTION_KILL   (1u << 1)
+
+struct policy_entry {
+	bool exempt;
+	char name[POLICY_NAME];
+	char signature[POLICY_TEXT];	/* "" : not given */
+	char guest[POLICY_TEXT];
+	char exe[POLICY_TEXT];
+	uint32_t kinds;			/* bit n: enum object_kind n; 0: all */
+	uint32_t actions;
+	uint32_t limit_kills, limit_minutes;	/* 0: no limit */
+	uint32_t line;			/* of its section, for messages */
+};
+
+struct policy {
+	struct policy_entry entry[POLICY_ENTRIES];
+	unsigned n, rules, exempts;
+	bool missing;			/* no file: report alone */
+};
+
+struct policy_question {
+	const char *signature, *guest, *exe;
+	uint32_t kind;
+};
+
+struct policy_answer {
+	uint32_t actions;
+	const struct policy_entry *by;	/* rule or exemption; NULL: the default */
+};
+
+/*
+ * 0, or -1 and a line in the log that names file, line and key; the same text
+ * is left in error (of size bytes) if error is not NULL.  A missing file is
+ * the default policy.
+ */
+int policy_load(const char *path, struct policy *ret_policy, char *error, size_t size);
+
+struct policy_answer policy_decide(const struct policy *policy,
+				   const struct policy_question *question);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the engine writes into the journal, and asks it. */
+#ifndef WARDEN_ENGINE_RECORDS_H
+#define WARDEN_ENGINE_RECORDS_H
+
+#include <jansson.h>
+
+#include "engine/journal.h"
+
+/* A guest as the journal knows it: ids begin anew with the module's life. */
+struct guest_ref {
+	const char *boot;		/* the host's boot id */
+	uint64_t guest;
+	uint32_t vmm_pid;
+};
+
+struct finding_record {
+	struct guest_ref ref;
+	const char *guest_name;
+	uint32_t pid;
+	uint64_t start_ns;
+	const char *comm, *exe;
+	const char *object_kind, *path;
+	uint64_t gva;
+	const char *signature;
+	const uint8_t *content_hash;
+	const char *found_by;
+	uint64_t t_seen, t_found;
+	json_t *evidence;
+};
+
+/* detail is taken over; NULL: {}.  guest 0: about the host. */
+int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
+		     uint32_t vmm_pid, uint32_t pid, json_t *detail);
+
+/*
+ * The finding's seq, or -1.  *ret_known: the journal has it (an engine before
+ * this one made it); its seq is returned and nothing is written.
+ */
+int64_t record_finding(struct journal *j, const struct finding_record *f, bool *ret_known);
+
+int64_t record_decision(struct journal *j, int64_t finding, const char *rule,
+			const char *action, const char *note);
+
+int64_t record_order(struct journal *j, int64_t decision, int64_t finding,
+		     const struct guest_ref *ref, const struct m_order *order);
+
+/* what: "probe" sets the order's outcome; "sent", "result", "retry", "restart" its state. */
+int record_result(struct journal *j, int64_t order, const char *what,
+		  const char *status, uint64_t elapsed_us, const char *detail);
+
+/* The order for that process, 0 if none, -1 on error. */
+int64_t record_find_order(struct journal *j, const struct guest_ref *ref,
+			  uint32_t pid, uint64_t start_ns);
+
+/* Kill decisions of that rule in the last minutes; -1 on error. */
+int64_t record_kills(struct journal *j, const char *rule, uint32_t minutes);
+
+/*
+ * At start: an order that was sent and has no answer is "unknown after
+ * restart", one that was never sent "undeliverable".  How many; -1 on error.
+ */
+int record_restart(struct journal *j);
+
+struct open_order {
+	int64_t seq;
+	struct m_order order;		/* without cid and deadline */
+	char state[32], outcome[32];
+	bool retried;
+};
+
+/* Orders for that guest whose end is not known.  How many, or -1. */
+int record_open_orders(struct journal *j, const struct guest_ref *ref,
+		       void (*each)(void *user, const struct open_order *order), void *user);
+
+/* Rows as objects: column names are keys, blobs hexadecimal.  NULL on error. */
+json_t *records_query(struct journal *j, const char *sql,
+		      const struct journal_value *values, size_t n);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/scans.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void scans_init(struct scans *s)
+{
+	memset(s, 0, sizeof(*s));
+	TAILQ_INIT(&s->turns);
+}
+
+void scan_queue_init(struct scan_queue *q, void *owner)
+{
+	memset(q, 0, sizeof(*q));
+	TAILQ_INIT(&q->waiting);
+	q->owner = owner;
+}
+
+/* The reasons are fixed texts: they are counted by text. */
+const char *scans_full(const struct scans *s, const struct scan_queue *q, uint64_t bytes)
+{
+	if (q->jobs >= SCANS_PER_GUEST || s->jobs >= SCANS_TOTAL)
+		return "queue full";
+	if (q->bytes + bytes > SCANS_GUEST_BYTES || s->bytes + bytes > SCANS_TOTAL_BYTES)
+		return "queue full (bytes)";
+	return NULL;
+}
+
+static void list(struct scans *s, struct scan_queue *q)
+{
+	if (q->listed || TAILQ_EMPTY(&q->waiting))
+		return;
+	TAILQ_INSERT_TAIL(&s->turns, q, turn);
+	q->listed = true;
+}
+
+static void unlist(struct scans *s, struct scan_queue *q)
+{
+	if (q->listed)
+		TAILQ_REMOVE(&s->turns, q, turn);
+	q->listed = false;
+}
+
+void scans_add(struct scans *s, struct scan_queue *q, struct scan_job *job)
+{
+	job->queue = q;
+	TAILQ_INSERT_TAIL(&q->waiting, job, entry);
+	q->jobs++;
+	q->bytes += job->bytes;
+	s->jobs++;
+	s->bytes += job->bytes;
+	list(s, q);
+}
+
+static void set_running(struct scans *s, struct scan_job *job)
+{
+	for (unsigned i = 0; i < SCAN_OUTSTANDING; i++) {
+		if (s->running[i])
+			continue;
+		s->running[i] = job;
+		s->nrunning++;
+		return;
+	}
+}
+
+struct scan_job *scans_next(struct scans *s)
+{
+	struct scan_queue *q = TAILQ_FIRST(&s->turns);
+	struct scan_job *job;
+
+	if (!q || s->nrunning == SCAN_OUTSTANDING)
+		return NULL;
+	job = TAILQ_FIRST(&q->waiting);
+	TAILQ_REMOVE(&q->waiting, job, entry);
+	/* Behind the others, if it has more. */
+	unlist(s, q);
+	list(s, q);
+	job->attempts++;
+	set_running(s, job);
+	return job;
+}
+
+struct scan_job *scans_answered(struct scans *s, uint64_t id)
+{
+	for (unsigned i = 0; i < SCAN_OUTSTANDING; i++) {
+		struct scan_job *job = s->running[i];
+
+		if (!job || job->id != id)
+			continue;
+		s->running[i] = NULL;
+		s->nrunning--;
+		return job;
+	}
+	return NULL;
+}
+
+void scans_requeue(struct scans *s, struct scan_job *job)
+{
+	if (!job->queue) {
+		scans_free_job(s, job);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&job->queue->waiting, job, entry);
+	list(s, job->queue);
+}
+
+void scans_free_job(struct scans *s, struct scan_job *job)
+{
+	s->jobs--;
+	s->bytes -= job->bytes;
+	if (job->queue) {
+		job->queue->jobs--;
+		job->queue->bytes -= job->bytes;
+	}
+	if (job->fd >= 0)
+		close(job->fd);
+	free(job);
+}
+
+void scans_drop(struct scans *s, struct scan_queue *q)
+{
+	struct scan_job *job;
+
+	while ((job = TAILQ_FIRST(&q->waiting))) {
+		TAILQ_REMOVE(&q->waiting, job, entry);
+		scans_free_job(s, job);
+	}
+	unlist(s, q);
+	for (unsigned i = 0; i < SCAN_OUTSTANDING; i++) {
+		job = s->running[i];
+		if (!job || job->queue != q)
+			continue;
+		q->jobs--;
+		q->bytes -= job->bytes;
+		job->queue = NULL;
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Contents on their way to the scanner: one queue for each guest, served in
+ * turn, so that a guest with a thousand contents delays another by one.
+ * Pure state; a job owns its descriptor.
+ */
+#ifndef WARDEN_ENGINE_SCANS_H
+#define WARDEN_ENGINE_SCANS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "lib/messages.h"
+
+#define SCANS_PER_GUEST 1024
+#define SCANS_TOTAL 4096
+#define SCANS_GUEST_BYTES (512ull << 20)
+#define SCANS_TOTAL_BYTES (1024ull << 20)
+#define SCANS_ATTEMPTS 2	/* a content that ends the scanner twice is given up */
+
+struct scan_job {
+	TAILQ_ENTRY(scan_job) entry;
+	struct scan_queue *queue;	/* of its guest; NULL: the guest is gone */
+	uint64_t id;			/* of the M_SCAN */
+	uint64_t object;
+	uint32_t version, generation, profile;
+	uint32_t attempts;
+	uint64_t bytes;			/* memory it holds */
+	uint64_t sent;
+	int fd;
+};
+
+TAILQ_HEAD(scan_jobs, scan_job);
+
+struct scan_queue {
+	void *owner;
+	struct scan_jobs waiting;
+	unsigned jobs;			/* waiting and running */
+	uint64_t bytes;
+	bool listed;
+	TAILQ_ENTRY(scan_queue) turn;
+};
+
+struct scans {
+	TAILQ_HEAD(, scan_queue) turns;	/* queues with waiting jobs */
+	struct scan_job *running[SCAN_OUTSTANDING];
+	unsigned nrunning, jobs;
+	uint64_t bytes;
+	uint64_t verdicts, cached, refused;
+};
+
+void scans_init(struct scans *s);
+void scan_queue_init(struct scan_queue *q, void *owner);
+
+/* Why a content of that many bytes has no room now; NULL if it has. */
+const char *scans_full(const struct scans *s, const struct scan_queue *q, uint64_t bytes);
+
+/* Takes the job over.  There must be room. */
+void scans_add(struct scans *s, struct scan_queue *q, struct scan_job *job);
+
+/* The next job in turn, now running; NULL if none waits or all slots are taken. */
+struct scan_job *scans_next(struct scans *s);
+
+/* The running job of that id, not running any more and the caller's. */
+struct scan_job *scans_answered(struct scans *s, uint64_t id);
+
+/* Puts a job that was not answered back in front of its queue. */
+void scans_requeue(struct scans *s, struct scan_job *job);
+
+void scans_free_job(struct scans *s, struct scan_job *job);
+
+/* The guest is gone or its objects mean nothing any more. */
+void scans_drop(struct scans *s, struct scan_queue *q);
+
+#endif
