@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make            the module, BPF and userspace
+# make demo       all set-up, then the main job on real input, in the lab
+# make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
+# See README.md for the rest.
+
+CC := gcc
+CLANG ?= clang
+CFLAGS ?= -O2 -g
+KERNELS ?= running
+LAB_KERNEL ?= 6.1
+
+B := build
+WARNINGS := -Wall -Wextra -Wno-unused-parameter -Werror
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDEN) -D_GNU_SOURCE \
+	-DWARDEN_VERSION='"$(shell cat VERSION)"' \
+	-Iinclude -Iinclude/uapi -Iuserspace -I$(B)/bpf -MMD -MP
+LINK := -pie -Wl,-z,relro,-z,now
+
+include $(wildcard userspace/*/build.mk)
+
+LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c config.c)
+LIB_LIBS := -lsodium -lseccomp -linih
+DAEMON_SRCS := $(addprefix userspace/daemon/,bpf.c device.c guests.c roles.c vmm.c)
+DAEMON_LIBS := -lbpf -lsystemd
+
+PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
+	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel)
+
+.PHONY: all module modules bpf userspace setup demo test test-unit clean
+.DELETE_ON_ERROR:
+# Objects are worth keeping.
+.SECONDARY:
+
+all: module bpf userspace
+userspace: $(PROGRAMS)
+
+# ---- set-up ----
+
+# Run once per checkout and version of the script; the script itself is idempotent.
+$(B)/setup.done: scripts/setup
+	scripts/setup
+	@mkdir -p $(B) && touch $@
+
+setup: $(B)/setup.done
+
+# ---- module ----
+
+KMOD_FILES := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/compat/*) \
+	include/uapi/linux/kvm_warden.h scripts/build-module
+
+$(B)/module/%/kvm_warden.ko: $(KMOD_FILES) | $(B)/setup.done
+	scripts/build-module $* $(CURDIR)/$(B)/module/$*
+
+modules: $(foreach k,$(KERNELS),$(B)/module/$(k)/kvm_warden.ko)
+module: modules
+
+# ---- BPF ----
+
+bpf: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c include/warden/event.h include/uapi/linux/kvm_warden.h | $(B)/setup.done
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_x86 -Iinclude -Iinclude/uapi \
+		-I/usr/include/x86_64-linux-gnu -c $< -o $@
+	llvm-strip -g $@
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	bpftool gen skeleton $< name $*_bpf >$@
+
+$(B)/obj/userspace/daemon/bpf.o: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
+
+# ---- userspace ----
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+$(B)/obj/%.o: %.c | $(B)/setup.done
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# $(call program,PATH,SOURCES,LIBRARIES[,LINK FLAGS])
+define program
+$(B)/$(1): $(call objects,$(2))
+	@mkdir -p $$(@D)
+	$$(CC) $(or $(4),$(LINK)) $$(sort $$^) -o $$@ $(3)
+endef
+
+$(eval $(call program,bin/wardend,userspace/daemon/main.c $(DAEMON_SRCS) $(LIB_SRCS),$(DAEMON_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-engine,userspace/engine/main.c $(ENGINE_SRCS) $(LIB_SRCS),$(ENGINE_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,bin/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-channel,userspace/channel/main.c $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS) $(LIB_SRCS),$(CHANNEL_LIBS) $(LIB_LIBS)))
+$(eval $(call program,bin/wardenctl,$(CLI_SRCS) $(LIB_SRCS),$(CLI_LIBS) $(LIB_LIBS)))
+# The agent runs in guests of every distribution: one static file.
+$(eval $(call program,bin/warden-agent,$(AGENT_SRCS) $(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c crypto.c),$(AGENT_LIBS),-static))
+
+# ---- the demo's programs ----
+
+DEMO := tests/lab/demo
+$(eval $(call program,demo/plan,$(DEMO)/plan.c userspace/lib/util.c,-lsodium))
+$(eval $(call program,demo/report,$(DEMO)/report.c userspace/lib/util.c,-ljansson))
+# These run in the guest.
+$(eval $(call program,demo/launcher,$(DEMO)/launcher.c,,-static))
+$(eval $(call program,demo/sleeper,$(DEMO)/sleeper.c,,-static))
+$(eval $(call program,demo/from-memfd,$(DEMO)/from-memfd.c,,-static))
+$(eval $(call program,demo/decryptor,$(DEMO)/decryptor.c,,-static))
+DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd decryptor)
+
+lab-ready: userspace $(DEMO_PROGRAMS) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+.PHONY: lab-ready
+
+demo: lab-ready
+	@tests/lab/demo/run
+
+# ---- tests ----
+
+# A unit test links what it tests by the first word of its name.
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+test_srcs_introspect := $(INTROSPECT_SRCS)
+test_libs_introspect := $(INTROSPECT_LIBS)
+test_srcs_scan := $(SCAN_SRCS)
+test_libs_scan := $(SCAN_LIBS)
+test_srcs_channel := $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS)
+test_libs_channel := $(CHANNEL_LIBS)
+test_srcs_agent := $(filter-out %/main.c,$(AGENT_SRCS)) $(CHANNEL_PROTO_SRCS)
+test_libs_agent := $(AGENT_LIBS)
+test_srcs_engine := $(ENGINE_SRCS)
+test_libs_engine := $(ENGINE_LIBS)
+test_srcs_policy := $(ENGINE_SRCS)
+test_libs_policy := $(ENGINE_LIBS)
+test_srcs_journal := $(ENGINE_SRCS)
+test_libs_journal := $(ENGINE_LIBS)
+test_srcs_vmm := userspace/daemon/vmm.c
+
+area = $(word 2,$(subst _, ,$(1)))
+define unit_test
+$(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) $(LIB_SRCS))
+	@mkdir -p $$(@D)
+	$$(CC) $(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
+endef
+$(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
+
+test-unit: userspace $(UNIT)
+	@tests/run unit
+
+test: lab-ready $(UNIT)
+	@tests/run all
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

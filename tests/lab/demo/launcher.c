@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * launcher PLAN SHARE: starts what the plan says, inside the guest, and keeps
+ * writing down what lives.  It is the demo's witness: it knows nothing of
+ * signatures and nothing of the agent.
+ *
+ * SHARE/truth   KIND PID START NAME, a line each, once all have started
+ * SHARE/census  PID alive|dead, a line each, anew twice a second
+ * It ends when SHARE/finish appears.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX 64
+
+struct process {
+	char kind[16], name[32];
+	pid_t pid;
+	unsigned long long start;
+};
+
+static struct process processes[MAX];
+static size_t n;
+static const char *share;
+
+/* Field 22 of /proc/PID/stat, and its state; 0 if there is no such process. */
+static unsigned long long start_time(pid_t pid, char *ret_state)
+{
+	char path[32], text[1024], *at;
+	unsigned long long start = 0;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return 0;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 2, "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			  ret_state, &start) != 2)
+		return 0;
+	return start;
+}
+
+static void burn_pids(unsigned int count)
+{
+	while (count--) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	struct stat st;
+
+	if (in < 0 || out < 0 || fstat(in, &st) || sendfile(out, in, NULL, st.st_size) != st.st_size)
+		err(1, "%s", to);
+	close(in);
+	close(out);
+}
+
+/* Returns once the program runs: exec has closed the pipe. */
+static pid_t start(char **argv)
+{
+	int pipefd[2], null, status;
+	char byte;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		err(1, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, 0);
+		dup2(null, 1);
+		setsid();
+		execv(argv[0], argv);
+		dprintf(2, "launcher: %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	close(pipefd[1]);
+	while (read(pipefd[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	close(pipefd[0]);
+	usleep(50000);
+	if (waitpid(pid, &status, WNOHANG) == pid)
+		errx(1, "%s ended at once", argv[0]);
+	return pid;
+}
+
+static pid_t start_deleted(char **argv, const char *name)
+{
+	char copy[64], *moved[] = { copy, NULL };
+	pid_t pid;
+
+	snprintf(copy, sizeof(copy), "/var/tmp/%s", name);
+	copy_file(argv[0], copy);
+	pid = start(moved);
+	unlink(copy);
+	unlink(argv[0]);
+	return pid;
+}
+
+static void run_line(char *line)
+{
+	char *words[16], *save = NULL, *word;
+	struct process *p = &processes[n];
+	size_t count = 0;
+	char state;
+
+	for (word = strtok_r(line, " \n", &save); word && count < 15; word = strtok_r(NULL, " \n", &save))
+		words[count++] = word;
+	words[count] = NULL;
+	if (count < 4 || n == MAX)
+		errx(1, "bad plan");
+	burn_pids(atoi(words[1]));
+	snprintf(p->kind, sizeof(p->kind), "%s", words[0]);
+	snprintf(p->name, sizeof(p->name), "%s", strcmp(words[2], "-") ? words[2] : strrchr(words[3], '/') + 1);
+	p->pid = strcmp(p->kind, "deleted") ? start(words + 3) : start_deleted(words + 3, p->name);
+	p->start = start_time(p->pid, &state);
+	n++;
+}
+
+static FILE *open_new(const char *name)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s.new", share, name);
+	f = fopen(path, "w");
+	if (!f)
+		err(1, "%s", path);
+	return f;
+}
+
+static void publish(FILE *f, const char *name)
+{
+	char from[128], to[128];
+
+	snprintf(from, sizeof(from), "%s/%s.new", share, name);
+	snprintf(to, sizeof(to), "%s/%s", share, name);
+	if (fclose(f) || rename(from, to))
+		err(1, "%s", to);
+}
+
+static void write_truth(void)
+{
+	FILE *f = open_new("truth");
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s %d %llu %s\n", processes[i].kind, processes[i].pid,
+			processes[i].start, processes[i].name);
+	publish(f, "truth");
+}
+
+static void write_census(void)
+{
+	FILE *f = open_new("census");
+
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	for (size_t i = 0; i < n; i++) {
+		char state = 'X';
+		unsigned long long now = start_time(processes[i].pid, &state);
+		int alive = now == processes[i].start && state != 'Z' && state != 'X';
+
+		fprintf(f, "%d %s\n", processes[i].pid, alive ? "alive" : "dead");
+	}
+	publish(f, "census");
+}
+
+static int is_finished(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/finish", share);
+	return !access(path, F_OK);
+}
+
+int main(int argc, char **argv)
+{
+	char line[256];
+	FILE *plan;
+
+	if (argc != 3)
+		errx(2, "usage: launcher PLAN SHARE");
+	share = argv[2];
+	plan = fopen(argv[1], "r");
+	if (!plan || (mkfifo("/demo-fifo", 0600) && errno != EEXIST))
+		err(1, "%s", argv[1]);
+	while (fgets(line, sizeof(line), plan))
+		run_line(line);
+	fclose(plan);
+	write_truth();
+	while (!is_finished()) {
+		write_census();
+		usleep(500000);
+	}
+	write_census();
+	return 0;
+}
