@@ -51,6 +51,7 @@ struct region_source {
 	const struct kernel *k;
 	struct address_space as;
 	uint64_t start, end;
+	bool *cut;			/* set if there is more than could be taken */
 };
 
 struct region_walk {
@@ -96,6 +97,7 @@ static int fill_from_tables(const struct kernel *k, const void *ctx, struct page
 	};
 	int error = page_leaves(&r->as, r->start, r->end, REGION_MAX_TABLES, add_leaf, &w);
 
+	*r->cut = *r->cut || error == -E2BIG;
 	return error == -E2BIG ? 0 : error;
 }
 
@@ -161,7 +163,11 @@ static struct object *get_file(struct look *l, const struct guest_file *f, bool 
 static struct object *get_region(struct look *l, const struct vma *v)
 {
 	char path[TEXT_PATH];
-	const struct region_source source = { l->k, task_space(l->k, &l->task), v->start, v->end };
+	bool cut = false;
+	const struct region_source source = {
+		l->k, task_space(l->k, &l->task), v->start, v->end, &cut,
+	};
+	struct object *o;
 	const struct object_source s = {
 		.owner = l->task.mm,
 		.place = v->start,
@@ -174,7 +180,9 @@ static struct object *get_region(struct look *l, const struct vma *v)
 	};
 
 	snprintf(path, sizeof(path), "anon %lx-%lx", (unsigned long)v->start, (unsigned long)v->end);
-	return get_object(l, &s);
+	o = get_object(l, &s);
+	l->cut_objects += cut;
+	return o;
 }
 
 static int visit_vma(void *ctx, const struct vma *v)
@@ -355,14 +363,19 @@ static const char *list_problem(int error)
 	}
 }
 
+/* Every process was walked to its end. */
+static bool walked_all(const struct look *l)
+{
+	return !l->in->mem->expired && !l->in->gone && !l->list_error && !l->torn_tasks &&
+	       !l->torn_maps;
+}
+
 static void end(struct look *l, struct m_done *ret_done)
 {
 	struct m_done *d = &l->done;
 	struct text t = { d->why, sizeof(d->why) };
-	bool incomplete = l->in->mem->expired || l->in->gone || l->list_error || l->torn_tasks ||
-			  l->torn_maps || l->torn_objects || l->cut_objects;
 
-	if (incomplete) {
+	if (!walked_all(l) || l->torn_objects || l->cut_objects) {
 		d->status = DONE_INCOMPLETE;
 		t.at += snprintf(t.at, t.room, "incomplete%s%s%s", list_problem(l->list_error),
 				 l->in->mem->expired ? "; time was up" : "",
@@ -371,7 +384,7 @@ static void end(struct look *l, struct m_done *ret_done)
 		add(&t, l->torn_tasks, "tasks changed while read");
 		add(&t, l->torn_maps, "processes' mappings changed while read or are broken");
 		add(&t, l->torn_objects, "code objects could not be read");
-		add(&t, l->cut_objects, "files larger than 128 MiB cut");
+		add(&t, l->cut_objects, "code objects cut at the limit of size");
 	} else if (!d->status) {
 		d->status = DONE_COMPLETE;
 	}
@@ -446,7 +459,7 @@ int look_at_all(struct introspector *in, bool resend, const struct look_sink *si
 	}
 	task_list_free(&list);
 	end(&l, ret_done);
-	objects_sweep_end(&in->objects, ret_done->status == DONE_COMPLETE);
+	objects_sweep_end(&in->objects, walked_all(&l) && !l.sink_error && !l.torn_objects);
 	return l.sink_error;
 }
 

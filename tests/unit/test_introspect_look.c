@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Looks, sweeps and probes over a whole guest made by hand. */
+#include "test_introspect_guest.h"
+
+#include <sodium.h>
+#include <unistd.h>
+
+#include "introspect/look.h"
+#include "introspect/vmas.h"
+#include "lib/util.h"
+
+#define PGD1 0x80000u
+#define PGD2 0x90000u
+#define CODE 0x600000u
+#define ANON_VA 0x7f0000000000ull
+
+static struct introspector in;
+static struct m_done done;
+static struct m_task tasks[16];
+static struct m_object objects[16];
+static struct m_uses uses[16];
+static unsigned ntasks, nobjects, nuses;
+static uint64_t init, prog, victim, prog_mm, mount;
+static int refuse;
+
+static int on_task(void *ctx, const struct m_task *t)
+{
+	if (ntasks < 16)
+		tasks[ntasks] = *t;
+	ntasks++;
+	return refuse;
+}
+
+static int on_object(void *ctx, const struct m_object *o, int fd)
+{
+	assert_true(nobjects < 16);
+	objects[nobjects++] = *o;
+	return 0;
+}
+
+static int on_uses(void *ctx, const struct m_uses *u)
+{
+	assert_true(nuses < 16);
+	uses[nuses++] = *u;
+	return 0;
+}
+
+static const struct look_sink sink = { on_task, on_object, on_uses, NULL };
+
+static uint64_t give_mm(uint64_t task, uint64_t pgd)
+{
+	uint64_t mm = make(64);
+
+	set(mm, in.kernel.at.mm_struct_pgd, DIRECT + pgd);
+	set(task, in.kernel.at.task_struct_mm, mm);
+	return mm;
+}
+
+/* One page of anonymous memory at ANON_VA, in frame pa. */
+static void map_anon(uint64_t pgd, uint64_t pa)
+{
+	put64(pgd + (ANON_VA >> 39 & 511) * 8, (pgd + 0x1000) | PRESENT_RW | PTE_USER);
+	put64(pgd + 0x1000, (pgd + 0x2000) | PRESENT_RW | PTE_USER);
+	put64(pgd + 0x2000, (pgd + 0x3000) | PRESENT_RW | PTE_USER);
+	put64(pgd + 0x3000, pa | PRESENT_RW | PTE_USER);
+}
+
+static void make_program(void)
+{
+	uint64_t root = make_dentry("/", 0), file, node = make_xa_node(0);
+	uint64_t maple = make(256);
+
+	mount = make_mount(root, 0, root);
+	file = make_file(mount, make_dentry("prog", root), 5000, 0xef53);
+	memset(ram + CODE, 0x90, 8192);
+	xa_set(node, 0, make_page(CODE, UPTODATE));
+	xa_set(node, 1, make_page(CODE + 4096, UPTODATE));
+	set(mapping_of(file), k.at.address_space_xa_head, node | 2);
+	set(mapping_of(file), k.at.address_space_nrpages, 2);
+	set(prog_mm, k.at.mm_struct_exe_file, file);
+	/* A leaf: [0x400000, 0x402000) of the file, one anonymous page. */
+	put64(maple - DIRECT + 8, 0x3fffff);
+	put64(maple - DIRECT + 16, 0x401fff);
+	put64(maple - DIRECT + 24, ANON_VA - 1);
+	put64(maple - DIRECT + 32, ANON_VA + 4095);
+	put64(maple - DIRECT + 128 + 8, make_vma(prog_mm, 0x400000, 0x402000, VM_READ | VM_EXEC));
+	set(heap - 256 + DIRECT, k.at.vm_area_struct_vm_file, file);
+	put64(maple - DIRECT + 128 + 24, make_vma(prog_mm, ANON_VA, ANON_VA + 4096, VM_EXEC));
+	set(prog_mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
+}
+
+static int setup(void **state)
+{
+	guest_setup(state);
+	ntasks = nobjects = nuses = 0;
+	refuse = 0;
+	assert_int_equal(introspector_init(&in, &mem), 0);
+	in.kernel = k;
+	init = make_task(0, 0);
+	in.kernel.symbol[SYM_INIT_TASK] = k.symbol[SYM_INIT_TASK];
+	prog = make_task(1, init);
+	victim = make_task(2, prog);
+	prog_mm = give_mm(prog, PGD1);
+	map_anon(PGD1, 0x700000);
+	memset(ram + 0x700000, 0xcc, 4096);
+	make_program();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	introspector_free(&in);
+	return guest_teardown(state);
+}
+
+static void sweep(bool resend)
+{
+	ntasks = nobjects = nuses = 0;
+	memory_refresh(&mem);
+	assert_int_equal(look_at_all(&in, resend, &sink, &done), 0);
+}
+
+static void check_program(void)
+{
+	uint8_t hash[HASH_BYTES];
+
+	crypto_generichash(hash, sizeof(hash), ram + CODE, 5000, NULL, 0);
+	assert_string_equal(tasks[0].exe, "/prog");
+	assert_memory_equal(tasks[0].exe_hash, hash, sizeof(hash));
+	assert_int_equal(tasks[0].exe_ranges.len, sizeof(struct exe_range));
+	assert_int_equal(tasks[0].cr3, PGD1);
+	assert_int_equal(nobjects, 2);
+	assert_int_equal(objects[0].kind, OBJECT_FILE);
+	assert_int_equal(objects[0].size, 5000);
+	assert_int_equal(objects[1].kind, OBJECT_ANON);
+	assert_string_equal(objects[1].path, "anon 7f0000000000-7f0000001000");
+	assert_int_equal(nuses, 2);
+	assert_int_equal(uses[0].object, objects[0].object);
+	assert_int_equal(uses[1].gva, ANON_VA);
+}
+
+static void test_sweep(void **state)
+{
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_string_equal(done.why, "");
+	assert_int_equal(ntasks, 2);
+	check_program();
+	sweep(false);
+	assert_int_equal(nobjects, 0);
+	assert_int_equal(nuses, 2);
+	ram[0x700010] ^= 1;
+	sweep(false);
+	assert_int_equal(nobjects, 1);
+	assert_int_equal(objects[0].kind, OBJECT_ANON);
+	sweep(true);
+	assert_int_equal(nobjects, 2);
+}
+
+static void test_look(void **state)
+{
+	assert_int_equal(look_at_cr3(&in, PGD1 | 0x8000000000000005ull, &sink, &done), 0);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(ntasks, 1);
+	check_program();
+	assert_int_equal(look_at_cr3(&in, PGD2, &sink, &done), 0);
+	assert_int_equal(done.status, DONE_NOT_FOUND);
+	assert_int_equal(look_at_cr3(&in, k.as.root, &sink, &done), 0);
+	assert_non_null(strstr(done.why, "kernel's own"));
+}
+
+static void test_look_with_user_half(void **state)
+{
+	assert_int_equal(look_at_cr3(&in, PGD1 | 0x1003, &sink, &done), 0);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(ntasks, 1);
+}
+
+static void test_sink_ends_the_look(void **state)
+{
+	refuse = 1;
+	assert_int_equal(look_at_all(&in, false, &sink, &done), 1);
+	assert_int_equal(ntasks, 1);
+}
+
+static void test_probe(void **state)
+{
+	struct m_probed p;
+
+	probe_task(&in, 1, 1000, &p);
+	assert_int_equal(p.state, PROBE_RUNNING);
+	probe_task(&in, 1, 1001, &p);
+	assert_int_equal(p.state, PROBE_GONE);
+	probe_task(&in, 77, 0, &p);
+	assert_int_equal(p.state, PROBE_GONE);
+	set(prog, k.at.task_struct_exit_state, 16);
+	memory_refresh(&mem);
+	probe_task(&in, 1, 1000, &p);
+	assert_int_equal(p.state, PROBE_DYING);
+}
+
+/* "Gone" is said of a whole list alone. */
+static void test_probe_of_a_broken_list(void **state)
+{
+	struct m_probed p;
+
+	put64(victim - DIRECT, 0x1000);
+	probe_task(&in, 77, 0, &p);
+	assert_int_equal(p.state, PROBE_UNKNOWN);
+	assert_string_not_equal(p.why, "");
+	probe_task(&in, 1, 1000, &p);
+	assert_int_equal(p.state, PROBE_RUNNING);
+}
+
+static void test_broken_list_is_incomplete(void **state)
+{
+	put64(victim - DIRECT, prog);
+	sweep(false);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "task list"));
+	assert_int_equal(nobjects, 2);
+}
+
+static void test_broken_task_is_incomplete(void **state)
+{
+	set(victim, k.at.task_struct_cred, 0x4141414141414141);
+	sweep(false);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "1 tasks"));
+	assert_int_equal(ntasks, 1);
+}
+
+static void test_broken_maps_are_incomplete(void **state)
+{
+	set(prog_mm, k.at.mm_struct_ma_root, 0x4141414141414141);
+	sweep(false);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "mappings"));
+	assert_int_equal(ntasks, 2);
+}
+
+static void test_time_ends_the_sweep(void **state)
+{
+	in.mem->expired = true;
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);	/* a new budget */
+	put64(victim - DIRECT, victim);
+	put64(victim - DIRECT + 8, victim);
+	sweep(false);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+}
+
+static void test_hostile_comm(void **state)
+{
+	memcpy(ram + (prog - DIRECT) + k.at.task_struct_comm.at, "\xff\x1b]0;x\x07\nabcdefgh", 16);
+	sweep(false);
+	assert_true(text_is_printable(tasks[0].comm));
+	assert_string_equal(tasks[0].comm, "\\xff\\x1b]0;x\\x07\\x0aabcdefgh");
+}
+
+/* The kernel's own vDSO frames are no anonymous code; a copy of them is. */
+static void test_vdso(void **state)
+{
+	in.kernel.vdso[0] = (struct memory_range){ 0x700000, 4096 };
+	sweep(false);
+	assert_int_equal(nobjects, 1);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	map_anon(PGD1, 0x701000);
+	sweep(false);
+	assert_int_equal(nobjects, 1);
+	assert_int_equal(objects[0].kind, OBJECT_ANON);
+}
+
+/* A reserve of a gigabyte with one page in it: sent without its holes. */
+static void test_huge_region(void **state)
+{
+	uint64_t v = make_vma(prog_mm, ANON_VA, ANON_VA + (1ull << 40), VM_EXEC);
+
+	set(prog_mm, k.at.mm_struct_ma_root, v);
+	sweep(false);
+	assert_int_equal(nobjects, 2);
+	assert_int_equal(objects[1].resident, 4096);
+}
+
+static void test_endless_tables(void **state)
+{
+	uint64_t v = make_vma(prog_mm, 0, 1ull << 46, VM_EXEC);
+
+	set(prog_mm, k.at.mm_struct_ma_root, v);
+	for (unsigned i = 0; i < 512; i++)
+		put64(PGD1 + i * 8, PGD1 | PRESENT_RW | PTE_USER);
+	sweep(false);
+	assert_int_equal(nobjects, 2);
+	assert_true(objects[1].size <= (uint64_t)MAX_FILE_PAGES * 4096);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "cut"));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_sweep), T(test_look), T(test_look_with_user_half),
+		T(test_sink_ends_the_look), T(test_probe), T(test_probe_of_a_broken_list),
+		T(test_broken_list_is_incomplete), T(test_broken_task_is_incomplete),
+		T(test_broken_maps_are_incomplete), T(test_time_ends_the_sweep),
+		T(test_hostile_comm), T(test_vdso), T(test_huge_region), T(test_endless_tables),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
