@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_roles(const json_t *status)
+{
+	const json_t *roles = member(status, "roles");
+	const json_t *r;
+	char since[32], name[64];
+	size_t i;
+
+	json_array_foreach(roles, i, r) {
+		if (!strcmp(text_of(r, "role"), "bpf"))
+			continue;
+		if (member(r, "guest"))
+			snprintf(name, sizeof(name), "%.40s of %lld", text_of(r, "role"),
+				 (long long)number_of(r, "guest"));
+		else
+			snprintf(name, sizeof(name), "%.60s", text_of(r, "role"));
+		printf("  %-18s %-4s since %s, %lld restarts%s%s\n", name, text_of(r, "state"),
+		       time_text(since, number_of(r, "since_wall_ns")),
+		       (long long)number_of(r, "restarts"),
+		       text_of(r, "why")[0] ? ": " : "", text_of(r, "why"));
+	}
+}
+
+static void print_database(const json_t *status)
+{
+	const json_t *d = member(status, "database");
+
+	if (json_is_true(member(d, "ready")))
+		printf("Database   %lld signatures, epoch %.16s, %s\n",
+		       (long long)number_of(d, "signatures"), text_of(d, "epoch"),
+		       text_of(d, "engine"));
+	else
+		printf("Database   not ready: nothing is scanned%s%s\n",
+		       text_of(d, "why")[0] ? ": " : "", text_of(d, "why"));
+}
+
+/* "done 3, undeliverable 1" */
+static void print_counts(const char *label, const json_t *counts)
+{
+	const char *key, *comma = "";
+	json_t *n;
+
+	printf("%s", label);
+	json_object_foreach((json_t *)counts, key, n) {
+		if (!json_is_integer(n))
+			continue;
+		printf("%s%s %lld", comma, key, (long long)json_integer_value(n));
+		comma = ", ";
+	}
+	printf("%s\n", *comma ? "" : "none");
+}
+
+static void print_not_scanned(const json_t *objects)
+{
+	const char *why;
+	json_t *n;
+
+	json_object_foreach((json_t *)member(objects, "reasons"), why, n)
+		printf("  not scanned %lld: %s\n", (long long)json_integer_value(n), why);
+}
+
+static void print_guests(const json_t *status)
+{
+	const json_t *guests = member(status, "guests"), *g;
+	size_t i;
+
+	printf("Guests     %zu\n", json_array_size(guests));
+	json_array_foreach(guests, i, g) {
+		const json_t *c = member(g, "counters");
+
+		printf("  %lld %s: kernel %s, %lld tasks, exits %lld, events %lld emitted"
+		       " %lld delivered %lld lost\n",
+		       (long long)number_of(g, "id"), text_of(g, "name"),
+		       text_of(member(g, "kernel"), "state"), (long long)number_of(g, "tasks"),
+		       (long long)number_of(c, "exits"), (long long)number_of(c, "emitted"),
+		       (long long)number_of(c, "delivered"),
+		       (long long)(number_of(c, "dropped") + number_of(c, "missed")));
+	}
+}
+
+static void print_status(const json_t *s)
+{
+	const json_t *bpf = member(s, "bpf");
+	char since[32];
+
+	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
+	printf("Events     %s%s%s\n", json_is_true(member(bpf, "on")) ? "through BPF" :
+	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
+	print_database(s);
+	print_guests(s);
+	print_counts("Contents   ", member(s, "objects"));
+	print_not_scanned(member(s, "objects"));
+	printf("Findings   %lld, kills confirmed %lld, agents that lied %lld\n",
+	       (long long)number_of(s, "findings"), (long long)number_of(s, "kills_confirmed"),
+	       (long long)number_of(s, "discrepancies"));
+	print_counts("Orders     ", member(s, "orders"));
+	print_counts("Outcomes   ", member(s, "outcomes"));
+	printf("Journal    %lld rows, head %.16s\n",
+	       (long long)number_of(member(s, "journal"), "rows"),
+	       text_of(member(s, "journal"), "head"));
+	printf("Roles\n");
+	print_roles(s);
+}
+
+int verb_status(struct cli *cli, int argc, char **argv)
+{
+	int code = EXIT_YES;
+	json_t *status;
+
+	if (argc)
+		return tell_error(cli, EXIT_USAGE, "usage", "status takes no argument", "");
+	status = api_get(cli, "/v1/status", &code);
+	if (!status)
+		return code;
+	if (cli->json)
+		print_json(status);
+	else
+		print_status(status);
+	json_decref(status);
+	return code;
+}
