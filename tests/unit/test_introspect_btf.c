@@ -80,9 +80,17 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct btf_header *header(void)
+static struct btf_header get_header(void)
 {
-	return (struct btf_header *)(image + AT);
+	struct btf_header h;
+
+	memcpy(&h, image + AT, sizeof(h));
+	return h;
+}
+
+static void put_header(const struct btf_header *h)
+{
+	memcpy(image + AT, h, sizeof(*h));
 }
 
 static struct btf *find(void)
@@ -148,7 +156,7 @@ static void test_missing_member_is_named(void **state)
 
 static void test_bad_bounds(void **state)
 {
-	const struct btf_header good = *header();
+	const struct btf_header good = get_header();
 	struct btf_header bad[11];
 	size_t len;
 
@@ -166,11 +174,11 @@ static void test_bad_bounds(void **state)
 	bad[9].str_len -= 2;		/* no NUL at its end */
 	bad[10].str_off += 2;		/* no NUL at its start, too long */
 	for (size_t i = 0; i < 11; i++) {
-		*header() = bad[i];
+		put_header(&bad[i]);
 		assert_int_equal(btf_next_header(image, image_len, 0, &len), image_len);
 		assert_null(find());
 	}
-	*header() = good;
+	put_header(&good);
 	assert_int_equal(btf_next_header(image, image_len, 0, &len), AT);
 	assert_int_equal(btf_next_header(image, AT + blob_len - 1, 0, &len), AT + blob_len - 1);
 	assert_int_equal(btf_next_header(image, AT + 4, 0, &len), AT + 4);
@@ -179,7 +187,7 @@ static void test_bad_bounds(void **state)
 /* A header that holds, over types that do not. */
 static void test_torn_types(void **state)
 {
-	uint8_t *types = image + AT + header()->hdr_len;
+	uint8_t *types = image + AT + get_header().hdr_len;
 
 	memset(types + 4096, 0xff, 64);
 	assert_null(find());
@@ -196,7 +204,7 @@ static void test_no_task_struct(void **state)
 /* Ids out of range and loops of typedefs and unions end. */
 static void test_hostile_types(void **state)
 {
-	uint8_t *types = image + AT + header()->hdr_len;
+	uint8_t *types = image + AT + get_header().hdr_len;
 	struct btf *b;
 
 	for (size_t at = 0; at + 4 < 600; at += 4) {
