@@ -20,6 +20,7 @@
 #include "lib/log.h"
 #include "lib/util.h"
 #include "scan/content.h"
+#include "scan/scanner.h"
 
 #define MAX_DATABASES 1024
 
@@ -206,16 +207,6 @@ static bool load_files(struct cl_engine *engine, const char *path,
 	return true;
 }
 
-/*
- * Marks that this content was looked at at all: libclamav answers "clean" for
- * what it never opened, and its count of scanned bytes is 0 below 4096.
- */
-static cl_error_t on_scan(int fd, const char *type, void *context)
-{
-	*(bool *)context = true;
-	return CL_CLEAN;
-}
-
 static bool configure(struct cl_engine *engine, const char *tmpdir, uint32_t scan_seconds)
 {
 	static const struct { enum cl_engine_field field; long long value; } limits[] = {
@@ -234,7 +225,7 @@ static bool configure(struct cl_engine *engine, const char *tmpdir, uint32_t sca
 	if (cl_engine_set_num(engine, CL_ENGINE_MAX_SCANTIME, scan_seconds * 1000ll) ||
 	    cl_engine_set_str(engine, CL_ENGINE_TMPDIR, tmpdir))
 		return false;
-	cl_engine_set_clcb_pre_scan(engine, on_scan);
+	scanner_prepare(engine);
 	return true;
 }
 

@@ -16,6 +16,13 @@
 
 #define LIMIT_PREFIX "Heuristics.Limits.Exceeded"
 
+/* What one pass over a content came to see of it. */
+struct scanner_sight {
+	bool seen;
+	bool bytes_skipped;		/* its type exempts the bytes themselves */
+	unsigned long blocks;		/* scanned, of it and of what it holds */
+};
+
 static bool out_of_resources;
 
 /* Parsers go on without a part they had no memory or room for. */
@@ -70,33 +77,56 @@ static void failed(struct m_verdict *v, cl_error_t r)
 }
 
 /*
- * One pass with everything for files; signatures of files need their parsers.
- * Memory has no parser.  It is still typed by its first bytes, as the one
- * option that reports limits rules libclamav's raw mode out.
+ * EVERYTHING: all parsers; but libclamav then skips the bytes themselves of
+ * what it takes for HTML, or for a type without threats (ID3...), and a guest
+ * picks its files' first bytes.
+ * RAW: the bytes and nothing else.  Signatures bound to a type do not match.
+ * TYPED: no parser, but signatures of the type that the first bytes say.
+ *
+ * A raw scan cannot report a time-out: libclamav would end it as clean.  So it
+ * gets no limit there, and the pool's watchdog ends it if need be.
  */
-static struct cl_scan_options options(uint32_t profile)
+enum mode { EVERYTHING, RAW, TYPED };
+
+static struct cl_scan_options options(enum mode mode)
 {
-	return (struct cl_scan_options) {
-		.general = profile == SCAN_FILE ? CL_SCAN_GENERAL_HEURISTICS : 0,
-		.parse = profile == SCAN_FILE ? ~0u : 0,
-		.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX,
-	};
+	struct cl_scan_options o = { 0 };
+
+	if (mode != RAW)
+		o.heuristic = CL_SCAN_HEURISTIC_EXCEEDS_MAX;
+	if (mode == EVERYTHING) {
+		o.general = CL_SCAN_GENERAL_HEURISTICS;
+		o.parse = ~0u;
+	}
+	return o;
 }
 
-static void scan_part(const struct scanner *s, uint32_t profile, const void *data,
-		      size_t size, uint64_t deadline, struct m_verdict *v)
+/* False when there is no time for another pass. */
+static bool set_time(const struct scanner *s, enum mode mode, uint64_t deadline)
 {
-	struct cl_scan_options how = options(profile);
-	cl_fmap_t *map = cl_fmap_open_memory(data, size);
+	uint64_t now = now_ms();
+
+	return now < deadline &&
+	       !cl_engine_set_num(s->engine, CL_ENGINE_MAX_SCANTIME,
+				  mode == RAW ? 0 : deadline - now);
+}
+
+static void pass(const struct scanner *s, enum mode mode, const void *data, size_t size,
+		 uint64_t deadline, struct scanner_sight *sight, struct m_verdict *v)
+{
+	struct cl_scan_options how = options(mode);
 	const char *name = NULL;
-	unsigned long blocks = 0;
-	bool looked_at = false;
+	cl_fmap_t *map;
 	cl_error_t r;
 
+	*sight = (struct scanner_sight) { 0 };
+	if (!set_time(s, mode, deadline))
+		return not_scanned(v, "time limit");
+	map = cl_fmap_open_memory(data, size);
 	if (!map)
 		return not_scanned(v, "libclamav: no memory");
 	out_of_resources = false;
-	r = cl_scanmap_callback(map, NULL, &name, &blocks, s->engine, &how, &looked_at);
+	r = cl_scanmap_callback(map, NULL, &name, &sight->blocks, s->engine, &how, sight);
 	cl_fmap_close(map);
 	if (r == CL_VIRUS)
 		alerted(v, name);
@@ -106,41 +136,81 @@ static void scan_part(const struct scanner *s, uint32_t profile, const void *dat
 		not_scanned(v, "time limit");
 	else if (out_of_resources)
 		not_scanned(v, "out of memory or temporary space");
-	else if (!looked_at || (!blocks && size >= CL_COUNT_PRECISION))
-		not_scanned(v, "libclamav did not look at it");
 	else
 		v->verdict = VERDICT_CLEAN;
 }
 
-/* False when there is no time for another part. */
-static bool set_time_left(const struct scanner *s, uint64_t deadline)
+/* The count of blocks is 0 for less than one. */
+static void pass_raw(const struct scanner *s, const void *data, size_t size,
+		     uint64_t deadline, struct m_verdict *v)
 {
-	uint64_t now = now_ms();
+	struct scanner_sight sight;
 
-	return now < deadline &&
-	       !cl_engine_set_num(s->engine, CL_ENGINE_MAX_SCANTIME, deadline - now);
+	pass(s, RAW, data, size, deadline, &sight, v);
+	if (v->verdict == VERDICT_CLEAN &&
+	    (!sight.seen || (!sight.blocks && size >= CL_COUNT_PRECISION)))
+		not_scanned(v, "libclamav did not look at it");
+}
+
+static void scan_file(const struct scanner *s, const void *data, size_t size,
+		      uint64_t deadline, struct m_verdict *v)
+{
+	struct scanner_sight sight;
+
+	pass(s, EVERYTHING, data, size, deadline, &sight, v);
+	if (v->verdict == VERDICT_CLEAN && (!sight.blocks || sight.bytes_skipped))
+		pass_raw(s, data, size, deadline, v);
 }
 
 /*
  * A region larger than one scan goes in overlapping parts; a signature that
  * spans more than the overlap may be missed at a part's border.
  */
+static void scan_memory(const struct scanner *s, const uint8_t *data, size_t size,
+			uint64_t deadline, struct m_verdict *v)
+{
+	struct scanner_sight sight;
+	size_t at = 0, part;
+
+	for (;;) {
+		part = MIN(size - at, CONTENT_FILE_MAX);
+		pass_raw(s, data + at, part, deadline, v);
+		if (v->verdict != VERDICT_CLEAN)
+			return;
+		if (at + part == size)
+			break;
+		at += part - CONTENT_OVERLAP;
+	}
+	if (!memcmp(data, "\177ELF", 4))
+		pass(s, TYPED, data, MIN(size, CONTENT_FILE_MAX), deadline, &sight, v);
+}
+
 void scanner_scan(const struct scanner *s, uint32_t profile, const void *data,
 		  size_t size, struct m_verdict *v)
 {
 	uint64_t deadline = now_ms() + s->scan_seconds * 1000ull;
-	size_t at = 0;
 
 	memset(v, 0, sizeof(*v));
 	cl_set_clcb_msg(on_message);
-	for (;;) {
-		size_t part = MIN(size - at, CONTENT_FILE_MAX);
+	if (profile == SCAN_FILE)
+		scan_file(s, data, size, deadline, v);
+	else
+		scan_memory(s, data, size, deadline, v);
+}
 
-		if (!set_time_left(s, deadline))
-			return not_scanned(v, "time limit");
-		scan_part(s, profile, (const uint8_t *)data + at, part, deadline, v);
-		if (v->verdict != VERDICT_CLEAN || at + part == size)
-			return;
-		at += part - CONTENT_OVERLAP;
-	}
+/* Called first for the content itself, then for what it holds. */
+static cl_error_t on_scan(int fd, const char *type, void *context)
+{
+	struct scanner_sight *sight = context;
+
+	if (!sight->seen)
+		sight->bytes_skipped = !strncmp(type, "CL_TYPE_HTML", 12) ||
+				       !strcmp(type, "CL_TYPE_IGNORED");
+	sight->seen = true;
+	return CL_CLEAN;
+}
+
+void scanner_prepare(struct cl_engine *engine)
+{
+	cl_engine_set_clcb_pre_scan(engine, on_scan);
 }

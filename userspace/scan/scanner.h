@@ -14,6 +14,9 @@ struct scanner {
 	uint32_t scan_seconds;
 };
 
+/* Before the engine is compiled. */
+void scanner_prepare(struct cl_engine *engine);
+
 /* Fills verdict and name.  Clean means: all of it was looked at, in time. */
 void scanner_scan(const struct scanner *scanner, uint32_t profile,
 		  const void *data, size_t size, struct m_verdict *ret_verdict);
