@@ -1,0 +1,768 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The real warden-channel and the real warden-agent, over a unix socket in
+ * vsock's place.  The test is the engine, and now and then a hostile agent.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "channel/clock.h"
+#include "channel/link.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+static char folder[] = "/tmp/warden-channel-XXXXXX";
+static int engine = -1;
+static pid_t channel_pid, agent_pid;
+static struct identity pinned_id, other_id;
+static uint8_t host_key[WIRE_KEY];
+static uint64_t next_id = 1;
+
+static const char *in_folder(const char *name)
+{
+	static char paths[8][128];
+	static unsigned next;
+	char *path = paths[next++ % 8];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static pid_t spawn(char *const argv[], int fd3)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (fd3 >= 0 && fd3 != ROLE_FD)
+			dup2(fd3, ROLE_FD);
+		else if (fd3 >= 0)
+			fcntl(fd3, F_SETFD, 0);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void wait_for_file(const char *path)
+{
+	struct stat st;
+
+	for (int i = 0; i < 500 && stat(path, &st); i++)
+		usleep(10000);
+	assert_int_equal(stat(path, &st), 0);
+}
+
+static void write_config(void)
+{
+	FILE *f = fopen(in_folder("conf"), "w");
+
+	fprintf(f, "[channel]\nhost_key = %s\nagents = %s\norder_seconds = 5\n",
+		in_folder("host.key"), in_folder("agents"));
+	fclose(f);
+}
+
+static void start_channel(void)
+{
+	char listen_at[160];
+	char *argv[] = { getenv("WARDEN_CHANNEL"), "--config", (char *)in_folder("conf"),
+		"--listen", listen_at, NULL };
+	int pair[2];
+
+	snprintf(listen_at, sizeof(listen_at), "unix:%s", in_folder("sock"));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	channel_pid = spawn(argv, pair[1]);
+	close(pair[1]);
+	engine = pair[0];
+	wait_for_file(in_folder("sock"));
+	assert_int_equal(key_file_read(in_folder("host.key.pub"), host_key, WIRE_KEY, false), 0);
+}
+
+static pid_t start_agent(const char *key, const char *cid)
+{
+	char transport[160];
+	char *argv[] = { getenv("WARDEN_AGENT"), "--key", (char *)in_folder(key),
+		"--host-key", (char *)in_folder("host.key.pub"),
+		"--transport", transport, "--test-cid", (char *)cid, NULL };
+
+	snprintf(transport, sizeof(transport), "unix:%s", in_folder("sock"));
+	return spawn(argv, -1);
+}
+
+static void stop(pid_t *pid)
+{
+	if (*pid > 0) {
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
+	}
+	*pid = 0;
+}
+
+static int setup(void **state)
+{
+	char *keygen[] = { getenv("WARDEN_AGENT"), "keygen", NULL, NULL };
+	pid_t pid;
+	int status;
+
+	if (!getenv("WARDEN_CHANNEL") || !getenv("WARDEN_AGENT") || geteuid()) {
+		print_message("skipped: needs root, WARDEN_CHANNEL and WARDEN_AGENT\n");
+		exit(77);
+	}
+	assert_true(sodium_init() >= 0 && mkdtemp(folder));
+	assert_int_equal(mkdir(in_folder("agents"), 0755), 0);
+	keygen[2] = (char *)in_folder("agent.key");
+	pid = spawn(keygen, -1);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(identity_load(in_folder("agent.key"), &pinned_id), 0);
+	assert_int_equal(identity_make(in_folder("other.key"), &other_id), 0);
+	assert_int_equal(rename(in_folder("agent.key.pub"), in_folder("agents/web 1.pub")), 0);
+	write_config();
+	start_channel();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[160];
+
+	stop(&agent_pid);
+	stop(&channel_pid);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command);
+}
+
+/* The next message, of that type, within the time; false: none came. */
+static bool hear(const struct msg_schema *schema, uint64_t *ret_id, void *ret, int ms)
+{
+	struct pollfd p = { engine, POLLIN, 0 };
+	static struct msg m;
+
+	if (poll(&p, 1, ms) <= 0)
+		return false;
+	assert_int_equal(msg_recv(engine, &m, 0), 1);
+	assert_true(msg_decode(&m, schema, ret));
+	*ret_id = m.id;
+	return true;
+}
+
+static struct m_session hear_session(void)
+{
+	struct m_session m;
+	uint64_t id;
+
+	assert_true(hear(&msg_session, &id, &m, 8000));
+	assert_int_equal(id, 0);
+	print_message("  cid %u %s '%s' %s\n", m.cid, m.up ? "up" : "down", m.agent, m.why);
+	return m;
+}
+
+static struct m_result hear_result(uint64_t id)
+{
+	struct m_result m;
+	uint64_t got;
+
+	assert_true(hear(&msg_result, &got, &m, 12000));
+	assert_int_equal(got, id);
+	print_message("  %s: %s (%llu us)\n", order_status_name(m.status), m.detail,
+		      (unsigned long long)m.elapsed_us);
+	return m;
+}
+
+static void expect_silence(int ms)
+{
+	struct pollfd p = { engine, POLLIN, 0 };
+
+	assert_int_equal(poll(&p, 1, ms), 0);
+}
+
+static pid_t start_child(void)
+{
+	int gate[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/sleep", "sleep", "600", NULL);
+		_exit(127);
+	}
+	close(gate[1]);
+	assert_int_equal(read(gate[0], &byte, 1), 0);
+	close(gate[0]);
+	return pid;
+}
+
+static uint64_t start_ns_of(pid_t pid)
+{
+	char path[64], line[1024] = "";
+	unsigned long long ticks;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	assert_int_equal(sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u "
+				"%*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks), 1);
+	return ticks * 10000000;
+}
+
+/* The right order for a child that sleeps. */
+static struct m_order order_for(pid_t pid, uint32_t cid)
+{
+	static uint8_t bytes[1 << 20];
+	struct m_order o = { .cid = cid, .verb = VERB_KILL, .pid = pid,
+		.start_ns = start_ns_of(pid) + 7 };
+	FILE *f = fopen("/bin/sleep", "r");
+	size_t n = fread(bytes, 1, sizeof(bytes), f);
+
+	fclose(f);
+	hash_content(o.exe_hash, bytes, n);
+	o.exe_ranges.len = sizeof(struct exe_range);
+	o.exe_ranges.range[0].pages = (n + 4095) / 4096;
+	return o;
+}
+
+static uint64_t give(const struct m_order *o)
+{
+	uint64_t id = next_id++;
+
+	assert_int_equal(msg_post(engine, &msg_order, id, o, -1), 0);
+	return id;
+}
+
+static void assert_killed(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void end_child(pid_t pid)
+{
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void agent_up(void)
+{
+	struct m_session m;
+
+	agent_pid = start_agent("agent.key", "7");
+	m = hear_session();
+	assert_int_equal(m.up, 1);
+	assert_int_equal(m.cid, 7);
+	assert_int_equal(m.capabilities, 1 << VERB_KILL);
+	assert_string_equal(m.agent, "web 1");
+}
+
+static void agent_down(void)
+{
+	stop(&agent_pid);
+	assert_int_equal(hear_session().up, 0);
+}
+
+static void test_keys(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(stat(in_folder("host.key"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(in_folder("agent.key"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void test_kill(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	struct m_result m;
+
+	agent_up();
+	m = hear_result(give(&o));
+	assert_int_equal(m.status, ORDER_DONE);
+	assert_killed(pid);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_NO_TARGET);
+	agent_down();
+}
+
+static void test_untouched(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+
+	agent_up();
+	o.start_ns += 10000000;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_MISMATCH);
+	o = order_for(pid, 7);
+	o.exe_hash[0] ^= 1;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_MISMATCH);
+	o.exe_ranges.len = 0;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
+	o = order_for(pid, 7);
+	o.exe_ranges.len = 5;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
+	o = order_for(pid, 7);
+	o.verb = 2;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
+	o = order_for(pid, 8);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
+	agent_down();
+	o = order_for(pid, 7);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
+	end_child(pid);
+}
+
+static void test_unpinned(void **state)
+{
+	char hex[2 * WIRE_KEY + 1];
+	struct m_session m;
+
+	agent_pid = start_agent("other.key", "9");
+	m = hear_session();
+	assert_int_equal(m.up, 0);
+	assert_int_equal(m.cid, 9);
+	assert_string_equal(m.agent, "");
+	hex_encode(hex, other_id.public, WIRE_KEY);
+	assert_non_null(strstr(m.why, "refused: key is not pinned"));
+	assert_non_null(strstr(m.why, hex));
+	stop(&agent_pid);
+	/* it tries again and again: drain what it said meanwhile */
+	while (hear(&msg_session, &(uint64_t){ 0 }, &m, 100))
+		assert_int_equal(m.up, 0);
+}
+
+/* Stopped: the deadline passes.  Its late answer is not told a second time. */
+static void test_deadline(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	struct m_result m;
+
+	agent_up();
+	usleep(50000);
+	kill(agent_pid, SIGSTOP);
+	o.deadline_ms = 300;
+	m = hear_result(give(&o));
+	assert_int_equal(m.status, ORDER_EXPIRED);
+	assert_in_range(m.elapsed_us, 300000, 600000);
+	kill(agent_pid, SIGCONT);
+	expect_silence(500);
+	assert_killed(pid);
+	/* the session lives on */
+	pid = start_child();
+	o = order_for(pid, 7);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	assert_killed(pid);
+	agent_down();
+}
+
+/* The agent dies with the order in its socket, and its successor gets it. */
+static void test_delivered_again(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	uint64_t id;
+
+	agent_up();
+	usleep(50000);
+	kill(agent_pid, SIGSTOP);
+	id = give(&o);
+	usleep(50000);
+	agent_down();
+	agent_up();
+	assert_int_equal(hear_result(id).status, ORDER_DONE);
+	assert_killed(pid);
+	agent_down();
+	expect_silence(100);
+}
+
+static void test_agent_never_back(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	struct m_result m;
+	uint64_t id;
+
+	agent_up();
+	usleep(50000);
+	kill(agent_pid, SIGSTOP);
+	id = give(&o);
+	usleep(50000);
+	agent_down();
+	m = hear_result(id);
+	assert_int_equal(m.status, ORDER_EXPIRED);
+	assert_in_range(m.elapsed_us, 1900000, 2500000);
+	assert_non_null(strstr(m.detail, "the session ended before the answer"));
+	end_child(pid);
+}
+
+/* ---- the test as an agent of its own ---- */
+
+static struct link mine;
+static int sock = -1;
+
+static void connect_raw(uint32_t cid)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const uint8_t preface[4] = { cid, cid >> 8, cid >> 16, cid >> 24 };
+
+	strcpy(a.sun_path, in_folder("sock"));
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(sock, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(send(sock, preface, 4, MSG_NOSIGNAL), 4);
+}
+
+static void flush_mine(void)
+{
+	while (mine.out_len) {
+		ssize_t n = send(sock, mine.out, mine.out_len, MSG_NOSIGNAL);
+
+		assert_true(n > 0);
+		link_sent(&mine, n);
+	}
+}
+
+/* Reads up to the next event; sends what waits before it blocks. */
+static enum link_event pump(void)
+{
+	static uint8_t data[4096];
+	static const uint8_t *at;
+	static size_t left;
+	enum link_event event;
+
+	if (!mine.up)
+		left = 0;
+	while ((event = link_input(&mine, &at, &left)) == LINK_MORE) {
+		ssize_t n;
+
+		flush_mine();
+		n = recv(sock, data, sizeof(data), 0);
+		if (n <= 0)
+			return LINK_FAILED;
+		at = data;
+		left = n;
+	}
+	flush_mine();
+	return event;
+}
+
+static void handshake_raw(uint32_t cid)
+{
+	connect_raw(cid);
+	link_agent(&mine, &pinned_id, host_key);
+	assert_int_equal(pump(), LINK_UP);
+}
+
+static void send_raw(const uint8_t *record, size_t n)
+{
+	assert_true(link_send(&mine, record, n, clock_ms()));
+	flush_mine();
+}
+
+static void login_raw(uint32_t cid)
+{
+	struct record_login login = { .capabilities = 1 << VERB_KILL };
+	uint8_t record[RECORD_MAX];
+	uint64_t ping;
+
+	handshake_raw(cid);
+	send_raw(record, record_put_login(record, &login));
+	assert_int_equal(hear_session().up, 1);
+	assert_int_equal(pump(), LINK_RECORD);
+	assert_true(record_get_ping(mine.record, mine.record_len, WIRE_PING, &ping));
+}
+
+/* The host hangs up and tells the engine why. */
+static void expect_cut(const char *why)
+{
+	struct m_session m = hear_session();
+
+	assert_int_equal(m.up, 0);
+	assert_non_null(strstr(m.why, why));
+	while (pump() == LINK_RECORD)
+		;
+	close(sock);
+	sock = -1;
+}
+
+static void test_unasked_result(void **state)
+{
+	struct record_result result = { WIRE_DONE, 1, { 0 }, "killed them all" };
+	uint8_t record[RECORD_MAX];
+
+	login_raw(20);
+	send_raw(record, record_put_result(record, &result));
+	expect_cut("nobody asked for");
+}
+
+/* The right order, another nonce: as if from an earlier delivery. */
+static void test_stale_nonce(void **state)
+{
+	struct m_order o = { .cid = 20, .verb = VERB_KILL, .deadline_ms = 300 };
+	struct record_result result = { .status = WIRE_DONE };
+	struct record_order got;
+	uint8_t record[RECORD_MAX];
+	uint64_t id;
+
+	login_raw(20);
+	id = give(&o);
+	assert_int_equal(pump(), LINK_RECORD);
+	assert_true(record_get_order(mine.record, mine.record_len, &got));
+	assert_int_equal(got.order, id);
+	result.order = id;
+	memcpy(result.nonce, got.nonce, WIRE_NONCE);
+	result.nonce[0] ^= 1;
+	send_raw(record, record_put_result(record, &result));
+	expect_cut("nobody asked for");
+	assert_int_equal(hear_result(id).status, ORDER_EXPIRED);
+}
+
+/* The same right answer twice: the second was not asked for. */
+static void test_result_twice(void **state)
+{
+	struct m_order o = { .cid = 20, .verb = VERB_KILL };
+	struct record_result result = { .status = WIRE_DONE, .detail = "back\\slash" };
+	struct record_order got;
+	uint8_t record[RECORD_MAX];
+	uint64_t id;
+
+	login_raw(20);
+	id = give(&o);
+	assert_int_equal(pump(), LINK_RECORD);
+	assert_true(record_get_order(mine.record, mine.record_len, &got));
+	result.order = id;
+	memcpy(result.nonce, got.nonce, WIRE_NONCE);
+	send_raw(record, record_put_result(record, &result));
+	assert_string_equal(hear_result(id).detail, "back\\x5cslash");
+	send_raw(record, record_put_result(record, &result));
+	expect_cut("nobody asked for");
+}
+
+static void test_garbage(void **state)
+{
+	static const uint8_t oversize[] = { 1, 0, 1, 0 };
+	static const uint8_t garbage[] = { 30, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6,
+		7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3 };
+	uint8_t record[RECORD_MAX];
+
+	login_raw(21);
+	assert_int_equal(send(sock, oversize, sizeof(oversize), MSG_NOSIGNAL), 4);
+	expect_cut("a frame of zero or too many bytes");
+	login_raw(21);
+	assert_int_equal(send(sock, garbage, sizeof(garbage), MSG_NOSIGNAL), sizeof(garbage));
+	expect_cut("does not open");
+	login_raw(21);
+	send_raw((const uint8_t *)"\x09what", 5);
+	expect_cut("malformed or unexpected");
+	login_raw(21);
+	send_raw(record, record_put_ping(record, WIRE_PONG, 99));
+	expect_cut("malformed or unexpected");
+	handshake_raw(21);
+	send_raw(record, record_put_ping(record, WIRE_PONG, 99));
+	expect_cut("refused: its first record is no login");
+	connect_raw(21);
+	assert_int_equal(send(sock, garbage, sizeof(garbage), MSG_NOSIGNAL), sizeof(garbage));
+	expect_cut("refused: malformed HELLO");
+}
+
+/* A new login by the same identity, from wherever, ends the old session. */
+static void test_replaced(void **state)
+{
+	struct m_session m;
+	int old;
+
+	login_raw(22);
+	old = sock;
+	link_agent(&mine, &pinned_id, host_key);
+	connect_raw(23);
+	assert_int_equal(pump(), LINK_UP);
+	{
+		struct record_login login = { .capabilities = 0 };
+		uint8_t record[RECORD_MAX];
+
+		send_raw(record, record_put_login(record, &login));
+	}
+	m = hear_session();
+	assert_int_equal(m.up, 0);
+	assert_int_equal(m.cid, 22);
+	assert_string_equal(m.why, "replaced by a new login");
+	m = hear_session();
+	assert_int_equal(m.up, 1);
+	assert_int_equal(m.cid, 23);
+	close(old);
+	close(sock);
+	assert_int_equal(hear_session().up, 0);
+}
+
+/* What an agent does not answer holds its place: a bound for both ends. */
+static void test_orders_are_bounded(void **state)
+{
+	struct m_order o = { .cid = 24, .verb = VERB_KILL, .deadline_ms = 200 };
+	uint64_t first = next_id;
+
+	login_raw(24);
+	for (int i = 0; i < WIRE_ORDERS_OPEN; i++)
+		give(&o);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
+	for (int i = 0; i < WIRE_ORDERS_OPEN; i++)
+		assert_int_equal(hear_result(first + i).status, ORDER_EXPIRED);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
+	close(sock);
+	assert_int_equal(hear_session().up, 0);
+	expect_silence(100);
+}
+
+/* Silent connections: four a guest, and no login is no login. */
+static void test_half_open(void **state)
+{
+	int socks[5];
+	uint64_t begin = clock_ms();
+
+	for (int i = 0; i < 5; i++) {
+		connect_raw(30);
+		socks[i] = sock;
+		usleep(10000);
+	}
+	assert_string_equal(hear_session().why, "refused: too many handshakes at once");
+	login_raw(31);
+	close(sock);
+	assert_int_equal(hear_session().up, 0);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(hear_session().why, "refused: no login in time");
+	assert_in_range(clock_ms() - begin, 4900, 6000);
+	for (int i = 0; i < 5; i++)
+		close(socks[i]);
+}
+
+/* Sixteen places, all taken by four guests: a fifth still gets in. */
+static void test_half_open_of_all(void **state)
+{
+	struct m_session m;
+	int socks[16];
+
+	for (int i = 0; i < 16; i++) {
+		connect_raw(40 + i / 4);
+		socks[i] = sock;
+	}
+	usleep(50000);
+	handshake_raw(50);
+	m = hear_session();
+	assert_string_equal(m.why, "refused: too many handshakes of all guests");
+	assert_int_equal(m.cid, 40);
+	close(sock);
+	for (int i = 0; i < 16; i++)
+		close(socks[i]);
+	while (hear(&msg_session, &(uint64_t){ 0 }, &m, 200))
+		assert_int_equal(m.up, 0);
+}
+
+/* One guest knocks without end: the engine hears little of it. */
+static void test_flood(void **state)
+{
+	struct m_session m;
+	int heard = 0;
+
+	for (int i = 0; i < 300; i++) {
+		connect_raw(60);
+		close(sock);
+	}
+	while (hear(&msg_session, &(uint64_t){ 0 }, &m, 300)) {
+		assert_int_equal(m.cid, 60);
+		heard++;
+	}
+	assert_in_range(heard, 1, 5);
+	login_raw(61);
+	close(sock);
+	assert_int_equal(hear_session().up, 0);
+}
+
+static void test_figures(void **state)
+{
+	struct m_order o = { .cid = 0, .verb = VERB_KILL, .pid = 2147483647 };
+	uint64_t begin = clock_us();
+	const int n = 100;
+
+	for (int i = 0; i < n; i++) {
+		handshake_raw(1000 + i);
+		close(sock);
+	}
+	print_message("  handshake: %llu us\n", (unsigned long long)(clock_us() - begin) / n);
+	{
+		struct m_session m;
+
+		while (hear(&msg_session, &(uint64_t){ 0 }, &m, 300))
+			;
+	}
+	agent_up();
+	o.cid = 7;
+	o.exe_ranges.len = 8;
+	o.exe_ranges.range[0].pages = 1;
+	begin = clock_us();
+	for (int i = 0; i < n; i++) {
+		struct m_result m;
+		uint64_t id;
+
+		give(&o);
+		assert_true(hear(&msg_result, &id, &m, 5000));
+		assert_int_equal(m.status, ORDER_NO_TARGET);
+	}
+	print_message("  order and result: %llu us\n",
+		      (unsigned long long)(clock_us() - begin) / n);
+	agent_down();
+}
+
+static void test_engine_gone(void **state)
+{
+	int status;
+
+	close(engine);
+	assert_int_equal(waitpid(channel_pid, &status, 0), channel_pid);
+	channel_pid = 0;
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_unpinned),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_delivered_again),
+		cmocka_unit_test(test_agent_never_back),
+		cmocka_unit_test(test_unasked_result),
+		cmocka_unit_test(test_stale_nonce),
+		cmocka_unit_test(test_result_twice),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_orders_are_bounded),
+		cmocka_unit_test(test_half_open),
+		cmocka_unit_test(test_half_open_of_all),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_engine_gone),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

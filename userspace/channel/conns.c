@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "channel/conns.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "channel/bytes.h"
+#include "channel/orders.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define ACCEPTS_A_TURN HALF_OPEN_MAX
+
+/* Half-open ones, sessions, and what died in this turn. */
+void conns_init(struct channel *ch)
+{
+	ch->max_conns = ch->pins.n + 2 * HALF_OPEN_MAX;
+	ch->conns = calloc(ch->max_conns, sizeof(*ch->conns));
+	if (!ch->conns)
+		fatal("out of memory");
+}
+
+struct conn *conns_find(struct channel *ch, uint32_t cid)
+{
+	for (size_t i = 0; i < ch->nconns; i++)
+		if (ch->conns[i]->state == CONN_UP && ch->conns[i]->cid == cid)
+			return ch->conns[i];
+	return NULL;
+}
+
+static void report(struct channel *ch, const struct conn *c, bool up, const char *why)
+{
+	struct m_session m = { .cid = c->cid, .up = up,
+			       .capabilities = up ? c->capabilities : 0 };
+
+	if (c->pin)
+		snprintf(m.agent, sizeof(m.agent), "%s", c->pin->name);
+	snprintf(m.why, sizeof(m.why), "%s", why);
+	log_info("CID %u: %s%s%s", c->cid, m.agent, up ? " logged in" : c->pin ? ": " : "", m.why);
+	if (msg_post(ch->engine, &msg_session, 0, &m, -1))
+		fatal("the engine is gone");
+}
+
+/*
+ * "refused" is told only while no session with that guest is up, so that the
+ * engine never takes somebody's vain try for the end of it.
+ */
+static void report_refused(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
+{
+	const struct handshake *h = &c->link.handshake;
+	char key[2 * WIRE_KEY + 1] = "", text[TEXT_WHY];
+
+	c->pin = NULL;
+	if (conns_find(ch, c->cid) || !rate_take(&ch->refusals, c->cid, now_ms)) {
+		log_debug("CID %u: refused: %s", c->cid, why);
+		return;
+	}
+	/* what it claimed to be, so that an operator can pin it */
+	if (!sodium_is_zero(h->peer, sizeof(h->peer)) && !pins_find(&ch->pins, h->peer))
+		hex_encode(key, h->peer, sizeof(h->peer));
+	snprintf(text, sizeof(text), "refused: %s%s%s", why, key[0] ? ": key " : "", key);
+	report(ch, c, false, text);
+}
+
+static void transmit(struct conn *c)
+{
+	ssize_t n = send(c->fd, c->link.out, c->link.out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n > 0)
+		link_sent(&c->link, n);
+}
+
+/* The conn stays in the table, dead, until conns_tend: callers may hold it. */
+static void conn_end(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
+{
+	bool was_up = c->state == CONN_UP, told = c->state != CONN_PREFACE;
+
+	if (c->state == CONN_DEAD)
+		return;
+	if (c->link.out_len)
+		transmit(c);	/* a refusal should reach the agent's log */
+	c->state = CONN_DEAD;
+	close(c->fd);
+	c->fd = -1;
+	if (was_up) {
+		report(ch, c, false, why);
+		orders_agent_lost(ch, c, why, now_ms);
+	} else if (told) {
+		report_refused(ch, c, why, now_ms);
+	}
+	link_wipe(&c->link);
+}
+
+bool conn_send(struct channel *ch, struct conn *c, const uint8_t *record, size_t len,
+	       uint64_t now_ms)
+{
+	if (link_send(&c->link, record, len, now_ms))
+		return true;
+	conn_end(ch, c, "the agent does not read", now_ms);
+	return false;
+}
+
+static bool is_half_open(const struct conn *c)
+{
+	return c->state == CONN_PREFACE || c->state == CONN_HALF_OPEN;
+}
+
+static unsigned half_open(const struct channel *ch, const uint32_t *cid)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ch->nconns; i++)
+		n += is_half_open(ch->conns[i]) && (!cid || ch->conns[i]->cid == *cid);
+	return n;
+}
+
+/* The oldest half-open one of the CID that holds most of them. */
+static struct conn *greediest(const struct channel *ch)
+{
+	struct conn *worst = NULL;
+	unsigned most = 0;
+
+	for (size_t i = 0; i < ch->nconns; i++) {
+		struct conn *c = ch->conns[i];
+		unsigned n = is_half_open(c) ? half_open(ch, &c->cid) : 0;
+
+		if (n > most || (n && n == most && c->since_ms < worst->since_ms)) {
+			worst = c;
+			most = n;
+		}
+	}
+	return worst;
+}
+
+/*
+ * c is in the table and its CID is known.  When all places are taken, a guest
+ * that holds more of them than the newcomer's gives one up: guests cannot
+ * lock each other out.
+ */
+static bool admit(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	unsigned mine = half_open(ch, &c->cid);
+	struct conn *victim;
+
+	if (!rate_take(&ch->logins, c->cid, now_ms)) {
+		c->state = CONN_PREFACE;	/* not a word: it comes too often */
+		conn_end(ch, c, "", now_ms);
+	} else if (mine > HALF_OPEN_CID) {
+		conn_end(ch, c, "too many handshakes at once", now_ms);
+	} else if (half_open(ch, NULL) > HALF_OPEN_MAX) {
+		victim = greediest(ch);
+		if (half_open(ch, &victim->cid) <= mine)
+			victim = c;
+		conn_end(ch, victim, "too many handshakes of all guests", now_ms);
+	}
+	return c->state != CONN_DEAD;
+}
+
+static bool is_pinned(void *arg, const uint8_t identity[WIRE_KEY])
+{
+	return pins_find(arg, identity);
+}
+
+/* The table has no room left only if a turn brought more than it can. */
+static void add_conn(struct channel *ch, int fd, uint32_t cid, uint64_t now_ms)
+{
+	struct conn *c = ch->nconns < ch->max_conns ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->cid = cid;
+	c->since_ms = now_ms;
+	c->state = ch->listener.unix_preface ? CONN_PREFACE : CONN_HALF_OPEN;
+	link_host(&c->link, &ch->self, is_pinned, &ch->pins);
+	ch->conns[ch->nconns++] = c;
+	if (c->state == CONN_HALF_OPEN)
+		admit(ch, c, now_ms);
+}
+
+void conns_accept(struct channel *ch, uint64_t now_ms)
+{
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		uint32_t cid;
+		int fd = listener_accept(&ch->listener, &cid);
+
+		if (fd == -EAGAIN)
+			return;
+		if (fd >= 0)
+			add_conn(ch, fd, cid, now_ms);
+	}
+}
+
+/* One session an identity, and one a guest: the newest. */
+static void replace_others(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	for (size_t i = 0; i < ch->nconns; i++) {
+		struct conn *other = ch->conns[i];
+
+		if (other != c && other->state == CONN_UP &&
+		    (other->pin == c->pin || other->cid == c->cid))
+			conn_end(ch, other, "replaced by a new login", now_ms);
+	}
+}
+
+static void send_ping(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	uint8_t record[RECORD_MAX];
+
+	randombytes_buf(&c->ping_value, sizeof(c->ping_value));
+	c->ping_ms = now_ms;
+	conn_send(ch, c, record, record_put_ping(record, WIRE_PING, c->ping_value), now_ms);
+}
+
+static void on_login(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	struct record_login login;
+
+	if (!record_get_login(c->link.record, c->link.record_len, &login)) {
+		conn_end(ch, c, "its first record is no login", now_ms);
+		return;
+	}
+	c->pin = pins_find(&ch->pins, c->link.handshake.peer);
+	c->capabilities = login.capabilities;
+	memcpy(c->nonce, login.nonce, sizeof(c->nonce));
+	replace_others(ch, c, now_ms);
+	c->state = CONN_UP;
+	report(ch, c, true, "");
+	send_ping(ch, c, now_ms);	/* tells the agent that it is in */
+	orders_agent_back(ch, c, now_ms);
+}
+
+static void on_record(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	const uint8_t *record = c->link.record;
+	size_t len = c->link.record_len;
+	struct record_result result;
+	uint64_t value;
+
+	c->heard_ms = now_ms;
+	if (c->state == CONN_HALF_OPEN) {
+		on_login(ch, c, now_ms);
+	} else if (record_get_result(record, len, &result)) {
+		if (!orders_result(ch, c, &result))
+			conn_end(ch, c, "a result that nobody asked for", now_ms);
+	} else if (record_get_ping(record, len, WIRE_PONG, &value) && c->ping_ms &&
+		   value == c->ping_value) {
+		c->ping_ms = 0;
+	} else {
+		conn_end(ch, c, "a malformed or unexpected record", now_ms);
+	}
+}
+
+/* Tests alone: the CID that a unix socket cannot tell. */
+static void take_preface(struct channel *ch, struct conn *c, const uint8_t **data, size_t *n,
+			 uint64_t now_ms)
+{
+	struct reader r = { c->preface, c->preface + sizeof(c->preface), false };
+
+	while (*n && c->preface_have < sizeof(c->preface)) {
+		c->preface[c->preface_have++] = *(*data)++;
+		(*n)--;
+	}
+	if (c->preface_have < sizeof(c->preface))
+		return;
+	c->cid = get_u32(&r);
+	c->state = CONN_HALF_OPEN;
+	admit(ch, c, now_ms);
+}
+
+static void on_bytes(struct channel *ch, struct conn *c, const uint8_t *data, size_t n,
+		     uint64_t now_ms)
+{
+	enum link_event event;
+
+	if (c->state == CONN_PREFACE)
+		take_preface(ch, c, &data, &n, now_ms);
+	while (c->state != CONN_DEAD && n &&
+	       (event = link_input(&c->link, &data, &n)) != LINK_MORE) {
+		if (event == LINK_RECORD)
+			on_record(ch, c, now_ms);
+		else if (event == LINK_FAILED)
+			conn_end(ch, c, c->link.why, now_ms);
+	}
+}
+
+void conn_receive(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	static uint8_t data[16384];
+	ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
+
+	if (n > 0)
+		on_bytes(ch, c, data, n, now_ms);
+	else if (n == 0)
+		conn_end(ch, c, "the agent closed the connection", now_ms);
+	else if (errno != EAGAIN && errno != EINTR)
+		conn_end(ch, c, strerror(errno), now_ms);
+}
+
+static uint64_t deadline(const struct conn *c)
+{
+	if (c->state == CONN_DEAD)
+		return UINT64_MAX;
+	if (c->state != CONN_UP)
+		return c->since_ms + LOGIN_MS;
+	return c->ping_ms ? c->ping_ms + PONG_MS : c->heard_ms + PING_AFTER_MS;
+}
+
+uint64_t conns_deadline(const struct channel *ch)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < ch->nconns; i++)
+		next = MIN(next, deadline(ch->conns[i]));
+	return next;
+}
+
+static void on_deadline(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	if (c->state != CONN_UP)
+		conn_end(ch, c, "no login in time", now_ms);
+	else if (c->ping_ms)
+		conn_end(ch, c, "the agent does not answer", now_ms);
+	else
+		send_ping(ch, c, now_ms);
+}
+
+void conns_tend(struct channel *ch, uint64_t now_ms)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < ch->nconns; i++)
+		if (now_ms >= deadline(ch->conns[i]))
+			on_deadline(ch, ch->conns[i], now_ms);
+	for (size_t i = 0; i < ch->nconns; i++) {
+		struct conn *c = ch->conns[i];
+
+		if (c->state == CONN_DEAD) {
+			free(c);
+			continue;
+		}
+		if (c->link.out_len)
+			transmit(c);
+		ch->conns[kept++] = c;
+	}
+	ch->nconns = kept;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of warden-channel share: the engine, the agents, the orders. */
+#ifndef WARDEN_CHANNEL_ROLE_H
+#define WARDEN_CHANNEL_ROLE_H
+
+#include "channel/identity.h"
+#include "channel/link.h"
+#include "channel/listener.h"
+#include "channel/pins.h"
+#include "channel/rate.h"
+
+#define HALF_OPEN_MAX 16	/* connections that have not logged in */
+#define HALF_OPEN_CID 4		/* of one CID */
+#define LOGIN_MS 5000		/* to log in */
+#define PING_AFTER_MS 15000	/* of silence */
+#define PONG_MS 10000		/* to answer */
+#define RECONNECT_MS 2000	/* orders wait so long for a lost agent */
+#define ORDERS_MAX 256		/* of all sessions */
+
+struct conn {
+	int fd;
+	uint32_t cid;
+	enum { CONN_PREFACE, CONN_HALF_OPEN, CONN_UP, CONN_DEAD } state;
+	uint64_t since_ms, heard_ms;
+	uint64_t ping_ms, ping_value;	/* ping_ms 0: none is out */
+	const struct pin *pin;
+	uint64_t capabilities;
+	uint8_t nonce[WIRE_NONCE];	/* for the binding to a guest's memory */
+	unsigned orders;		/* sent and not answered */
+	uint8_t preface[4];
+	uint32_t preface_have;
+	struct link link;
+};
+
+struct order;
+
+struct channel {
+	int engine;
+	struct listener listener;
+	struct identity self;
+	struct pins pins;
+	uint32_t order_ms;		/* deadline of an order that names none */
+	struct conn **conns;
+	size_t nconns, max_conns;
+	struct order *orders;		/* ORDERS_MAX */
+	struct rate logins, refusals;
+};
+
+/* serve.c: until the engine closes its socket. */
+void channel_serve(struct channel *ch);
+
+#endif
