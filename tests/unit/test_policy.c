@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The policy file: what it decides, and that every refusal names its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/policy.h"
+#include "lib/messages.h"
+
+static struct policy policy;
+static char error[512];
+
+static int load(const char *text)
+{
+	char path[] = "/tmp/warden-policy-XXXXXX";
+	int fd = mkstemp(path), r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	error[0] = '\0';
+	r = policy_load(path, &policy, error, sizeof(error));
+	unlink(path);
+	return r;
+}
+
+static struct policy_answer ask(const char *signature, uint32_t kind, const char *guest,
+				const char *exe)
+{
+	const struct policy_question q = { signature, guest, exe, kind };
+
+	return policy_decide(&policy, &q);
+}
+
+static void missing_file_reports(void **state)
+{
+	assert_int_equal(policy_load("/nonexistent/policy.conf", &policy, NULL, 0), 0);
+	assert_true(policy.missing);
+	assert_int_equal(ask("Eicar", OBJECT_FILE, "web", "/x").actions, ACTION_REPORT);
+	assert_null(ask("Eicar", OBJECT_FILE, "web", "/x").by);
+}
+
+static void first_match_wins(void **state)
+{
+	assert_int_equal(load(
+		"; comment\n"
+		"[rule miners]\nmatch = *Miner*\nactions = report,kill\nlimit = 5/10m\n\n"
+		"[rule test files]\nmatch = Eicar*\nkinds = file, deleted\nguest = web-*\n"
+		"actions = report, kill\n"
+		"[rule rest]\nmatch = *\nactions = report\n"), 0);
+	assert_int_equal(policy.rules, 3);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").actions,
+			 ACTION_REPORT | ACTION_KILL);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_kills, 5);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_minutes, 10);
+	assert_string_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->name, "test files");
+	assert_string_equal(ask("Eicar-Test", OBJECT_DELETED, "web-1", "").by->name, "test files");
+	assert_string_equal(ask("Eicar-Test", OBJECT_ANON, "web-1", "").by->name, "rest");
+	assert_string_equal(ask("Eicar-Test", OBJECT_FILE, "db-1", "").by->name, "rest");
+}
+
+static void exemption_comes_before_rules(void **state)
+{
+	assert_int_equal(load(
+		"[rule all]\nmatch = *\nactions = report,kill\n"
+		"[exempt lab]\nexe = /opt/lab/*\nsignature = Eicar*\n"), 0);
+	assert_true(ask("Eicar-Test", OBJECT_FILE, "", "/opt/lab/run").by->exempt);
+	assert_int_equal(ask("Eicar-Test", OBJECT_FILE, "", "/opt/lab/run").actions, ACTION_REPORT);
+	assert_false(ask("Miner", OBJECT_FILE, "", "/opt/lab/run").by->exempt);
+	assert_false(ask("Eicar-Test", OBJECT_FILE, "", "/bin/run").by->exempt);
+}
+
+static void refusals_name_line_and_key(void **state)
+{
+	static const struct {
+		const char *text, *line, *key;
+	} bad[] = {
+		{ "[rule a]\nmatch = *\nactions = destroy\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nactions = kill\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nkinds = file,socket\n", "line 3", "kinds" },
+		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5\n", "line 4", "limit" },
+		{ "[rule a]\nmatch = *\nactions = report\nlimit = 0/10m\n", "line 4", "limit" },
+		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5/10h\n", "line 4", "limit" },
+		{ "[rule a]\nmatch = *\ncolour = red\n", "line 3", "colour" },
+		{ "[rule a]\nmatch = *\nmatch = b\n", "line 3", "match" },
+		{ "[rule a]\nmatch = \n", "line 2", "match" },
+		{ "[rule a]\nactions = report\n", "line 1", "match" },
+		{ "[rule a]\nmatch = *\n\n[rule b]\nmatch = *\nactions = report\n", "line 1", "actions" },
+		{ "[rule a]\n", "line 1", "match" },
+		{ "\n[exempt a]\n", "line 2", "exe" },
+		{ "[exempt a]\nmatch = *\n", "line 2", "match" },
+		{ "[rule a]\nmatch = *\nactions = report\n[rule a]\n", "line 4", "rule a" },
+		{ "[thing]\nx = y\n", "line 1", "thing" },
+		{ "match = *\n", "line 1", "match" },
+		{ "[rule a]\nnonsense\n", "line 2", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (load(bad[i].text) != -1)
+			fail_msg("accepted: %s", bad[i].text);
+		if (!strstr(error, bad[i].line) || !strstr(error, bad[i].key) ||
+		    !strstr(error, "/tmp/warden-policy-"))
+			fail_msg("%s: refused as: %s", bad[i].text, error);
+	}
+}
+
+static void long_lines_are_refused(void **state)
+{
+	char text[512] = "[rule a]\nmatch = ";
+
+	memset(text + strlen(text), 'x', 400);
+	assert_int_equal(load(text), -1);
+	assert_non_null(strstr(error, "line 2"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(missing_file_reports),
+		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(exemption_comes_before_rules),
+		cmocka_unit_test(refusals_name_line_and_key),
+		cmocka_unit_test(long_lines_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
