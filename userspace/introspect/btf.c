@@ -308,11 +308,13 @@ int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, 
 		struct field f = { 0, 0 };
 
 		/* Neighbours in the table share their struct: no second search. */
-		if (hint && strcmp(last, w->structure) == 0)
-			f = first_of(btf, hint, w->paths);
-		if (!f.size && (!hint || strcmp(last, w->structure) || w->need))
-			f = search(btf, w->structure, w->paths, &hint);
+		if (strcmp(last, w->structure))
+			hint = 0;
 		last = w->structure;
+		if (hint)
+			f = first_of(btf, hint, w->paths);
+		if (!f.size && (!hint || w->need))
+			f = search(btf, w->structure, w->paths, &hint);
 		if (!f.size && w->need) {
 			snprintf(why, size, "BTF: struct %s has no %s", w->structure, w->paths);
 			return -ENOENT;
