@@ -231,6 +231,144 @@ static void test_hostile_types(void **state)
 	btf__free(b);
 }
 
+/* ---- the whole table, over a kernel made from the table itself ---- */
+
+static const struct entry {
+	const char *structure, *name, *paths;
+} entries[] = {
+#define X(s, n, p, need) { #s, #s "." #n, p },
+	LAYOUT_FIELDS(X)
+#undef X
+};
+
+#define ENTRIES (sizeof(entries) / sizeof(*entries))
+
+/* The last of the alternatives. */
+static const char *last_path(const struct entry *e)
+{
+	const char *bar = strrchr(e->paths, '|');
+
+	return bar ? bar + 1 : e->paths;
+}
+
+static bool same_first(const struct entry *a, const struct entry *b)
+{
+	const char *x = last_path(a), *y = last_path(b);
+	size_t n = strcspn(x, ".");
+
+	return strcmp(a->structure, b->structure) == 0 && n == strcspn(y, ".") &&
+	       strncmp(x, y, n) == 0;
+}
+
+/* "a.b" and "a.c": a struct that holds both, b at 8. */
+static int add_inner(struct btf *b, size_t first)
+{
+	int id = btf__add_struct(b, NULL, 256);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ENTRIES; i++) {
+		const char *dot = strchr(last_path(&entries[i]), '.');
+
+		if (dot && same_first(&entries[i], &entries[first]))
+			btf__add_field(b, dot + 1, 1, 64 * ++n, 0);
+	}
+	return n ? id : 1;
+}
+
+static void add_member(struct btf *b, size_t i, int type)
+{
+	const char *path = last_path(&entries[i]);
+	char first[64];
+
+	for (size_t j = 0; j < i; j++)
+		if (same_first(&entries[j], &entries[i]))
+			return;
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(path, "."), path);
+	btf__add_field(b, first, type, 8 * 16 * (i + 1), 0);
+}
+
+static void add_enums(struct btf *b, bool pageflags)
+{
+	btf__add_enum(b, "maple_type", 4);
+	btf__add_enum_value(b, "maple_leaf_64", 1);
+	btf__add_enum_value(b, "maple_arange_64", 7);
+	btf__add_enum(b, "pageflags", 4);
+	btf__add_enum_value(b, "PG_uptodate", 3);
+	if (pageflags)
+		btf__add_enum_value(b, "PG_head", 15);
+}
+
+/* Every struct of the table but the member named by without. */
+static struct btf *build_kernel(const char *without, bool pageflags)
+{
+	struct btf *b = btf__new_empty();
+	int inner[ENTRIES];
+
+	btf__add_int(b, "long", 8, 0);
+	for (size_t i = 0; i < ENTRIES; i++)
+		inner[i] = add_inner(b, i);
+	for (size_t i = 0; i < ENTRIES; i++) {
+		bool again = i && strcmp(entries[i].structure, entries[i - 1].structure) == 0;
+
+		if (!again)
+			btf__add_struct(b, entries[i].structure, 4096);
+		if (entries[i].paths[0] && strcmp(entries[i].name, without))
+			add_member(b, i, inner[i]);
+	}
+	add_enums(b, pageflags);
+	return b;
+}
+
+static int resolve(const char *without, bool pageflags, struct layout *l, char *why)
+{
+	struct btf *b = build_kernel(without, pageflags);
+	int r;
+
+	why[0] = '\0';
+	r = layout_resolve(b, l, why, 128);
+	btf__free(b);
+	return r;
+}
+
+static void test_layout(void **state)
+{
+	struct layout l;
+	char why[128];
+
+	assert_int_equal(resolve("", true, &l, why), 0);
+	assert_int_equal(l.task_struct_tasks.at, 16);
+	assert_int_equal(l.task_struct_pid.at, 32);
+	assert_int_equal(l.mount_mnt_root.at, l.mount_mnt.at + 8);
+	assert_int_equal(l.page_size.size, 4096);
+	assert_int_equal(l.pg_head, 15);
+	assert_int_equal(l.maple_arange_64, 7);
+	assert_int_equal(l.maple_range_64, 2);
+}
+
+/* 6.12 has no page.compound_order, and only the second of folio's two. */
+static void test_layout_of_later_folios(void **state)
+{
+	struct layout l;
+	char why[128];
+
+	assert_int_equal(resolve("folio.order", true, &l, why), 0);
+	assert_int_equal(l.folio_order.size, 0);
+	assert_int_not_equal(l.folio_flags_1.size, 0);
+	assert_int_equal(resolve("page.compound_order", true, &l, why), 0);
+	assert_int_not_equal(l.folio_order.size, 0);
+}
+
+static void test_layout_without_what_it_needs(void **state)
+{
+	struct layout l;
+	char why[128];
+
+	assert_int_not_equal(resolve("mm_struct.exe_file", true, &l, why), 0);
+	assert_non_null(strstr(why, "exe_file"));
+	assert_int_not_equal(resolve("", false, &l, why), 0);
+	assert_non_null(strstr(why, "PG_head"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -238,7 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_found), T(test_members), T(test_missing_member_is_named),
 		T(test_bad_bounds), T(test_torn_types), T(test_no_task_struct),
-		T(test_hostile_types),
+		T(test_hostile_types), T(test_layout), T(test_layout_of_later_folios),
+		T(test_layout_without_what_it_needs),
 	};
 
 	libbpf_set_print(NULL);

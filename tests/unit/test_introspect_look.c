@@ -271,6 +271,25 @@ static void test_vdso(void **state)
 	assert_int_equal(objects[0].kind, OBJECT_ANON);
 }
 
+/* An executable on an overlay: pages and mappings belong to the file beneath. */
+static void test_overlay(void **state)
+{
+	uint64_t root = make_dentry("/", 0), merged = make_mount(root, 0, root);
+	uint8_t hash[HASH_BYTES];
+
+	crypto_generichash(hash, sizeof(hash), ram + CODE, 5000, NULL, 0);
+	set(prog_mm, k.at.mm_struct_exe_file,
+	    make_file(merged, make_dentry("prog", root), 5000, 0x794c7630));
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_memory_equal(tasks[0].exe_hash, hash, sizeof(hash));
+	/* Another file of that size is not taken for it. */
+	set(prog_mm, k.at.mm_struct_exe_file,
+	    make_file(merged, make_dentry("other", root), 5000, 0x794c7630));
+	sweep(false);
+	assert_int_equal(tasks[0].exe_ranges.len, 0);
+}
+
 /* A reserve of a gigabyte with one page in it: sent without its holes. */
 static void test_huge_region(void **state)
 {
@@ -305,7 +324,7 @@ int main(void)
 		T(test_sink_ends_the_look), T(test_probe), T(test_probe_of_a_broken_list),
 		T(test_broken_list_is_incomplete), T(test_broken_task_is_incomplete),
 		T(test_broken_maps_are_incomplete), T(test_time_ends_the_sweep),
-		T(test_hostile_comm), T(test_vdso), T(test_huge_region), T(test_endless_tables),
+		T(test_hostile_comm), T(test_vdso), T(test_overlay), T(test_huge_region), T(test_endless_tables),
 	};
 
 	if (sodium_init() < 0)

@@ -220,6 +220,45 @@ static void set_identity(struct m_task *m, const struct exe_identity *id)
 	m->flags |= id->partial ? TASK_EXE_PARTIAL : 0;
 }
 
+/*
+ * A file on an overlay has no pages of its own: its mappings are of the file
+ * beneath, which has the same name and size.
+ */
+struct backing {
+	const struct kernel *k;
+	const struct guest_file *upper;
+	struct guest_file *lower;
+	bool found;
+};
+
+static bool same_name(const char *a, const char *b)
+{
+	const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+
+	return x && y && strcmp(x, y) == 0;
+}
+
+static int match_backing(void *ctx, const struct vma *v)
+{
+	struct backing *b = ctx;
+
+	if (!v->file || !(v->flags & VM_EXEC) || file_read_info(b->k, v->file, b->lower) ||
+	    b->lower->size != b->upper->size || !same_name(b->lower->path, b->upper->path))
+		return 0;
+	b->found = true;
+	return -ECANCELED;
+}
+
+static struct object *get_exe(struct look *l, const struct guest_file *f)
+{
+	struct guest_file lower;
+	struct backing b = { l->k, f, &lower, false };
+
+	if (!f->nrpages)
+		vmas_walk(l->k, l->task.mm, match_backing, &b);
+	return get_file(l, b.found ? &lower : f, true);
+}
+
 /* The executable is an object too, seen first, for its hash. */
 static void describe_exe(struct look *l, struct m_task *m)
 {
@@ -234,7 +273,7 @@ static void describe_exe(struct look *l, struct m_task *m)
 	}
 	text_escape(m->exe, sizeof(m->exe), f.path, strlen(f.path));
 	m->flags |= (f.deleted ? TASK_EXE_DELETED : 0) | (f.memfd ? TASK_EXE_MEMFD : 0);
-	o = get_file(l, &f, true);
+	o = get_exe(l, &f);
 	if (o && o->identity)
 		set_identity(m, o->identity);
 }
