@@ -432,6 +432,10 @@ static void test_elf_signature(void **state)
 	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf, sizeof(elf))),
 		       VERDICT_INFECTED, "Warden.Test.Elf.UNOFFICIAL");
 	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf + 4096, 4096)), CLEAN);
+	/* Nor does the type hide the other signatures. */
+	memcpy(elf + 4096, MARKER, strlen(MARKER));
+	assert_verdict(scan(&r, SCAN_FILE, sealed(elf, sizeof(elf))), INFECTED);
+	assert_verdict(scan(&r, SCAN_MEMORY, sealed(elf, sizeof(elf))), INFECTED);
 	stop(&r);
 }
 

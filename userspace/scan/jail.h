@@ -30,7 +30,7 @@ int jail_private_tree(const char *database);
 /* After jail_private_tree, once loaded. */
 int jail_loader(void);
 
-/* In a process made by one in the private tree; parent: who it dies with. */
+/* In a process of its own, made by one in the private tree. */
 int jail_worker(uint64_t max_memory);
 
 #endif

@@ -140,13 +140,13 @@ static void pass(const struct scanner *s, enum mode mode, const void *data, size
 		v->verdict = VERDICT_CLEAN;
 }
 
-/* The count of blocks is 0 for less than one. */
-static void pass_raw(const struct scanner *s, const void *data, size_t size,
-		     uint64_t deadline, struct m_verdict *v)
+/* A pass over the bytes.  The count of blocks is 0 for less than one. */
+static void pass_bytes(const struct scanner *s, enum mode mode, const void *data,
+		       size_t size, uint64_t deadline, struct m_verdict *v)
 {
 	struct scanner_sight sight;
 
-	pass(s, RAW, data, size, deadline, &sight, v);
+	pass(s, mode, data, size, deadline, &sight, v);
 	if (v->verdict == VERDICT_CLEAN &&
 	    (!sight.seen || (!sight.blocks && size >= CL_COUNT_PRECISION)))
 		not_scanned(v, "libclamav did not look at it");
@@ -159,30 +159,27 @@ static void scan_file(const struct scanner *s, const void *data, size_t size,
 
 	pass(s, EVERYTHING, data, size, deadline, &sight, v);
 	if (v->verdict == VERDICT_CLEAN && (!sight.blocks || sight.bytes_skipped))
-		pass_raw(s, data, size, deadline, v);
+		pass_bytes(s, RAW, data, size, deadline, v);
 }
 
 /*
  * A region larger than one scan goes in overlapping parts; a signature that
- * spans more than the overlap may be missed at a part's border.
+ * spans more than the overlap may be missed at a part's border.  A part that
+ * begins as an ELF file is typed: for that type libclamav skips no bytes.
  */
 static void scan_memory(const struct scanner *s, const uint8_t *data, size_t size,
 			uint64_t deadline, struct m_verdict *v)
 {
-	struct scanner_sight sight;
 	size_t at = 0, part;
 
 	for (;;) {
 		part = MIN(size - at, CONTENT_FILE_MAX);
-		pass_raw(s, data + at, part, deadline, v);
-		if (v->verdict != VERDICT_CLEAN)
+		pass_bytes(s, memcmp(data + at, "\177ELF", 4) ? RAW : TYPED, data + at, part,
+			   deadline, v);
+		if (v->verdict != VERDICT_CLEAN || at + part == size)
 			return;
-		if (at + part == size)
-			break;
 		at += part - CONTENT_OVERLAP;
 	}
-	if (!memcmp(data, "\177ELF", 4))
-		pass(s, TYPED, data, MIN(size, CONTENT_FILE_MAX), deadline, &sight, v);
 }
 
 void scanner_scan(const struct scanner *s, uint32_t profile, const void *data,
