@@ -151,6 +151,10 @@ int main(int argc, char **argv)
 		fatal("libsodium does not start");
 	if (argc == 3 && !strcmp(argv[1], "keygen"))
 		return keygen(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		fputs(usage, stdout);
+		return 0;
+	}
 	if (!parse(argc, argv, &o)) {
 		fputs(usage, stderr);
 		return 2;

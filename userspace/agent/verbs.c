@@ -206,7 +206,7 @@ bool verbs_begin(const struct record_order *order, uint64_t now_ms,
 	w->order = order->order;
 	memcpy(w->nonce, order->nonce, sizeof(w->nonce));
 	w->key = key;
-	log_info("order %llu: %s pid %u", (unsigned long long)order->order, verb->name, order->pid);
+	log_debug("order %llu: %s pid %u", (unsigned long long)order->order, verb->name, order->pid);
 	return false;
 }
 
