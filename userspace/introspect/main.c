@@ -18,6 +18,7 @@
 #include "lib/util.h"
 
 #define MAX_MEMORY (1ull << 30)
+#define RETRY_MS 500
 
 struct role {
 	struct introspector in;
@@ -145,17 +146,26 @@ static bool serve(struct role *role, const struct msg *m)
 	return false;
 }
 
-/* True if there is a request; false once the engine or the guest has ended. */
-static bool wait_request(void)
+/*
+ * True if there is a request; false once the engine or the guest has ended.
+ * Until a kernel is found, looks for it meanwhile: the engine waits for that
+ * news before it asks for anything.
+ */
+static bool wait_request(struct role *role)
 {
 	struct pollfd fds[] = {
 		{ .fd = ROLE_FD, .events = POLLIN },
 		{ .fd = ROLE_GUEST_FD },
 	};
+	bool found = role->in.state.state == KERNEL_READY;
+	int n;
 
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
-		if (errno != EINTR)
+	while ((n = poll(fds, ARRAY_SIZE(fds), found ? -1 : RETRY_MS)) <= 0) {
+		if (n < 0 && errno != EINTR)
 			fatal("poll: %s", strerror(errno));
+		if (n == 0)
+			found = ready(role);
+	}
 	if (fds[1].revents) {
 		log_info("the guest is gone");
 		return false;
@@ -167,7 +177,7 @@ static void serve_all(struct role *role)
 {
 	static struct msg m;
 
-	while (!role->in.gone && wait_request()) {
+	while (!role->in.gone && wait_request(role)) {
 		int r = msg_recv(ROLE_FD, &m, 0);
 
 		if (r == 0)
