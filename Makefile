@@ -40,7 +40,7 @@ userspace: $(PROGRAMS)
 
 # Run once per checkout and version of the script; the script itself is idempotent.
 $(B)/setup.done: scripts/setup
-	scripts/setup
+	@scripts/setup
 	@mkdir -p $(B) && touch $@
 
 setup: $(B)/setup.done
@@ -51,7 +51,7 @@ KMOD_FILES := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/compat/*) \
 	include/uapi/linux/kvm_warden.h scripts/build-module
 
 $(B)/module/%/kvm_warden.ko: $(KMOD_FILES) | $(B)/setup.done
-	scripts/build-module $* $(CURDIR)/$(B)/module/$*
+	@scripts/build-module $* $(CURDIR)/$(B)/module/$*
 
 modules: $(foreach k,$(KERNELS),$(B)/module/$(k)/kvm_warden.ko)
 module: modules
@@ -62,12 +62,13 @@ bpf: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c include/warden/event.h include/uapi/linux/kvm_warden.h | $(B)/setup.done
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_x86 -Iinclude -Iinclude/uapi \
+	@echo "  BPF     $<"
+	@$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_x86 -Iinclude -Iinclude/uapi \
 		-I/usr/include/x86_64-linux-gnu -c $< -o $@
-	llvm-strip -g $@
+	@llvm-strip -g $@
 
 $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
-	bpftool gen skeleton $< name $*_bpf >$@
+	@bpftool gen skeleton $< name $*_bpf >$@
 
 $(B)/obj/userspace/daemon/bpf.o: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
 
@@ -77,13 +78,15 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 $(B)/obj/%.o: %.c | $(B)/setup.done
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # $(call program,PATH,SOURCES,LIBRARIES[,LINK FLAGS])
 define program
 $(B)/$(1): $(call objects,$(2))
 	@mkdir -p $$(@D)
-	$$(CC) $(or $(4),$(LINK)) $$(sort $$^) -o $$@ $(3)
+	@echo "  LINK    $$@"
+	@$$(CC) $(or $(4),$(LINK)) $$(sort $$^) -o $$@ $(3)
 endef
 
 $(eval $(call program,bin/wardend,userspace/daemon/main.c $(DAEMON_SRCS) $(LIB_SRCS),$(DAEMON_LIBS) $(LIB_LIBS)))
@@ -138,7 +141,8 @@ area = $(word 2,$(subst _, ,$(1)))
 define unit_test
 $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) $(LIB_SRCS))
 	@mkdir -p $$(@D)
-	$$(CC) $(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
+	@echo "  LINK    $$@"
+	@$$(CC) $(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
 endef
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * report CONTROL VICTIMS DIR: holds what the daemon says against what the guest
+ * wrote down, prints the timeline, then one line.  Status 0 only if the run was
+ * what the control (none, nosig, nobpf, noagent) has to give.
+ *
+ * DIR has truth and census (launcher.c), findings.json and status.json
+ * (wardenctl --json).
+ */
+#include <err.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+#define PROCESSES_MAX 64
+#define TICK_NS 10000000ull	/* USER_HZ is 100 */
+
+struct process {
+	char kind[16], name[32], signature[64];
+	int pid;
+	unsigned long long start;	/* ticks */
+	bool alive, counted;
+	const json_t *finding;
+};
+
+struct tally {
+	int victims, found, killed, alive_victims;
+	int clean, touched, strays;
+	int by_event, by_sweep, undeliverable;
+	long long delivered;
+};
+
+static struct process processes[PROCESSES_MAX];
+static size_t nprocesses;
+
+/* ---- reading ---- */
+
+static FILE *open_in(const char *dir, const char *name)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	if (!f)
+		err(1, "%s", path);
+	return f;
+}
+
+static json_t *load_json(const char *dir, const char *name)
+{
+	autofile FILE *f = open_in(dir, name);
+	json_error_t error;
+	json_t *root = json_loadf(f, 0, &error);
+
+	if (!root)
+		errx(1, "%s: line %d: %s", name, error.line, error.text);
+	return root;
+}
+
+static void read_truth(const char *dir)
+{
+	autofile FILE *f = open_in(dir, "truth");
+	struct process *p = processes;
+
+	while (nprocesses < PROCESSES_MAX && fscanf(f, "%15s %d %llu %31s", p->kind, &p->pid, &p->start, p->name) == 4) {
+		nprocesses++;
+		p++;
+	}
+}
+
+static struct process *find_pid(int pid)
+{
+	for (size_t i = 0; i < nprocesses; i++)
+		if (processes[i].pid == pid)
+			return &processes[i];
+	return NULL;
+}
+
+static void read_census(const char *dir)
+{
+	autofile FILE *f = open_in(dir, "census");
+	char state[16];
+	int pid;
+
+	while (fscanf(f, "%d %15s", &pid, state) == 2) {
+		struct process *p = find_pid(pid);
+
+		if (!p)
+			continue;
+		p->counted = true;
+		p->alive = !strcmp(state, "alive");
+	}
+}
+
+static void read_victims(const char *path)
+{
+	autofile FILE *f = fopen(path, "r");
+	char kind[16], name[32], signature[64];
+
+	if (!f)
+		err(1, "%s", path);
+	while (fscanf(f, "%15s %31s %63s", kind, name, signature) == 3)
+		for (size_t i = 0; i < nprocesses; i++)
+			if (!strcmp(processes[i].kind, kind))
+				strcpy(processes[i].signature, signature);
+}
+
+static bool is_victim(const struct process *p)
+{
+	return strcmp(p->kind, "clean");
+}
+
+/* ---- findings ---- */
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+/* The process a finding means, by pid and start time; NULL: none of the plan. */
+static struct process *meant(const json_t *finding)
+{
+	struct process *p = find_pid(number(finding, "pid"));
+
+	if (p && p->start == (unsigned long long)number(finding, "start_ns") / TICK_NS)
+		return p;
+	return NULL;
+}
+
+static bool names_signature(const json_t *finding, const struct process *p)
+{
+	return p->signature[0] && !strncmp(text(finding, "signature"), p->signature, strlen(p->signature));
+}
+
+static void match(const json_t *findings, struct tally *t)
+{
+	const json_t *finding;
+	size_t i;
+
+	json_array_foreach(findings, i, finding) {
+		struct process *p = meant(finding);
+
+		if (!p || (is_victim(p) && !names_signature(finding, p))) {
+			t->strays++;
+			printf("unexpected: pid %lld, %s, %s\n", number(finding, "pid"),
+			       text(finding, "comm"), text(finding, "signature"));
+		} else if (!p->finding || number(finding, "t_found_ns") < number(p->finding, "t_found_ns")) {
+			p->finding = finding;
+		}
+	}
+}
+
+static const json_t *order_of(const json_t *finding)
+{
+	return json_array_get(json_object_get(finding, "orders"), 0);
+}
+
+static bool confirmed_killed(const struct process *p)
+{
+	return p->finding && !strcmp(text(order_of(p->finding), "outcome"), "killed") &&
+	       p->counted && !p->alive;
+}
+
+static void count(struct tally *t)
+{
+	for (size_t i = 0; i < nprocesses; i++) {
+		const struct process *p = &processes[i];
+
+		if (!is_victim(p)) {
+			t->clean++;
+			t->touched += !p->counted || !p->alive || p->finding;
+			continue;
+		}
+		t->victims++;
+		t->alive_victims += p->alive;
+		t->killed += confirmed_killed(p);
+		if (!p->finding)
+			continue;
+		t->found++;
+		t->by_event += !strcmp(text(p->finding, "found_by"), "event");
+		t->by_sweep += !strcmp(text(p->finding, "found_by"), "sweep");
+		t->undeliverable += !strcmp(text(order_of(p->finding), "state"), "undeliverable");
+	}
+}
+
+/* Events the daemon got, of all guests. */
+static long long events_delivered(const json_t *status)
+{
+	const json_t *guest;
+	long long n = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "guests"), i, guest)
+		n += number(json_object_get(guest, "counters"), "delivered");
+	return n;
+}
+
+/* ---- printing ---- */
+
+static double ms_after(const json_t *finding, long long time)
+{
+	return (time - number(finding, "t_seen_ns")) / 1e6;
+}
+
+static void print_step(const json_t *finding, const char *what, long long time)
+{
+	if (time)
+		printf("  %s +%.0f", what, ms_after(finding, time));
+	else
+		printf("  %s -", what);
+}
+
+static long long last_result(const json_t *order)
+{
+	const json_t *results = json_object_get(order, "results");
+
+	return number(json_array_get(results, json_array_size(results) - 1), "mono_ns");
+}
+
+static void print_finding(const struct process *p)
+{
+	const json_t *f = p->finding, *order = order_of(f);
+	bool killed = !strcmp(text(order, "outcome"), "killed");
+
+	printf("%-9s pid %-5d %-15s guest %s, by %s\n", p->kind, p->pid, p->name,
+	       text(f, "guest_name"), text(f, "found_by"));
+	printf("          %s: %s\n", text(f, "object_kind"), text(f, "path"));
+	printf("          %s at %s\n", text(f, "signature"), text(f, "gva"));
+	printf("          ms: seen 0");
+	print_step(f, "found", number(f, "t_found_ns"));
+	print_step(f, "decided", number(json_array_get(json_object_get(f, "decisions"), 0), "mono_ns"));
+	print_step(f, "ordered", number(order, "mono_ns"));
+	print_step(f, "dead", killed ? last_result(order) : 0);
+	if (!killed)
+		printf("  (order: %s)", text(order, "state"));
+	printf("\n");
+}
+
+static void print_timeline(void)
+{
+	printf("\nTimeline (seen: the exit that showed the address space, or the sweep's start):\n");
+	for (size_t i = 0; i < nprocesses; i++) {
+		const struct process *p = &processes[i];
+
+		if (is_victim(p) && p->finding)
+			print_finding(p);
+		else if (is_victim(p))
+			printf("%-9s pid %-5d %-15s not found\n", p->kind, p->pid, p->name);
+	}
+}
+
+static void print_last_line(const char *control, const struct tally *t)
+{
+	const char *head = "";
+	char found[96] = "", killed[96] = "";
+
+	if (!strcmp(control, "nosig"))
+		head = "control nosig (empty database): ";
+	if (!strcmp(control, "nobpf")) {
+		head = "control nobpf (BPF not attached): ";
+		snprintf(found, sizeof(found), " (by event %d, by sweep %d; %lld events arrived)",
+			 t->by_event, t->by_sweep, t->delivered);
+	}
+	if (!strcmp(control, "noagent")) {
+		head = "control noagent (no agent in the guest): ";
+		snprintf(killed, sizeof(killed), " (orders undeliverable: %d)", t->undeliverable);
+	}
+	printf("demo: %sfound %d of %d%s, killed %d of %d%s, clean processes touched %d of %d\n",
+	       head, t->found, t->victims, found, t->killed, t->victims, killed,
+	       t->touched, t->clean);
+}
+
+/* ---- judging ---- */
+
+static bool as_expected(const char *control, const struct tally *t)
+{
+	if (t->victims != 4 || t->clean < 30 || t->touched || t->strays)
+		return false;
+	if (!strcmp(control, "nosig"))
+		return !t->found && !t->killed && t->alive_victims == 4;
+	if (!strcmp(control, "nobpf"))
+		return t->found == 4 && t->killed == 4 && t->by_sweep == 4 && !t->delivered;
+	if (!strcmp(control, "noagent"))
+		return t->found == 4 && !t->killed && t->undeliverable == 4 && t->alive_victims == 4;
+	return t->found == 4 && t->killed == 4 && t->delivered > 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct tally tally = { 0 };
+	json_t *findings, *status;
+
+	if (argc != 4)
+		errx(2, "usage: report CONTROL VICTIMS DIR");
+	read_truth(argv[3]);
+	read_census(argv[3]);
+	read_victims(argv[2]);
+	findings = load_json(argv[3], "findings.json");
+	status = load_json(argv[3], "status.json");
+	match(json_object_get(findings, "findings"), &tally);
+	count(&tally);
+	tally.delivered = events_delivered(status);
+	print_timeline();
+	printf("\nfound by event %d, by sweep %d; %lld events delivered\n", tally.by_event,
+	       tally.by_sweep, tally.delivered);
+	print_last_line(argv[1], &tally);
+	json_decref(findings);
+	json_decref(status);
+	return !as_expected(argv[1], &tally);
+}
