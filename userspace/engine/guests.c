@@ -70,6 +70,8 @@ struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 void guest_lost_introspector(struct guest *g)
 {
 	memset(g->requests, 0, sizeof(g->requests));
+	/* What was asked a moment ago may be asked again: nobody answered it. */
+	memset(g->looks.recent, 0, sizeof(g->looks.recent));
 	scans_drop(&g->introspector.engine->scans, &g->scans);
 	inventory_forget_objects(&g->inventory);
 	memset(&g->kernel, 0, sizeof(g->kernel));
@@ -198,7 +200,7 @@ static bool is_asked(const struct guest *g)
 
 static bool is_stuck(struct guest *g, uint64_t now)
 {
-	if (!is_asked(g) || now - g->heard < SILENCE_NS)
+	if (!is_asked(g) || now < g->heard + SILENCE_NS)
 		return false;
 	log_err("guest %llu: its introspector has been silent for %llu s: closed",
 		(unsigned long long)g->id, SILENCE_NS / NS_PER_S);
