@@ -142,6 +142,43 @@ static void test_kernel_thread_has_no_mm(void **state)
 	assert_int_equal(t.mm, 0);
 }
 
+static uint64_t make_thread(uint64_t signal, uint64_t task)
+{
+	uint64_t head = signal + k.at.signal_struct_thread_head.at, next;
+	uint64_t node = task + k.at.task_struct_thread_node.at;
+
+	memcpy(&next, ram + (head - DIRECT), 8);
+	put64(node - DIRECT, next ? next : head);
+	put64(head - DIRECT, node);
+	set(task, k.at.task_struct_signal, signal);
+	return node;
+}
+
+/* The first thread has ended, another runs on: no process to overlook. */
+static void test_first_thread_ended(void **state)
+{
+	uint64_t a = make_task(1, make_task(0, 0)), b = make(128), signal = make(64), node;
+	struct task t;
+
+	node = make_thread(signal, b);
+	make_thread(signal, a);
+	make_mm(b, 0x1000);
+	set(a, k.at.task_struct_exit_state, 32);
+	assert_int_equal(task_read(&k, a, &t), 0);
+	assert_int_equal(t.pgd, 0x1000);
+	assert_false(t.dying);
+	/* Both have ended. */
+	set(b, k.at.task_struct_mm, 0);
+	memory_refresh(&mem);
+	assert_int_equal(task_read(&k, a, &t), 0);
+	assert_true(t.dying && !t.mm);
+	/* A ring that misses its head ends too. */
+	put64(node - DIRECT, node);
+	memory_refresh(&mem);
+	assert_int_equal(task_read(&k, a, &t), 0);
+	assert_int_equal(t.mm, 0);
+}
+
 static void test_argv(void **state)
 {
 	uint64_t a = make_task(1, make_task(0, 0)), mm = make_mm(a, 0x1000);
@@ -175,7 +212,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_list), T(test_loop_that_misses_its_head), T(test_bad_pointers),
 		T(test_bad_back_link), T(test_impossible_tasks), T(test_comm_without_end),
-		T(test_cr3), T(test_kernel_thread_has_no_mm), T(test_argv),
+		T(test_cr3), T(test_kernel_thread_has_no_mm), T(test_first_thread_ended),
+		T(test_argv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

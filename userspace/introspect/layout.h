@@ -25,6 +25,9 @@
 	X(task_struct, start_time, "start_boottime|real_start_time", true) \
 	X(task_struct, comm, "comm", true) \
 	X(task_struct, mm, "mm", true) \
+	X(task_struct, signal, "signal", true) \
+	X(task_struct, thread_node, "thread_node", true) \
+	X(signal_struct, thread_head, "thread_head", true) \
 	X(cred, uid, "uid.val", true) \
 	X(mm_struct, pgd, "pgd", true) \
 	X(mm_struct, exe_file, "exe_file", true) \

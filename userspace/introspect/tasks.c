@@ -12,6 +12,7 @@
 #define MAX_PID (1u << 22)
 #define KPTI_USER_BIT 0x1000ull
 #define ATTEMPTS 4
+#define MAX_THREADS 4096u
 
 struct links {
 	uint64_t next, prev;
@@ -98,6 +99,31 @@ static int read_mm(const struct kernel *k, struct task *t)
 	return r ? r : virt_to_phys(&k->as, pgd, &t->pgd);
 }
 
+/*
+ * A first thread that ended leaves a process without an mm of its own, whose
+ * other threads run on: an old way to hide.  The mm of the first of them that
+ * has one is the process's.  0 if there is none.
+ */
+static int find_thread_mm(const struct kernel *k, uint64_t task, uint64_t *ret_mm)
+{
+	uint64_t signal, head, node, mm = 0;
+	int r = kernel_member(k, task, k->at.task_struct_signal, &signal);
+
+	*ret_mm = 0;
+	if (r || !signal)
+		return r;
+	head = signal + k->at.signal_struct_thread_head.at;
+	r = kernel_member(k, head, (struct field){ 0, 8 }, &node);
+	for (uint32_t i = 0; !r && !mm && node != head && i < MAX_THREADS; i++) {
+		r = kernel_member(k, node - k->at.task_struct_thread_node.at,
+				  k->at.task_struct_mm, &mm);
+		if (!r)
+			r = kernel_member(k, node, (struct field){ 0, 8 }, &node);
+	}
+	*ret_mm = mm;
+	return r;
+}
+
 int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 {
 	uint64_t pid, tgid, parent, cred, flags, exit_state, ppid = 0, uid = 0;
@@ -131,9 +157,14 @@ int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 	t.kthread = flags & PF_KTHREAD;
 	t.dying = exit_state || (flags & PF_EXITING);
 	/* A kernel thread may borrow an mm for a while: it is not its own. */
-	if (t.kthread)
+	if (t.kthread) {
 		t.mm = 0;
-	r = t.mm ? read_mm(k, &t) : 0;
+	} else if (!t.mm) {
+		r = find_thread_mm(k, va, &t.mm);
+		t.dying = t.dying && !t.mm;
+	}
+	if (!r && t.mm)
+		r = read_mm(k, &t);
 	if (!r)
 		*ret_task = t;
 	return r;
