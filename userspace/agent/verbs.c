@@ -149,6 +149,10 @@ _Noreturn static void work(const struct verb *verb, const struct record_order *o
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != agent)
 		_exit(1);
+	/* If it hangs, it must not hold the session's socket open with it. */
+	if (fd > 3)
+		close_range(3, fd - 1, 0);
+	close_range(fd + 1, ~0u, 0);
 	verb->run(order, agent, &result);
 	_exit(write(fd, &result, sizeof(result)) != sizeof(result));
 }
