@@ -535,6 +535,21 @@ static void test_many_outstanding(void **state)
 	stop(&r);
 }
 
+/* The most that the configuration allows are all served. */
+static void test_most_workers(void **state)
+{
+	struct role r;
+
+	start_with_markers(&r, 64, 30);
+	for (unsigned i = 0; i < 80; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%u " MARKER, i);
+		assert_verdict(scan(&r, SCAN_FILE, sealed(text, strlen(text))), INFECTED);
+	}
+	stop(&r);
+}
+
 /* Recycling by number of scans goes unnoticed. */
 static void test_recycled_worker(void **state)
 {
@@ -623,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_hanging_worker),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_many_outstanding),
+		cmocka_unit_test(test_most_workers),
 		cmocka_unit_test(test_recycled_worker),
 		cmocka_unit_test(test_refused_database),
 		cmocka_unit_test(test_empty_database),

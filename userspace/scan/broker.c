@@ -237,7 +237,7 @@ static void serve_once(struct broker *b)
 	if (fds[LOADER].revents)
 		on_loader(b);
 	pool_serve(&b->pool, fds + WORKERS);
-	if (fds[ENGINE].revents & POLLIN)
+	if (room && (fds[ENGINE].revents & POLLIN))
 		on_engine(b, room);
 	else if (fds[ENGINE].revents)
 		exit(0);

@@ -15,6 +15,7 @@
 #include "lib/sandbox.h"
 #include "lib/util.h"
 #include "scan/content.h"
+#include "scan/pool.h"
 
 #define RUN_DIR "/run/kvm-warden"
 #define TREE RUN_DIR "/scan"
@@ -45,6 +46,8 @@ int jail_broker(void)
 	};
 	const struct sandbox box = {
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
+		/* Two for each worker, one for each scan that waits. */
+		.max_files = 2 * POOL_MAX_WORKERS + SCAN_OUTSTANDING + 32,
 		/* A log may be a file. */
 		.max_file = 1 << 30,
 		.max_memory = 1ull << 30,
