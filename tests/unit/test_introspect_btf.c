@@ -41,6 +41,8 @@ static void add_task_struct(struct btf *b)
 	btf__add_field(b, NULL, either, 128, 0);
 	btf__add_field(b, "comm", array, 192, 0);
 	btf__add_field(b, "uid", kuid, 8 * 36, 0);
+	btf__add_struct(b, "task_struct", 12);	/* and one behind */
+	btf__add_field(b, "pid", num, 0, 0);
 }
 
 /* Types enough for a kernel's size. */
