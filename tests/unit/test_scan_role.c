@@ -116,18 +116,24 @@ static void start_with_markers(struct role *r, unsigned workers, unsigned second
 	start(r, workers, seconds);
 }
 
+static void remove_dir(const struct role *r)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", r->dir);
+	assert_int_equal(system(command), 0);
+}
+
 /* Ends as when the engine ends: by closing the socket alone. */
 static void stop(struct role *r)
 {
-	char command[128];
 	int status;
 
 	close(r->sock);
 	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	snprintf(command, sizeof(command), "rm -rf %s", r->dir);
-	assert_int_equal(system(command), 0);
+	remove_dir(r);
 }
 
 static void seal(int fd)
@@ -619,6 +625,7 @@ static void test_no_orphans(void **state)
 		usleep(10000);
 	assert_int_equal(kill(worker, 0), -1);
 	close(r.sock);
+	remove_dir(&r);
 }
 
 int main(void)
