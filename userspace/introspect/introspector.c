@@ -72,9 +72,12 @@ static void set_failed(struct introspector *in, enum discovery d, const char *wh
 
 static bool still_valid(struct introspector *in)
 {
-	int r = -EFAULT;
+	/* Memory may have been plugged since. */
+	int r = memory_update_ranges(in->mem);
 
-	for (int i = 0; i < REVALIDATE_ATTEMPTS && r; i++) {
+	in->gone = in->gone || r == -ENODEV;
+	r = -EFAULT;
+	for (int i = 0; i < REVALIDATE_ATTEMPTS && r && !in->gone; i++) {
 		memory_refresh(in->mem);
 		r = kernel_revalidate(&in->kernel);
 		if (r == -ENODEV)
