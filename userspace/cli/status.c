@@ -83,6 +83,18 @@ static void print_guests(const json_t *status)
 	}
 }
 
+/* Every event is accounted for: what was emitted arrived, or is counted as lost. */
+static void print_totals(const json_t *status)
+{
+	const json_t *t = member(status, "totals");
+
+	printf("  all, with %lld that are gone: exits %lld, events %lld emitted %lld delivered"
+	       " %lld lost\n", (long long)number_of(t, "guests_departed"),
+	       (long long)number_of(t, "exits"), (long long)number_of(t, "emitted"),
+	       (long long)number_of(t, "delivered"),
+	       (long long)(number_of(t, "dropped") + number_of(t, "missed")));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *bpf = member(s, "bpf");
@@ -93,6 +105,7 @@ static void print_status(const json_t *s)
 	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
 	print_database(s);
 	print_guests(s);
+	print_totals(s);
 	print_counts("Contents   ", member(s, "objects"));
 	print_not_scanned(member(s, "objects"));
 	printf("Findings   %lld, kills confirmed %lld, agents that lied %lld\n",

@@ -116,6 +116,8 @@ struct engine {
 	struct policy policy;
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
+	struct m_counters departed;	/* sums over guests that are gone */
+	uint64_t ndeparted;
 	struct peer parent, scan, channel;
 	struct scans scans;
 	struct m_database database;
@@ -147,6 +149,7 @@ struct guest *guest_find(struct engine *e, uint64_t id);
 struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd);
 void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);
+void counters_add(struct m_counters *sum, const struct m_counters *c);
 void guest_free(struct engine *e, struct guest *g);
 void guest_lost_introspector(struct guest *g);
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g);
@@ -192,9 +195,10 @@ void orders_drop_after(struct guest *g, int64_t seq);
 void orders_drop(struct guest *g, const char *why);
 bool engine_has_session(const struct engine *e, uint32_t cid);
 
-/* ---- main.c ---- */
+/* ---- pump.c ---- */
 
 /* The journal is flushed soon; a decision to kill does not wait for that. */
 void engine_flush_soon(struct engine *e);
+int engine_pump(sd_event_source *source, void *engine);
 
 #endif

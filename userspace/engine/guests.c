@@ -87,11 +87,37 @@ void guest_connect(struct guest *g, int fd)
 	g->heard = now_mono();
 }
 
+void counters_add(struct m_counters *sum, const struct m_counters *c)
+{
+	sum->exits += c->exits;
+	sum->emitted += c->emitted;
+	sum->delivered += c->delivered;
+	sum->dropped += c->dropped;
+	sum->suppressed += c->suppressed;
+	sum->missed += c->missed;
+}
+
+/* Its numbers outlive it: in the journal, and in the sums of the status. */
+static void note_down(struct engine *e, const struct guest *g)
+{
+	const struct m_counters *c = &g->counters;
+
+	record_event(&e->journal, "guest down", g->id, g->vmm_pid, 0,
+		     json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", g->name,
+			       "exits", (json_int_t)c->exits, "emitted", (json_int_t)c->emitted,
+			       "delivered", (json_int_t)c->delivered,
+			       "dropped", (json_int_t)c->dropped,
+			       "suppressed", (json_int_t)c->suppressed,
+			       "missed", (json_int_t)c->missed));
+	counters_add(&e->departed, c);
+	e->ndeparted++;
+}
+
 void guest_down(struct engine *e, struct guest *g)
 {
 	log_info("guest %llu: down", (unsigned long long)g->id);
 	orders_drop(g, "the guest is down");
-	record_event(&e->journal, "guest down", g->id, g->vmm_pid, 0, NULL);
+	note_down(e, g);
 	engine_flush_soon(e);
 	peer_close(&g->introspector);
 	memset(g->requests, 0, sizeof(g->requests));

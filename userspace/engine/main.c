@@ -18,7 +18,6 @@
 #include "lib/sandbox.h"
 #include "lib/util.h"
 
-#define FLUSH_NS (200 * NS_PER_MS)
 #define NOBODY 65534
 #define MAX_FILES 8192		/* SCANS_TOTAL contents, the guests' sockets, and ours */
 #define MAX_JOURNAL (1ull << 40)
@@ -37,57 +36,6 @@ static const int syscalls[] = {
 };
 
 static struct engine engine;
-
-void engine_flush_soon(struct engine *e)
-{
-	if (e->flush_due == NEVER)
-		e->flush_due = now_mono() + FLUSH_NS;
-}
-
-static void flush(struct engine *e)
-{
-	e->flush_due = NEVER;
-	if (journal_commit(&e->journal))
-		e->journal_failed = true;
-}
-
-/* What was rolled back is found again; an order whose row is gone is none. */
-static void mend_after_rollback(struct engine *e)
-{
-	struct guest *g;
-
-	e->journal_failed = false;
-	log_err("journal: cannot be written: no order is sent meanwhile");
-	TAILQ_FOREACH(g, &e->guests, entry) {
-		orders_drop_after(g, e->journal.head_seq);
-		findings_forget(g);
-	}
-}
-
-/* After every event: all that is due is sent, and the timer set for the rest. */
-static int pump(sd_event_source *source, void *user)
-{
-	struct engine *e = user;
-	uint64_t now = now_mono(), due = NEVER;
-	struct guest *g, *next;
-
-	for (g = TAILQ_FIRST(&e->guests); g; g = next) {
-		next = TAILQ_NEXT(g, entry);
-		if (!g->down)
-			due = MIN(due, guest_pump(g, now));
-	}
-	scanning_pump(e, now);
-	orders_send(e, now);
-	due = MIN(due, control_pump(e->control, now));
-	if (e->flush_due <= now)
-		flush(e);
-	if (e->journal_failed)
-		mend_after_rollback(e);
-	due = MIN(due, e->flush_due);
-	sd_event_source_set_time(e->timer, due / NS_PER_US + 1);
-	sd_event_source_set_enabled(e->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-	return 0;
-}
 
 /* The pump follows, as after every event. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -131,7 +79,7 @@ static void prepare_events(struct engine *e)
 	signal(SIGXFSZ, SIG_IGN);
 	if (sd_event_new(&e->event) < 0 ||
 	    sd_event_add_time(e->event, &e->timer, CLOCK_MONOTONIC, 0, 1, on_timer, e) < 0 ||
-	    sd_event_add_post(e->event, NULL, pump, e) < 0 ||
+	    sd_event_add_post(e->event, NULL, engine_pump, e) < 0 ||
 	    sd_event_add_signal(e->event, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(e->event, NULL, SIGINT, NULL, NULL) < 0)
 		fatal("the event loop cannot be made");

@@ -8,6 +8,11 @@
 
 #define I(x) ((json_int_t)(x))
 
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
 struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many)
 {
 	struct guest *g, *found = NULL;
@@ -171,11 +176,6 @@ static json_t *journal_json(const struct engine *e)
 			 "writable", !e->journal.failed);
 }
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
 /* ---- guests ---- */
 
 static json_t *kernel_json(const struct guest *g)
@@ -190,16 +190,31 @@ static json_t *kernel_json(const struct guest *g)
 			 "banner", k->banner, "why", k->why, "discovery_us", I(k->discovery_us));
 }
 
-static json_t *counters_json(const struct guest *g)
+static json_t *counters_json(const struct m_counters *c)
 {
-	const struct m_counters *c = &g->counters;
-
-	if (!g->has_counters)
-		return json_null();
 	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "exits", I(c->exits), "emitted",
 			 I(c->emitted), "delivered", I(c->delivered), "dropped", I(c->dropped),
 			 "suppressed", I(c->suppressed), "missed", I(c->missed),
 			 "vcpus", I(c->vcpus), "flags", I(c->flags));
+}
+
+/* Over the guests there are and, since the engine started, were. */
+static json_t *totals_json(const struct engine *e)
+{
+	struct m_counters sum = e->departed;
+	const struct guest *g;
+	json_t *totals;
+
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		if (g->down)
+			continue;
+		counters_add(&sum, &g->counters);
+		sum.vcpus += g->counters.vcpus;
+	}
+	totals = counters_json(&sum);
+	json_object_del(totals, "flags");
+	set(totals, "guests_departed", json_integer(e->ndeparted));
+	return totals;
 }
 
 static json_t *work_json(const struct guest *g)
@@ -246,7 +261,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 	set(o, "cid", g->has_cid ? json_integer(g->cid) : json_null());
 	set(o, "cid_source", json_string(g->cid_source));
 	set(o, "kernel", kernel_json(g));
-	set(o, "counters", counters_json(g));
+	set(o, "counters", g->has_counters ? counters_json(&g->counters) : json_null());
 	set(o, "work", work_json(g));
 	set(o, "last_sweep", sweep_json(g));
 	set(o, "objects", objects_json(e, g));
@@ -278,6 +293,7 @@ json_t *view_status(struct engine *e)
 	set(s, "bpf", bpf_json(e));
 	set(s, "database", database_json(e));
 	set(s, "guests", guests_json(e));
+	set(s, "totals", totals_json(e));
 	set(s, "sessions", sessions_json(e));
 	set(s, "objects", objects_json(e, NULL));
 	set(s, "scans", scans_json(e));

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the engine does after every event, and when it wakes without one. */
+#include "engine/control.h"
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#define FLUSH_NS (200 * NS_PER_MS)
+
+void engine_flush_soon(struct engine *e)
+{
+	if (e->flush_due == NEVER)
+		e->flush_due = now_mono() + FLUSH_NS;
+}
+
+static void flush(struct engine *e)
+{
+	e->flush_due = NEVER;
+	if (journal_commit(&e->journal))
+		e->journal_failed = true;
+}
+
+/* What was rolled back is found again; an order whose row is gone is none. */
+static void mend_after_rollback(struct engine *e)
+{
+	struct guest *g;
+
+	e->journal_failed = false;
+	log_err("journal: cannot be written: no order is sent meanwhile");
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		orders_drop_after(g, e->journal.head_seq);
+		findings_forget(g);
+	}
+}
+
+/* After every event: all that is due is sent, and the timer set for the rest. */
+int engine_pump(sd_event_source *source, void *user)
+{
+	struct engine *e = user;
+	uint64_t now = now_mono(), due = NEVER;
+	struct guest *g, *next;
+
+	for (g = TAILQ_FIRST(&e->guests); g; g = next) {
+		next = TAILQ_NEXT(g, entry);
+		if (!g->down)
+			due = MIN(due, guest_pump(g, now));
+	}
+	scanning_pump(e, now);
+	orders_send(e, now);
+	due = MIN(due, control_pump(e->control, now));
+	if (e->flush_due <= now)
+		flush(e);
+	if (e->journal_failed)
+		mend_after_rollback(e);
+	due = MIN(due, e->flush_due);
+	sd_event_source_set_time(e->timer, due / NS_PER_US + 1);
+	sd_event_source_set_enabled(e->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	return 0;
+}
