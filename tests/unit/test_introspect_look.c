@@ -271,6 +271,18 @@ static void test_vdso(void **state)
 	assert_int_equal(objects[0].kind, OBJECT_ANON);
 }
 
+/* In the middle of an exec, or after it was unmapped, a process has its executable. */
+static void test_exe_that_is_not_mapped(void **state)
+{
+	set(prog_mm, k.at.mm_struct_ma_root, 0);
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(nobjects, 1);
+	assert_int_equal(nuses, 1);
+	assert_int_equal(uses[0].object, objects[0].object);
+	assert_int_equal(uses[0].gva, 0);
+}
+
 /* An executable on an overlay: pages and mappings belong to the file beneath. */
 static void test_overlay(void **state)
 {
@@ -324,7 +336,8 @@ int main(void)
 		T(test_sink_ends_the_look), T(test_probe), T(test_probe_of_a_broken_list),
 		T(test_broken_list_is_incomplete), T(test_broken_task_is_incomplete),
 		T(test_broken_maps_are_incomplete), T(test_time_ends_the_sweep),
-		T(test_hostile_comm), T(test_vdso), T(test_overlay), T(test_huge_region), T(test_endless_tables),
+		T(test_hostile_comm), T(test_vdso), T(test_overlay),
+		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 	};
 
 	if (sodium_init() < 0)

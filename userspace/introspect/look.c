@@ -27,6 +27,8 @@ struct look {
 	/* the task under way */
 	struct task task;
 	uint64_t last_use;
+	uint64_t exe;			/* object its executable is, or 0 */
+	bool exe_used;
 };
 
 static bool must_stop(const struct look *l)
@@ -112,16 +114,17 @@ static int forward_object(void *ctx, const struct m_object *object, int fd)
 	return l->sink_error ? -EPIPE : 0;
 }
 
-static void send_use(struct look *l, const struct object *o, uint64_t gva)
+static void send_use(struct look *l, uint64_t object, uint64_t gva)
 {
 	const struct m_uses uses = {
-		.pid = l->task.pid, .start_ns = l->task.start_ns, .object = o->id, .gva = gva,
+		.pid = l->task.pid, .start_ns = l->task.start_ns, .object = object, .gva = gva,
 	};
 
 	/* The text of a library often lies in two mappings side by side. */
-	if (!o->id || o->id == l->last_use || l->sink_error)
+	if (!object || object == l->last_use || l->sink_error)
 		return;
-	l->last_use = o->id;
+	l->last_use = object;
+	l->exe_used = l->exe_used || object == l->exe;
 	l->sink_error = l->sink->uses(l->sink->ctx, &uses);
 }
 
@@ -206,7 +209,7 @@ static int visit_vma(void *ctx, const struct vma *v)
 		o = get_region(l, v);
 	}
 	if (o)
-		send_use(l, o, v->start);
+		send_use(l, o->id, v->start);
 	return 0;
 }
 
@@ -274,6 +277,7 @@ static void describe_exe(struct look *l, struct m_task *m)
 	text_escape(m->exe, sizeof(m->exe), f.path, strlen(f.path));
 	m->flags |= (f.deleted ? TASK_EXE_DELETED : 0) | (f.memfd ? TASK_EXE_MEMFD : 0);
 	o = get_exe(l, &f);
+	l->exe = o ? o->id : 0;
 	if (o && o->identity)
 		set_identity(m, o->identity);
 }
@@ -350,7 +354,8 @@ static void look_at_task(struct look *l)
 {
 	struct m_task m;
 
-	l->last_use = 0;
+	l->last_use = l->exe = 0;
+	l->exe_used = false;
 	describe_task(l, &m);
 	if (must_stop(l))
 		return;
@@ -359,6 +364,9 @@ static void look_at_task(struct look *l)
 	if (!l->task.mm || must_stop(l))
 		return;
 	look_at_maps(l);
+	/* Not mapped yet, in the middle of an exec, or no more: it is still its own. */
+	if (!l->exe_used)
+		send_use(l, l->exe, 0);
 }
 
 /* ---- a look and its end ---- */
