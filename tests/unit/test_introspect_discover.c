@@ -98,6 +98,19 @@ static void test_real_mode(void **state)
 	assert_why("guest of its own");
 }
 
+/* A reboot: the old kernel lies in memory, and firmware runs. */
+static void test_kernel_that_no_longer_runs(void **state)
+{
+	nvcpus = 2;
+	assert_true(kernel_runs(&mem));
+	regs[0].cr0 = 0;
+	assert_true(kernel_runs(&mem));
+	regs[1].efer = 0;
+	assert_false(kernel_runs(&mem));
+	regs_error = -ENXIO;
+	assert_true(kernel_runs(&mem));
+}
+
 static void test_windows(void **state)
 {
 	regs[0].lstar = 0xfffff80312345678ull;
@@ -245,7 +258,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_no_registers), T(test_gone_and_encrypted), T(test_real_mode),
-		T(test_windows), T(test_nothing_mapped), T(test_image_without_btf),
+		T(test_windows), T(test_kernel_that_no_longer_runs),
+		T(test_nothing_mapped), T(test_image_without_btf),
 		T(test_user_half), T(test_second_vcpu), T(test_runs), T(test_text_by_gates),
 		T(test_endless_tables), T(test_state_of_the_introspector),
 	};

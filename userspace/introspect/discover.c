@@ -101,6 +101,21 @@ static bool long_mode(const struct kvm_warden_regs *regs)
 	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA) && regs->cr3;
 }
 
+/*
+ * A guest that reboots leaves its old kernel in memory until the next one
+ * overwrites it; meanwhile its vCPUs are in firmware, without long mode.
+ */
+bool kernel_runs(struct guest_memory *mem)
+{
+	struct kvm_warden_regs regs;
+	uint32_t vcpu = 0;
+
+	for (; vcpu < MAX_VCPUS && memory_registers(mem, vcpu, &regs) == 0; vcpu++)
+		if ((regs.flags & KVM_WARDEN_REGS_GUEST_MODE) || long_mode(&regs))
+			return true;
+	return vcpu == 0;
+}
+
 /* Another kernel's system-call entry: Windows, a BSD, a hypervisor. */
 static bool foreign(const struct kvm_warden_regs *regs)
 {
@@ -350,7 +365,7 @@ int kernel_revalidate(struct kernel *k)
 {
 	char banner[BANNER_SIZE] = "";
 	uint64_t task;
-	int r = read_banner(k, banner);
+	int r = kernel_runs(k->mem) ? read_banner(k, banner) : -ESTALE;
 
 	if (r)
 		return r;

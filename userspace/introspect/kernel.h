@@ -52,6 +52,9 @@ enum discovery kernel_discover(struct guest_memory *mem, struct kernel *ret_kern
  */
 int kernel_revalidate(struct kernel *k);
 
+/* False if the vCPUs' registers say that no 64-bit kernel can be running. */
+bool kernel_runs(struct guest_memory *mem);
+
 /* A member of at most 8 bytes, little endian; 0 or -errno. */
 int kernel_member(const struct kernel *k, uint64_t base, struct field f, uint64_t *ret_value);
 
