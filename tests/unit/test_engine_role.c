@@ -333,6 +333,18 @@ static json_t *ctl(const char *arguments, int expected)
 	return json;
 }
 
+/* After a restart the socket is there a moment later. */
+static json_t *ctl_when_up(void)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "%s --socket %s >/dev/null 2>&1", getenv("WARDENCTL"),
+		 w.socket);
+	for (int i = 0; i < 100 && system(command); i++)
+		usleep(50000);
+	return ctl("", 0);
+}
+
 static const char *text(const json_t *o, const char *key)
 {
 	const char *value = json_string_value(json_object_get(o, key));
@@ -740,6 +752,111 @@ static void killed_engine_confirms_a_kill_of_before(void **state)
 	assert_int_equal(status_number("kills_confirmed"), 1);
 }
 
+/* A guest with more code than the queue takes: all of it is accounted for. */
+static void flood_is_bounded(void **state)
+{
+	const unsigned n = 1500, room = 1024;
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_object o = { .kind = OBJECT_FILE, .size = 7, .resident = 7, .path = "/lib/x" };
+	struct m_look m;
+	json_t *s, *objects;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	for (o.object = 1; o.object <= n; o.object++)
+		send_to(w.introspect, &msg_object, id, &o, sealed_memfd("content"));
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	usleep(300000);
+	s = ctl("", 0);
+	objects = json_object_get(s, "objects");
+	assert_int_equal(number(objects, "known"), n);
+	assert_int_equal(number(objects, "waiting"), room);
+	assert_int_equal(number(json_object_get(objects, "reasons"), "queue full"), n - room);
+	json_decref(s);
+	scanner_up();
+	for (unsigned i = 0; i < room; i++)
+		answer_scan(VERDICT_CLEAN, "");
+	usleep(100000);
+	s = ctl("", 0);
+	objects = json_object_get(s, "objects");
+	assert_int_equal(number(objects, "clean"), room);
+	assert_int_equal(number(objects, "not_scanned"), n - room);
+	json_decref(s);
+	/* What was refused is asked for again with the next sweep. */
+	sleep(5);
+	if (!fork()) {
+		struct m_sweep sweep;
+
+		alarm(20);
+		if (msg_recv(w.introspect, &in, 0) != 1 || !msg_decode(&in, &msg_sweep, &sweep))
+			_exit(1);
+		msg_post(w.introspect, &msg_done, in.id, &done, -1);
+		_exit(sweep.resend == 1 ? 0 : 1);
+	}
+	json_decref(ctl("ps 7", 0));
+	int status;
+	wait(&status);
+	assert_int_equal(status, 0);
+}
+
+/* Thousands of rows: the journal's checkpoints work inside the jail too. */
+static void long_journal(void **state)
+{
+	struct m_role_state m = { .state = ROLE_DOWN, .role = "scan", .why = "test" };
+	json_t *v;
+
+	NEEDS_PROGRAMS();
+	for (int i = 0; i < 20000; i++) {
+		send_to(w.parent, &msg_role_state, 0, &m, -1);
+		if (i % 4000 == 0)
+			usleep(250000);
+	}
+	v = ctl("journal verify", 0);
+	assert_true(number(v, "rows") > 10000);
+	assert_true(json_is_true(json_object_get(v, "intact")));
+	json_decref(v);
+}
+
+static void broken_journal_is_set_aside(void **state)
+{
+	json_t *s;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	end_engine(0);
+	write_file("state/journal/journal.db", "this is no database, and has no header of one either"
+		   "................................................................");
+	start_engine();
+	s = ctl_when_up();
+	assert_true(json_is_true(json_object_get(json_object_get(s, "journal"), "writable")));
+	assert_int_equal(number(json_object_get(s, "journal"), "rows"), 2);
+	json_decref(s);
+	verify_journal();
+}
+
+static void tampered_journal_is_told(void **state)
+{
+	char command[256];
+	json_t *v;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	verify_journal();
+	end_engine(0);
+	snprintf(command, sizeof(command), "sqlite3 %s/state/journal/journal.db"
+		 " \"UPDATE events SET detail = '{}' WHERE kind = 'guest up'\"", w.dir);
+	if (system(command))
+		skip();
+	start_engine();
+	json_decref(ctl_when_up());
+	v = ctl("journal verify", 1);
+	assert_true(json_is_false(json_object_get(v, "intact")));
+	json_decref(v);
+}
+
 static void processes_are_shown_fresh(void **state)
 {
 	struct m_done done = { .status = DONE_COMPLETE, .tasks = 1 };
@@ -848,7 +965,9 @@ int main(void)
 		T(malformed_message_ends_the_role_alone), T(unsealed_object_is_malformed),
 		T(answer_without_question_is_malformed), T(not_found_is_looked_at_again),
 		T(killed_engine_sends_no_order_twice),
-		T(killed_engine_confirms_a_kill_of_before), T(processes_are_shown_fresh),
+		T(killed_engine_confirms_a_kill_of_before), T(flood_is_bounded),
+		T(long_journal), T(broken_journal_is_set_aside), T(tampered_journal_is_told),
+		T(processes_are_shown_fresh),
 		T(errors_are_json), T(raw_requests), T(ends_with_its_parent), T(ends_by_sigterm),
 	};
 

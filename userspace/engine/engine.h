@@ -64,7 +64,12 @@ struct order {
 };
 
 struct guest_counts {
-	uint64_t events, looks, sweeps, findings, findings_held;
+	uint64_t events, looks, sweeps, findings, findings_held, notes_held;
+};
+
+/* So many at once, then one more each while: what a guest may make us write. */
+struct quota {
+	uint64_t left, filled;
 };
 
 struct guest {
@@ -88,7 +93,7 @@ struct guest {
 	struct m_done last_sweep;
 	TAILQ_HEAD(, order) orders;
 	unsigned norders;
-	uint64_t quota, quota_filled;	/* findings it may still make, refilled */
+	struct quota findings_quota, notes_quota;
 	struct guest_counts counts;
 };
 
@@ -149,6 +154,7 @@ struct guest *guest_find(struct engine *e, uint64_t id);
 struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd);
 void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);
+bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now);
 void counters_add(struct m_counters *sum, const struct m_counters *c);
 void guest_free(struct engine *e, struct guest *g);
 void guest_lost_introspector(struct guest *g);

@@ -17,19 +17,11 @@
 
 static bool within_quota(struct guest *g, uint64_t now)
 {
-	uint64_t more = (now - g->quota_filled) / QUOTA_REFILL_NS;
-
-	if (more) {
-		g->quota = MIN(QUOTA, g->quota + more);
-		g->quota_filled = now;
-	}
-	if (!g->quota) {
-		/* Not lost: the next sweep shows the process again. */
-		g->counts.findings_held++;
-		return false;
-	}
-	g->quota--;
-	return true;
+	if (quota_take(&g->findings_quota, QUOTA, QUOTA_REFILL_NS, now))
+		return true;
+	/* Not lost: the next sweep shows the process again. */
+	g->counts.findings_held++;
+	return false;
 }
 
 static json_t *evidence_of(const struct engine *e, const struct use *u)

@@ -87,6 +87,20 @@ void guest_connect(struct guest *g, int fd)
 	g->heard = now_mono();
 }
 
+bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now)
+{
+	uint64_t more = (now - q->filled) / refill_ns;
+
+	if (more) {
+		q->left = MIN(burst, q->left + more);
+		q->filled = now;
+	}
+	if (!q->left)
+		return false;
+	q->left--;
+	return true;
+}
+
 void counters_add(struct m_counters *sum, const struct m_counters *c)
 {
 	sum->exits += c->exits;

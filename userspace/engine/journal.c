@@ -222,8 +222,11 @@ static int read_head(struct journal *j)
 int journal_open(struct journal *j, const char *path)
 {
 	memset(j, 0, sizeof(*j));
-	if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		return complain(j, path);
+	if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+		complain(j, path);
+		journal_close(j);
+		return -1;
+	}
 	sqlite3_busy_timeout(j->db, 5000);
 	if (run(j, "PRAGMA journal_mode = WAL") || run(j, "PRAGMA synchronous = FULL") ||
 	    run(j, "PRAGMA temp_store = MEMORY") || run(j, "PRAGMA trusted_schema = OFF") ||
