@@ -111,7 +111,12 @@ $(eval $(call program,demo/from-memfd,$(DEMO)/from-memfd.c,,-static))
 $(eval $(call program,demo/decryptor,$(DEMO)/decryptor.c,,-static))
 DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd decryptor)
 
-lab-ready: userspace $(DEMO_PROGRAMS) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+# ---- programs of the other lab tests ----
+
+$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread))
+$(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
+
+lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
 demo: lab-ready

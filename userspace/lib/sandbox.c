@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -43,8 +44,13 @@ static int set_limit(int which, uint64_t value)
 	return setrlimit(which, &limit);
 }
 
+/*
+ * Standard error may be a file: a log line that RLIMIT_FSIZE forbids is lost,
+ * but does not end the role.
+ */
 static int set_limits(const struct sandbox *box)
 {
+	signal(SIGXFSZ, SIG_IGN);
 	if (set_limit(RLIMIT_CORE, 0) ||
 	    set_limit(RLIMIT_FSIZE, box->max_file) ||
 	    set_limit(RLIMIT_NOFILE, box->max_files ? box->max_files : 64) ||

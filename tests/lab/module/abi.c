@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abi: holds kvm_warden.ko to its UAPI header.  It is a small VMM itself: its
+ * guest changes CR3 and exits for ever.  Prints TAP.
+ */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <linux/kvm_warden.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RAM (8u << 20)
+#define HIGH_GPA 0x100000000ull		/* a second slot, never touched */
+#define HIGH_SIZE (1u << 20)
+
+static int tests, failures;
+
+static void check(bool good, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("%s %d - ", good ? "ok" : "not ok", ++tests);
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	failures += !good;
+}
+
+/* ---- the VM ---- */
+
+struct vm {
+	pid_t pid;
+	int ready;		/* readable once it runs */
+};
+
+/*
+ * 16-bit code at 0x1000: CR3 goes to and fro between two values (paging is
+ * off: nothing but the register changes), with an exit after each.
+ */
+static const uint8_t code[] = {
+	0x66, 0xb8, 0x00, 0x50, 0x00, 0x00,	/* mov eax, 0x5000 */
+	0x0f, 0x22, 0xd8,			/* mov cr3, eax */
+	0x0f, 0xa2,				/* cpuid */
+	0x66, 0xb8, 0x00, 0x60, 0x00, 0x00,	/* mov eax, 0x6000 */
+	0x0f, 0x22, 0xd8,			/* mov cr3, eax */
+	0x0f, 0xa2,				/* cpuid */
+	0xe6, 0x10,				/* out 0x10, al: to the VMM */
+	0xeb, 0xe6,				/* again */
+};
+
+static void *add_slot(int vm, int slot, uint64_t gpa, size_t size)
+{
+	void *ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvm_userspace_memory_region region = {
+		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)ram,
+	};
+
+	/* One huge page would be resident as a whole. */
+	if (ram == MAP_FAILED || madvise(ram, size, MADV_NOHUGEPAGE) ||
+	    ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
+		err(1, "memory slot");
+	return ram;
+}
+
+static int make_vcpu(int vm, struct kvm_run **ret_run)
+{
+	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2, .rsp = 0x8000 };
+	struct kvm_sregs sregs;
+
+	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		err(1, "vCPU");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	*ret_run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
+		err(1, "registers");
+	return vcpu;
+}
+
+static void *run_vcpu(void *arg)
+{
+	int vcpu = *(int *)arg;
+
+	for (;;) {
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+			err(1, "KVM_RUN");
+		usleep(1000);
+	}
+}
+
+/* In the child: runs until SIGUSR1 makes it close the VM, then sleeps. */
+static void be_vmm(int ready, bool end_leader)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	struct kvm_run *run;
+	uint8_t *ram = add_slot(vm, 0, 0, RAM);
+	static int vcpu;
+	sigset_t set;
+	pthread_t thread;
+	int signal;
+
+	add_slot(vm, 1, HIGH_GPA, HIGH_SIZE);
+	memcpy(ram + 0x1000, code, sizeof(code));
+	for (unsigned int i = 0; i < 64 * 1024; i++)
+		ram[0x100000 + i] = i * 7 + (i >> 8);
+	vcpu = make_vcpu(vm, &run);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	pthread_create(&thread, NULL, run_vcpu, &vcpu);
+	if (write(ready, "r", 1) != 1)
+		_exit(1);
+	if (end_leader)
+		pthread_exit(NULL);
+	sigwait(&set, &signal);
+	/* The vCPU thread stops at its next ioctl; its file goes with the rest. */
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	munmap(run, 4096);
+	close(vcpu);
+	close(vm);
+	for (;;)
+		pause();
+}
+
+static struct vm start_vm(bool end_leader)
+{
+	int fds[2];
+	struct vm vm;
+	char byte;
+
+	if (pipe(fds))
+		err(1, "pipe");
+	vm.pid = fork();
+	if (vm.pid == 0) {
+		be_vmm(fds[1], end_leader);
+		_exit(1);
+	}
+	vm.ready = fds[0];
+	close(fds[1]);
+	if (read(vm.ready, &byte, 1) != 1)
+		errx(1, "the VM did not start");
+	usleep(300000);
+	return vm;
+}
+
+static void end_vm(struct vm *vm)
+{
+	kill(vm->pid, SIGKILL);
+	waitpid(vm->pid, NULL, 0);
+	close(vm->ready);
+}
+
+static long rss_pages(pid_t pid)
+{
+	char path[64];
+	long size, rss = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%ld %ld", &size, &rss) != 2)
+		rss = -1;
+	if (f)
+		fclose(f);
+	return rss;
+}
+
+/* ---- the device ---- */
+
+static int control;
+
+static bool find_guest(pid_t pid, struct kvm_warden_guest_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	while (!ioctl(control, KVM_WARDEN_NEXT_GUEST, info))
+		if (info->vmm_pid == (uint32_t)pid)
+			return true;
+	return false;
+}
+
+static int open_guest(uint64_t id)
+{
+	struct kvm_warden_open request = { .guest = id };
+
+	return ioctl(control, KVM_WARDEN_OPEN_GUEST, &request);
+}
+
+static struct kvm_warden_segment read_one(int guest, uint64_t gpa, void *buf, uint32_t len)
+{
+	struct kvm_warden_segment segment = { .gpa = gpa, .buf = (uintptr_t)buf, .len = len };
+	struct kvm_warden_read request = { .segments = (uintptr_t)&segment, .count = 1 };
+
+	if (ioctl(guest, KVM_WARDEN_READ, &request))
+		segment.error = -errno - 10000;
+	return segment;
+}
+
+static bool pattern_holds(const uint8_t *bytes, unsigned int from, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (bytes[i] != (uint8_t)((from + i) * 7 + ((from + i) >> 8)))
+			return false;
+	return true;
+}
+
+static int refused(int fd, unsigned long command, void *arg)
+{
+	return ioctl(fd, command, arg) < 0 ? errno : 0;
+}
+
+/* ---- the tests ---- */
+
+static void test_control(void)
+{
+	struct kvm_warden_info info = { 0 };
+	struct kvm_warden_open request = { .guest = 1, .flags = 1 };
+
+	check(!ioctl(control, KVM_WARDEN_GET_INFO, &info) && info.abi == KVM_WARDEN_ABI_VERSION &&
+	      info.attached == 1, "GET_INFO: this ABI, attached");
+	check(refused(control, KVM_WARDEN_OPEN_GUEST, &request) == EINVAL, "unknown flags are EINVAL");
+	request = (struct kvm_warden_open){ .guest = 999999 };
+	check(refused(control, KVM_WARDEN_OPEN_GUEST, &request) == ENOENT, "a guest that is not is ENOENT");
+	check(refused(control, _IO(0xb7, 0x7f), NULL) == ENOTTY, "an unknown command is ENOTTY");
+	check(refused(control, KVM_WARDEN_GET_INFO, (void *)8) == EFAULT, "a bad pointer is EFAULT");
+}
+
+static void test_unprivileged(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (setgid(65534) || setuid(65534))
+			_exit(2);
+		_exit(open("/dev/kvm_warden", O_RDWR) >= 0);
+	}
+	waitpid(pid, &status, 0);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "an unprivileged user cannot open the device");
+}
+
+static void test_memory(int guest, pid_t pid)
+{
+	static uint8_t buf[2 << 20];
+	struct kvm_warden_segment s[3], one;
+	struct kvm_warden_read request = { .segments = (uintptr_t)s, .count = 3 };
+	long before = rss_pages(pid);
+
+	one = read_one(guest, 0x1000, buf, sizeof(code));
+	check(!one.error && one.done == sizeof(code) && !memcmp(buf, code, sizeof(code)),
+	      "a read gives the guest's bytes");
+	one = read_one(guest, 0x100000 + 4093, buf, 8192);
+	check(!one.error && one.done == 8192 && pattern_holds(buf, 4093, 8192),
+	      "a read across page borders, unaligned");
+	s[0] = (struct kvm_warden_segment){ .gpa = 0x100001, .buf = (uintptr_t)buf, .len = 5 };
+	s[1] = (struct kvm_warden_segment){ .gpa = 0x40000000, .buf = (uintptr_t)buf + 100, .len = 8 };
+	s[2] = (struct kvm_warden_segment){ .gpa = 0x10f000, .buf = (uintptr_t)buf + 200, .len = 0x3000 };
+	check(!ioctl(guest, KVM_WARDEN_READ, &request) && s[0].done == 5 && !s[0].error &&
+	      pattern_holds(buf, 1, 5), "vectored: the first piece");
+	check(s[1].done == 0 && s[1].error == -ENXIO, "vectored: no memslot is ENXIO, the rest goes on");
+	check(s[2].done == 0x1000 && s[2].error == -ENODATA && pattern_holds(buf + 200, 0xf000, 0x1000),
+	      "vectored: short at the first page that is not resident");
+	one = read_one(guest, HIGH_GPA, buf, HIGH_SIZE);
+	check(one.done == 0 && one.error == -ENODATA, "memory never touched is ENODATA");
+	check(rss_pages(pid) == before, "reads bring nothing into the VMM (%ld pages, then %ld)",
+	      before, rss_pages(pid));
+}
+
+static void test_bad_reads(int guest)
+{
+	static uint8_t buf[16];
+	struct kvm_warden_segment s = { .gpa = 0x1000, .buf = (uintptr_t)buf, .len = 8 };
+	struct kvm_warden_read request = { .segments = (uintptr_t)&s, .count = 1, .flags = 1 };
+
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "read flags are EINVAL");
+	request = (struct kvm_warden_read){ .segments = (uintptr_t)&s, .count = KVM_WARDEN_MAX_SEGMENTS + 1 };
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "too many segments are EINVAL");
+	request = (struct kvm_warden_read){ .segments = 16, .count = 1 };
+	check(refused(guest, KVM_WARDEN_READ, &request) == EFAULT, "a bad segment pointer is EFAULT");
+	request = (struct kvm_warden_read){ .segments = (uintptr_t)&s, .count = 1 };
+	s.reserved = 1;
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "a reserved field is EINVAL");
+	s = (struct kvm_warden_segment){ .gpa = 0x1000, .buf = 16, .len = 8 };
+	check(refused(guest, KVM_WARDEN_READ, &request) == EFAULT, "a bad buffer is EFAULT");
+	s = (struct kvm_warden_segment){ .gpa = ~0ull - 3, .buf = (uintptr_t)buf, .len = 8 };
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "an address that wraps is EINVAL");
+	s = (struct kvm_warden_segment){ .gpa = 0, .buf = (uintptr_t)buf, .len = KVM_WARDEN_MAX_SEGMENT + 1 };
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "a piece too long is EINVAL");
+}
+
+static void test_registers(int guest)
+{
+	struct kvm_warden_regs regs = { .vcpu = 0 };
+	bool low = false, high = false;
+
+	check(!ioctl(guest, KVM_WARDEN_REGS, &regs), "registers of vCPU 0");
+	check(regs.age_ns < 1000000000ull, "the sample is fresh (%llu us old)",
+	      (unsigned long long)regs.age_ns / 1000);
+	check(regs.rip >= 0x1000 && regs.rip <= 0x1000 + sizeof(code), "RIP %#llx is in the code",
+	      (unsigned long long)regs.rip);
+	for (int i = 0; i < 200 && !(low && high); i++) {
+		regs = (struct kvm_warden_regs){ 0 };
+		if (ioctl(guest, KVM_WARDEN_REGS, &regs))
+			break;
+		low |= regs.cr3 == 0x5000;
+		high |= regs.cr3 == 0x6000;
+	}
+	check(low && high, "CR3 shows both values that the guest wrote without an exit");
+	regs = (struct kvm_warden_regs){ .vcpu = 7 };
+	check(refused(guest, KVM_WARDEN_REGS, &regs) == ENXIO, "a vCPU that is not is ENXIO");
+	regs = (struct kvm_warden_regs){ .reserved = { 1 } };
+	check(refused(guest, KVM_WARDEN_REGS, &regs) == EINVAL, "reserved fields are EINVAL");
+}
+
+static void test_slots(int guest)
+{
+	struct kvm_warden_memslot slots[4] = { 0 };
+	struct kvm_warden_memslots request = { .slots = (uintptr_t)slots, .count = 4 };
+
+	check(!ioctl(guest, KVM_WARDEN_MEMSLOTS, &request) && request.count == 2 &&
+	      slots[0].gpa == 0 && slots[0].size == RAM && slots[1].gpa == HIGH_GPA &&
+	      slots[1].size == HIGH_SIZE, "both memslots, in order");
+	request = (struct kvm_warden_memslots){ .slots = (uintptr_t)slots, .count = 1 };
+	check(!ioctl(guest, KVM_WARDEN_MEMSLOTS, &request) && request.count == 2,
+	      "too little room tells how many there are");
+	request = (struct kvm_warden_memslots){ .count = KVM_WARDEN_MAX_SLOTS + 1 };
+	check(refused(guest, KVM_WARDEN_MEMSLOTS, &request) == EINVAL, "too much room is EINVAL");
+}
+
+static void test_counters(pid_t pid)
+{
+	struct kvm_warden_guest_info a, b;
+
+	find_guest(pid, &a);
+	usleep(300000);
+	find_guest(pid, &b);
+	check(b.exits > a.exits, "exits are counted (%llu, then %llu)",
+	      (unsigned long long)a.exits, (unsigned long long)b.exits);
+	check(b.suppressed > a.suppressed, "an address space seen again within a second is not announced");
+	sleep(2);
+	find_guest(pid, &a);
+	check(a.emitted > b.emitted && a.emitted - b.emitted <= 8,
+	      "and is announced about once a second (%llu events in 2 s)",
+	      (unsigned long long)(a.emitted - b.emitted));
+}
+
+static bool write_switch(const char *value)
+{
+	int fd = open("/sys/kernel/kvm_warden/enabled", O_WRONLY);
+	bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static void test_switch(pid_t pid)
+{
+	struct kvm_warden_guest_info a, b;
+
+	check(write_switch("0"), "the switch goes off");
+	find_guest(pid, &a);
+	usleep(300000);
+	find_guest(pid, &b);
+	check(a.exits == b.exits, "no exit is counted while it is off");
+	check(write_switch("1"), "the switch goes on");
+	usleep(300000);
+	find_guest(pid, &a);
+	check(a.exits > b.exits, "exits are counted again");
+	check(!write_switch("x"), "nonsense is refused");
+}
+
+static bool hangs_up(int guest)
+{
+	struct pollfd p = { .fd = guest };
+
+	return poll(&p, 1, 3000) == 1 && (p.revents & POLLHUP);
+}
+
+static void test_gone(int guest, const char *how)
+{
+	uint8_t byte;
+	struct kvm_warden_guest_info info;
+
+	check(hangs_up(guest), "%s: poll says hang-up", how);
+	check(read_one(guest, 0x1000, &byte, 1).error == -ENODEV - 10000 &&
+	      refused(guest, KVM_WARDEN_GUEST_INFO, &info) == ENODEV, "%s: the fd is ENODEV", how);
+}
+
+static int sysfs_guests(void)
+{
+	DIR *dir = opendir("/sys/kernel/kvm_warden/guests");
+	struct dirent *entry;
+	int n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static void test_guest(void)
+{
+	struct vm vm = start_vm(false);
+	struct kvm_warden_guest_info info;
+	int guest;
+
+	check(find_guest(vm.pid, &info) && info.vcpus == 1 && !info.flags, "the VM is a guest");
+	usleep(400000);
+	check(sysfs_guests() == 1, "sysfs has its folder");
+	guest = open_guest(info.guest);
+	check(guest >= 0 && (fcntl(guest, F_GETFD) & FD_CLOEXEC), "its fd is close-on-exec");
+	check(refused(guest, KVM_WARDEN_GET_INFO, &info) == ENOTTY, "a guest fd gives no control");
+	test_memory(guest, vm.pid);
+	test_bad_reads(guest);
+	test_registers(guest);
+	test_slots(guest);
+	test_counters(vm.pid);
+	test_switch(vm.pid);
+	kill(vm.pid, SIGUSR1);
+	test_gone(guest, "VM closed, VMM lives on");
+	check(sysfs_guests() == 0, "sysfs has no folder any more");
+	close(guest);
+	end_vm(&vm);
+}
+
+static void test_killed(void)
+{
+	struct vm vm = start_vm(false);
+	struct kvm_warden_guest_info info;
+	int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
+
+	end_vm(&vm);
+	test_gone(guest, "VMM killed");
+	close(guest);
+}
+
+static void test_without_leader(void)
+{
+	struct vm vm = start_vm(true);
+	struct kvm_warden_guest_info info;
+	int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
+	uint8_t buf[sizeof(code)];
+	struct kvm_warden_segment one;
+
+	usleep(600000);
+	one = read_one(guest, 0x1000, buf, sizeof(buf));
+	check(!one.error && !memcmp(buf, code, sizeof(code)),
+	      "a VMM whose first thread has ended is read all the same");
+	end_vm(&vm);
+	test_gone(guest, "and its end is noticed");
+	close(guest);
+}
+
+/* Reads while the VMM dies: either bytes or ENODEV, never anything else. */
+static void test_race(void)
+{
+	int odd = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct vm vm = start_vm(false);
+		struct kvm_warden_guest_info info;
+		int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
+		uint8_t buf[4096];
+
+		kill(vm.pid, SIGKILL);
+		for (int n = 0; n < 200; n++) {
+			struct kvm_warden_segment one = read_one(guest, 0x100000, buf, sizeof(buf));
+
+			if (one.error && one.error != -ENODEV - 10000 && one.error != -ENODATA &&
+			    one.error != -ENXIO)
+				odd++;
+		}
+		end_vm(&vm);
+		close(guest);
+	}
+	check(!odd, "20 VMMs killed while read: bytes or ENODEV");
+}
+
+int main(void)
+{
+	setlinebuf(stdout);
+	control = open("/dev/kvm_warden", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		err(1, "/dev/kvm_warden");
+	test_control();
+	test_unprivileged();
+	test_guest();
+	test_killed();
+	test_without_leader();
+	test_race();
+	printf("1..%d\n", tests);
+	return failures != 0;
+}
