@@ -194,16 +194,10 @@ static void count(struct tally *t)
 	}
 }
 
-/* Events the daemon got, of all guests. */
+/* Events the daemon got, of all guests, also of those that are gone. */
 static long long events_delivered(const json_t *status)
 {
-	const json_t *guest;
-	long long n = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(status, "guests"), i, guest)
-		n += number(json_object_get(guest, "counters"), "delivered");
-	return n;
+	return number(json_object_get(status, "totals"), "delivered");
 }
 
 /* ---- printing ---- */
