@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/bpf.h"
@@ -22,6 +23,7 @@ struct guest {
 	int fd;
 	struct role *introspector;
 	uint64_t delivered;
+	uint64_t lag_us;	/* of the delivered, summed */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
 };
@@ -223,7 +225,7 @@ static void report(struct guests *guests, const struct guest *g)
 	message = (struct m_counters){
 		.guest = g->id, .exits = info.exits, .emitted = info.emitted,
 		.delivered = g->delivered, .dropped = counts.dropped,
-		.suppressed = counts.over_budget,
+		.suppressed = counts.over_budget, .lag_us = g->lag_us,
 		.missed = info.emitted > known ? info.emitted - known : 0,
 		.vcpus = info.vcpus, .flags = info.flags,
 	};
@@ -269,15 +271,26 @@ void guests_free(struct guests *guests)
 
 /* ---- events ---- */
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 static void count_delivered(struct guests *guests)
 {
 	const struct kvm_warden_event *e = (const void *)guests->batch.events.data;
+	uint64_t now = now_ns();
 
 	for (size_t i = 0; i < guests->nbatch; i++) {
 		struct guest *g = find(guests, e[i].guest);
 
-		if (g)
-			g->delivered++;
+		if (!g)
+			continue;
+		g->delivered++;
+		g->lag_us += now > e[i].time_ns ? (now - e[i].time_ns) / 1000 : 0;
 	}
 }
 

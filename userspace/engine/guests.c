@@ -109,6 +109,7 @@ void counters_add(struct m_counters *sum, const struct m_counters *c)
 	sum->dropped += c->dropped;
 	sum->suppressed += c->suppressed;
 	sum->missed += c->missed;
+	sum->lag_us += c->lag_us;
 }
 
 /* Its numbers outlive it: in the journal, and in the sums of the status. */

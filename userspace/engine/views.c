@@ -192,9 +192,10 @@ static json_t *kernel_json(const struct guest *g)
 
 static json_t *counters_json(const struct m_counters *c)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "exits", I(c->exits), "emitted",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "exits", I(c->exits), "emitted",
 			 I(c->emitted), "delivered", I(c->delivered), "dropped", I(c->dropped),
 			 "suppressed", I(c->suppressed), "missed", I(c->missed),
+			 "mean_lag_us", I(c->delivered ? c->lag_us / c->delivered : 0),
 			 "vcpus", I(c->vcpus), "flags", I(c->flags));
 }
 

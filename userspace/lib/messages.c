@@ -26,7 +26,7 @@ SCHEMA(events, EVENTS, BLOB(m_events, events))
 SCHEMA(counters, COUNTERS, U64(m_counters, guest), U64(m_counters, exits),
        U64(m_counters, emitted), U64(m_counters, delivered),
        U64(m_counters, dropped), U64(m_counters, suppressed),
-       U64(m_counters, missed), U32(m_counters, vcpus), U32(m_counters, flags))
+       U64(m_counters, missed), U64(m_counters, lag_us), U32(m_counters, vcpus), U32(m_counters, flags))
 SCHEMA(role_state, ROLE_STATE, U32(m_role_state, state), U64(m_role_state, guest),
        TEXT(m_role_state, role), TEXT(m_role_state, why))
 

@@ -90,6 +90,7 @@ struct m_events {
 struct m_counters {
 	uint64_t guest;
 	uint64_t exits, emitted, delivered, dropped, suppressed, missed;
+	uint64_t lag_us;		/* from exit to here, summed over delivered */
 	uint32_t vcpus, flags;		/* flags: KVM_WARDEN_GUEST_* */
 };
 

@@ -4,7 +4,7 @@
  * wrote down, prints the timeline, then one line.  Status 0 only if the run was
  * what the control (none, nosig, nobpf, noagent) has to give.
  *
- * DIR has truth and census (launcher.c), findings.json and status.json
+ * DIR has truth and census (launcher.c), findings.json, status.json and ps.json
  * (wardenctl --json).
  */
 #include <err.h>
@@ -29,8 +29,9 @@ struct process {
 struct tally {
 	int victims, found, killed, alive_victims;
 	int clean, touched, strays;
+	int listed;		/* of all processes, by wardenctl ps */
 	int by_event, by_sweep, undeliverable;
-	long long delivered;
+	long long delivered, lag_us;
 };
 
 static struct process processes[PROCESSES_MAX];
@@ -194,6 +195,22 @@ static void count(struct tally *t)
 	}
 }
 
+/* How many of the guest's own list introspection lists too: pid, start, name. */
+static int count_listed(const json_t *tasks)
+{
+	const json_t *task;
+	int n = 0;
+	size_t i;
+
+	json_array_foreach(tasks, i, task) {
+		const struct process *p = find_pid(number(task, "pid"));
+
+		n += p && p->start == (unsigned long long)number(task, "start_ns") / TICK_NS &&
+		     !strncmp(text(task, "comm"), p->name, 15);
+	}
+	return n;
+}
+
 /* Events the daemon got, of all guests, also of those that are gone. */
 static long long events_delivered(const json_t *status)
 {
@@ -224,13 +241,15 @@ static long long last_result(const json_t *order)
 
 static void print_finding(const struct process *p)
 {
-	const json_t *f = p->finding, *order = order_of(f);
+	const json_t *f = p->finding, *order = order_of(f), *evidence = json_object_get(f, "evidence");
 	bool killed = !strcmp(text(order, "outcome"), "killed");
 
 	printf("%-9s pid %-5d %-15s guest %s, by %s\n", p->kind, p->pid, p->name,
 	       text(f, "guest_name"), text(f, "found_by"));
 	printf("          %s: %s\n", text(f, "object_kind"), text(f, "path"));
 	printf("          %s at %s\n", text(f, "signature"), text(f, "gva"));
+	printf("          evidence: %lld of %lld bytes resident, BLAKE2b %.16s...\n",
+	       number(evidence, "resident"), number(evidence, "size"), text(f, "content_hash"));
 	printf("          ms: seen 0");
 	print_step(f, "found", number(f, "t_found_ns"));
 	print_step(f, "decided", number(json_array_get(json_object_get(f, "decisions"), 0), "mono_ns"));
@@ -279,7 +298,8 @@ static void print_last_line(const char *control, const struct tally *t)
 
 static bool as_expected(const char *control, const struct tally *t)
 {
-	if (t->victims != 4 || t->clean < 30 || t->touched || t->strays)
+	if (t->victims != 4 || t->clean < 30 || t->touched || t->strays ||
+	    t->listed != t->clean + t->alive_victims)
 		return false;
 	if (!strcmp(control, "nosig"))
 		return !t->found && !t->killed && t->alive_victims == 4;
@@ -293,7 +313,7 @@ static bool as_expected(const char *control, const struct tally *t)
 int main(int argc, char **argv)
 {
 	struct tally tally = { 0 };
-	json_t *findings, *status;
+	json_t *findings, *status, *tasks;
 
 	if (argc != 4)
 		errx(2, "usage: report CONTROL VICTIMS DIR");
@@ -302,14 +322,20 @@ int main(int argc, char **argv)
 	read_victims(argv[2]);
 	findings = load_json(argv[3], "findings.json");
 	status = load_json(argv[3], "status.json");
+	tasks = load_json(argv[3], "ps.json");
 	match(json_object_get(findings, "findings"), &tally);
 	count(&tally);
 	tally.delivered = events_delivered(status);
+	tally.lag_us = number(json_object_get(status, "totals"), "mean_lag_us");
+	tally.listed = count_listed(json_object_get(tasks, "tasks"));
 	print_timeline();
-	printf("\nfound by event %d, by sweep %d; %lld events delivered\n", tally.by_event,
-	       tally.by_sweep, tally.delivered);
+	printf("\nfound by event %d, by sweep %d; %lld events delivered, %.1f ms after their exit on average\n",
+	       tally.by_event, tally.by_sweep, tally.delivered, tally.lag_us / 1e3);
+	printf("introspection lists %d of the %zu processes the guest started and still had\n",
+	       tally.listed, nprocesses - tally.killed);
 	print_last_line(argv[1], &tally);
 	json_decref(findings);
 	json_decref(status);
+	json_decref(tasks);
 	return !as_expected(argv[1], &tally);
 }
