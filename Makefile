@@ -97,7 +97,7 @@ $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(L
 $(eval $(call program,libexec/warden-channel,userspace/channel/main.c $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS) $(LIB_SRCS),$(CHANNEL_LIBS) $(LIB_LIBS)))
 $(eval $(call program,bin/wardenctl,$(CLI_SRCS) $(LIB_SRCS),$(CLI_LIBS) $(LIB_LIBS)))
 # The agent runs in guests of every distribution: one static file.
-$(eval $(call program,bin/warden-agent,$(AGENT_SRCS) $(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c crypto.c),$(AGENT_LIBS),-static))
+$(eval $(call program,bin/warden-agent,$(AGENT_SRCS) $(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c crypto.c),$(AGENT_LIBS),-static-pie))
 
 # ---- the demo's programs ----
 

@@ -135,7 +135,13 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	guests->list = g;
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
-	g->introspector = roles_add_introspector(guests->roles, g->id, fd);
+}
+
+/* Its guest fd may have hung up: then the introspector ends, and drop() follows. */
+static void look_into(struct guests *guests, struct guest *g)
+{
+	if (!g->introspector)
+		g->introspector = roles_add_introspector(guests->roles, g->id, g->fd);
 }
 
 void guests_introspector_up(void *arg, uint64_t guest, int sock)
@@ -161,8 +167,10 @@ static void drop(struct guests *guests, struct guest *g)
 	struct m_guest_down message = { .guest = g->id };
 
 	log_info("guest %llu is gone", (unsigned long long)g->id);
-	tell(guests, &msg_guest_down, &message, -1);
-	roles_remove(guests->roles, g->introspector);
+	if (g->announced)
+		tell(guests, &msg_guest_down, &message, -1);
+	if (g->introspector)
+		roles_remove(guests->roles, g->introspector);
 	if (guests->bpf)
 		bpf_forget(guests->bpf, g->id);
 	close(g->fd);
@@ -202,8 +210,10 @@ void guests_refresh(struct guests *guests)
 			add(guests, &info);
 	}
 	drop_unseen(guests);
-	for (struct guest *g = guests->list; g; g = g->next)
+	for (struct guest *g = guests->list; g; g = g->next) {
+		look_into(guests, g);
 		refresh_cid(guests, g, false);
+	}
 }
 
 /* ---- numbers ---- */
@@ -247,20 +257,20 @@ void guests_engine_up(void *arg, int sock)
 	guests->engine = sock;
 }
 
-/* Its introspectors lost their peer too: all are found and started again. */
+/*
+ * Its introspectors lost their peer too.  The next engine is told of every
+ * guest anew; what was counted stays, and events that wait are for it.
+ */
 void guests_engine_down(void *arg)
 {
 	struct guests *guests = arg;
 
 	guests->engine = -1;
-	guests->nbatch = 0;
-	while (guests->list) {
-		struct guest *g = guests->list;
-
-		guests->list = g->next;
-		roles_remove(guests->roles, g->introspector);
-		close(g->fd);
-		free(g);
+	for (struct guest *g = guests->list; g; g = g->next) {
+		if (g->introspector)
+			roles_remove(guests->roles, g->introspector);
+		g->introspector = NULL;
+		g->announced = false;
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * report CONTROL VICTIMS DIR: holds what the daemon says against what the guest
  * wrote down, prints the timeline, then one line.  Status 0 only if the run was
- * what the control (none, nosig, nobpf, noagent) has to give.
+ * what the control (none, nosig, nobpf, noagent, restart) has to give.
  *
  * DIR has truth and census (launcher.c), findings.json, status.json and ps.json
  * (wardenctl --json).
@@ -289,6 +289,8 @@ static void print_last_line(const char *control, const struct tally *t)
 		head = "control noagent (no agent in the guest): ";
 		snprintf(killed, sizeof(killed), " (orders undeliverable: %d)", t->undeliverable);
 	}
+	if (!strcmp(control, "restart"))
+		head = "control restart (each role killed once): ";
 	printf("demo: %sfound %d of %d%s, killed %d of %d%s, clean processes touched %d of %d\n",
 	       head, t->found, t->victims, found, t->killed, t->victims, killed,
 	       t->touched, t->clean);
