@@ -48,16 +48,18 @@ static void test_cids(void **state)
 	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,id=v,guest-cid=4294967294,x=y"), 4294967294u);
 	assert_int_equal(CID("qemu\0-device\0virtio-net-pci,guest-cid=3"), 0);
 	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci"), 0);
+	assert_int_equal(CID("qemu\0-name\0vhost-vsock-pci,guest-cid=9"), 0);
+	assert_int_equal(CID("qemu\0-device"), 0);
 	assert_int_equal(vmm_parse_cid("", 0), 0);
 }
 
 static void test_bad_cids(void **state)
 {
-	assert_int_equal(CID("qemu\0vhost-vsock-pci,guest-cid="), 0);
-	assert_int_equal(CID("qemu\0vhost-vsock-pci,guest-cid=-1"), 0);
-	assert_int_equal(CID("qemu\0vhost-vsock-pci,guest-cid=4294967296"), 0);
-	assert_int_equal(CID("qemu\0vhost-vsock-pci,guest-cid=99999999999999999999"), 0);
-	assert_int_equal(CID("qemu\0vhost-vsock-pci,guest-cid=3x"), 0);
+	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid="), 0);
+	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid=-1"), 0);
+	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid=4294967296"), 0);
+	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid=99999999999999999999"), 0);
+	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid=3x"), 0);
 }
 
 int main(void)

@@ -110,9 +110,11 @@ bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret
 	return !bpf_map_lookup_elem(fd, &guest, ret_counts);
 }
 
-void bpf_forget(struct bpf *bpf, uint64_t guest)
+void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid)
 {
 	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.counts), &guest);
+	if (bpf->cids)
+		bpf_map_delete_elem(bpf_map__fd(bpf->cids->maps.cids), &vmm_pid);
 }
 
 uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid)

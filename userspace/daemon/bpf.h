@@ -28,9 +28,10 @@ void bpf_drain(struct bpf *bpf);
 
 /* False for a guest BPF has not seen an event of. */
 bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts);
-void bpf_forget(struct bpf *bpf, uint64_t guest);
-
 /* 0 if this VMM set none since the start. */
 uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid);
+
+/* The guest is gone; its VMM's process id may come back as another's. */
+void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid);
 
 #endif

@@ -172,7 +172,7 @@ static void drop(struct guests *guests, struct guest *g)
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
 	if (guests->bpf)
-		bpf_forget(guests->bpf, g->id);
+		bpf_forget(guests->bpf, g->id, g->vmm_pid);
 	close(g->fd);
 	free(g);
 }

@@ -81,29 +81,36 @@ static void describe_end(const siginfo_t *info, char *out, size_t size)
 
 /* ---- starting ---- */
 
-/* In the child: fd 3 the socket, fd 4 the guest, nothing else but 0 to 2. */
+/*
+ * In the child: 0 and 1 nowhere, 2 the log, 3 the socket, 4 the guest, nothing
+ * else.  A session of its own: no terminal is the role's to read or type into.
+ */
+static void take_descriptors(const struct role *role, int sock)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = ROLE_FD;
+	/* Away from 3 and 4 first, so that neither is overwritten. */
+	int peer = fcntl(sock, F_DUPFD, 10), guest = -1;
+
+	if (role->guest_fd >= 0)
+		guest = fcntl(role->guest_fd, F_DUPFD, 10);
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(peer, ROLE_FD) < 0)
+		_exit(126);
+	if (role->guest_fd >= 0)
+		last = dup2(guest, ROLE_GUEST_FD);
+	if (last < 0 || close_range(last + 1, ~0u, 0))
+		_exit(126);
+	setsid();
+}
+
 static void run(const struct role *role, int sock)
 {
 	char path[512];
 	sigset_t none;
 
-	if (role->guest_fd >= 0) {
-		/* Away from 3 and 4 first, so that neither is overwritten. */
-		int guest = fcntl(role->guest_fd, F_DUPFD, 10);
-		int peer = fcntl(sock, F_DUPFD, 10);
-
-		if (dup2(guest, ROLE_GUEST_FD) < 0 || dup2(peer, ROLE_FD) < 0)
-			_exit(126);
-		close_range(ROLE_GUEST_FD + 1, ~0u, 0);
-	} else {
-		int peer = fcntl(sock, F_DUPFD, 10);
-
-		if (dup2(peer, ROLE_FD) < 0)
-			_exit(126);
-		close_range(ROLE_FD + 1, ~0u, 0);
-	}
+	take_descriptors(role, sock);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	snprintf(path, sizeof(path), "%s/warden-%s", role->roles->libexec_dir, role->name);
 	execl(path, path, "--config", role->roles->config_path, NULL);

@@ -76,13 +76,14 @@ uint32_t vmm_parse_cid(const char *args, size_t len)
 
 	for (const char *arg = args; arg && arg < end; arg = next_arg(arg, end)) {
 		char digits[12] = "";
-		const char *value;
+		const char *device, *value;
 		uint64_t cid;
 		size_t n;
 
-		if (strncmp(arg, "vhost-vsock-", 12))
+		if (strcmp(arg, "-device") || !(device = next_arg(arg, end)) ||
+		    strncmp(device, "vhost-vsock-", 12))
 			continue;
-		value = option_value(arg, "guest-cid", &n);
+		value = option_value(device, "guest-cid", &n);
 		if (value && n < sizeof(digits)) {
 			memcpy(digits, value, n);
 			if (parse_u64(digits, UINT32_MAX - 1, &cid))
