@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "introspect/look.h"
+#include "introspect/post.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
@@ -28,7 +29,7 @@ struct role {
 
 static void post(const struct role *role, const struct msg_schema *schema, const void *value, int fd)
 {
-	int r = msg_post(ROLE_FD, schema, role->id, value, fd);
+	int r = engine_post(ROLE_FD, schema, role->id, value, fd);
 
 	if (r)
 		fatal("the engine does not listen: %s", strerror(-r));

@@ -27,6 +27,7 @@
 /* libclamav looks at its clock now and then: the first limit is its own. */
 #define GRACE_SECONDS 2
 #define MAX_IDLE_DEATHS 5
+#define AGAIN_MS 1
 
 static uint64_t now_ms(void)
 {
@@ -95,8 +96,14 @@ bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd)
 
 		if (w->sock < 0 || w->busy)
 			continue;
-		/* If it is dead already, its socket will say so. */
-		msg_post(w->sock, &msg_scan, job, &scan, fd);
+		/*
+		 * Descriptors under way are counted for the user, not for the
+		 * process: others must receive theirs first.  If it is dead
+		 * already, its socket will say so.
+		 */
+		pool->again = msg_post(w->sock, &msg_scan, job, &scan, fd) == -ETOOMANYREFS;
+		if (pool->again)
+			return false;
 		w->busy = true;
 		w->job = job;
 		w->deadline_ms = now_ms() + (pool->scan_seconds + GRACE_SECONDS) * 1000ull;
@@ -202,7 +209,7 @@ void pool_serve(struct pool *pool, const struct pollfd *fds)
 int pool_expire(struct pool *pool)
 {
 	uint64_t now = now_ms();
-	int next = -1;
+	int next = pool->again ? AGAIN_MS : -1;
 
 	for (uint32_t i = 0; i < pool->size; i++) {
 		struct worker *w = &pool->worker[i];

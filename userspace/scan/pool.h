@@ -26,6 +26,7 @@ struct pool {
 	int loader;
 	uint32_t size, scan_seconds;
 	uint32_t idle_deaths;		/* in a row */
+	bool again;			/* the last pool_give is to be tried again soon */
 	int arriving;			/* socket of a worker whose pidfd is to come */
 	void (*done)(void *context, uint32_t job, const struct m_verdict *verdict);
 	void *context;
@@ -38,14 +39,14 @@ void pool_init(struct pool *pool, int loader, uint32_t size, uint32_t scan_secon
 void pool_start(struct pool *pool);
 void pool_arrival(struct pool *pool, struct msg *m);
 
-/* False if no worker is idle.  fd stays the caller's. */
+/* False if none can take it now.  fd stays the caller's. */
 bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd);
 
 /* One pollfd for each of pool->size workers, then their events. */
 void pool_poll(const struct pool *pool, struct pollfd *fds);
 void pool_serve(struct pool *pool, const struct pollfd *fds);
 
-/* Kills who is over time; ms until the next one, -1: nobody is busy. */
+/* Kills who is over time; ms until this or pool_give is due again, -1: never. */
 int pool_expire(struct pool *pool);
 
 #endif
