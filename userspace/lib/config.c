@@ -146,8 +146,14 @@ int config_load(const char *path, struct config *ret_config)
 	struct config config = defaults;
 	struct load load = { path, &config, false };
 	autofile FILE *file = fopen(path, "re");
-	int r = file ? ini_parse_file(file, on_key, &load) : -1;
+	int r;
 
+	/* Nobody asked for another one, and nobody wrote this one. */
+	if (!file && errno == ENOENT && !strcmp(path, CONFIG_DEFAULT_PATH)) {
+		*ret_config = defaults;
+		return 0;
+	}
+	r = file ? ini_parse_file(file, on_key, &load) : -1;
 	/* libinih takes a read error, as of a folder, for the end. */
 	if (!file || ferror(file)) {
 		log_err("%s: %s", path, strerror(errno));

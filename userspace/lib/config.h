@@ -35,7 +35,10 @@ struct config {
 	uint32_t order_seconds;			/* deadline of an order */
 };
 
-/* Defaults, then the file.  0, or -1 and a line in the log. */
+/*
+ * Defaults, then the file (which need not be there at its default path).  0, or
+ * -1 and a line in the log.
+ */
 int config_load(const char *path, struct config *ret_config);
 
 #endif
