@@ -80,21 +80,24 @@ static int end(pid_t pid)
 static void test_waits_for_the_engine(void **state)
 {
 	static struct msg m;
-	int a[2], b[2];
+	int a[2], b[2], came = 0;
 	pid_t pids[2];
 
 	need_root();
 	pids[0] = start(a);
 	pids[1] = start(b);
 	usleep(100000);
-	for (int i = 0; i < 2 * OBJECTS; i++) {
+	while (came < 2 * OBJECTS) {
 		struct pollfd p[2] = { { a[0], POLLIN, 0 }, { b[0], POLLIN, 0 } };
 
 		assert_true(poll(p, 2, 5000) > 0);
-		assert_int_equal(msg_recv(p[i % 2].revents & POLLIN ? p[i % 2].fd : p[!(i % 2)].fd,
-					  &m, 0), 1);
-		assert_true(m.fd >= 0);
-		msg_release(&m);
+		for (int i = 0; i < 2; i++) {
+			if (!(p[i].revents & POLLIN) || msg_recv(p[i].fd, &m, 0) != 1)
+				continue;
+			assert_true(m.fd >= 0);
+			msg_release(&m);
+			came++;
+		}
 	}
 	assert_int_equal(end(pids[0]), 0);
 	assert_int_equal(end(pids[1]), 0);
