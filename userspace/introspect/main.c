@@ -5,6 +5,7 @@
  * after the other and ends with its engine or its guest.
  */
 #include <errno.h>
+#include <linux/kvm_warden.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -193,12 +194,15 @@ static void serve_all(struct role *role)
 
 static void enter_sandbox(void)
 {
-	static const int calls[] = {
-		SYS_ioctl, SYS_memfd_create, SYS_ftruncate, SYS_pwrite64,
+	static const int calls[] = { SYS_memfd_create, SYS_ftruncate, SYS_pwrite64 };
+	static const unsigned ioctls[] = {
+		KVM_WARDEN_READ, KVM_WARDEN_REGS, KVM_WARDEN_MEMSLOTS,
 	};
 	const struct sandbox box = {
 		.syscalls = calls,
 		.nsyscalls = ARRAY_SIZE(calls),
+		.ioctls = ioctls,
+		.nioctls = ARRAY_SIZE(ioctls),
 		.max_memory = MAX_MEMORY,
 		.max_file = (uint64_t)MAX_FILE_PAGES * FRAME_SIZE,
 		.max_files = 16,

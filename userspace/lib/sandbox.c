@@ -2,9 +2,9 @@
 #include "lib/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,7 +24,7 @@
 static const int base_syscalls[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
 	SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),
-	SCMP_SYS(fcntl), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
@@ -33,8 +33,12 @@ static const int base_syscalls[] = {
 	SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall),
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
-	/* abort() */
-	SCMP_SYS(tgkill),
+};
+
+/* F_SETFL apart; none that has the kernel send a signal to a process of choice. */
+static const int fcntl_commands[] = {
+	F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC,
+	F_GETLK, F_SETLK, F_SETLKW, F_ADD_SEALS, F_GET_SEALS,
 };
 
 static int set_limit(int which, uint64_t value)
@@ -54,7 +58,7 @@ static int set_limits(const struct sandbox *box)
 	if (set_limit(RLIMIT_CORE, 0) ||
 	    set_limit(RLIMIT_FSIZE, box->max_file) ||
 	    set_limit(RLIMIT_NOFILE, box->max_files ? box->max_files : 64) ||
-	    (!box->fork && set_limit(RLIMIT_NPROC, 0)) ||
+	    set_limit(RLIMIT_NPROC, 0) ||
 	    (box->max_memory && set_limit(RLIMIT_AS, box->max_memory)))
 		return -1;
 	return 0;
@@ -96,13 +100,52 @@ static int allow_all(scmp_filter_ctx filter, const int *syscalls, size_t n)
 	return 0;
 }
 
+static int allow_if(scmp_filter_ctx filter, int syscall, struct scmp_arg_cmp condition)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, syscall, 1, &condition);
+}
+
 /* Memory may be mapped and protected, but never made executable. */
 static int allow_memory(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_exec);
+	int r = allow_if(filter, SCMP_SYS(mmap), no_exec);
 
-	return r ? r : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &no_exec);
+	return r ? r : allow_if(filter, SCMP_SYS(mprotect), no_exec);
+}
+
+/*
+ * The roles are one user, so that each has the right to kill the others: a
+ * signal may go to the process itself alone, as abort() sends it.  (A filter
+ * inherited over a fork names the parent: there abort() ends in SIGSYS.)
+ */
+static int allow_abort(scmp_filter_ctx filter)
+{
+	return allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp set_flags[] = {
+		SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0),
+	};
+	int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl),
+				       ARRAY_SIZE(set_flags), set_flags);
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(fcntl_commands); i++)
+		r = allow_if(filter, SCMP_SYS(fcntl),
+			     SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)fcntl_commands[i]));
+	return r;
+}
+
+static int allow_ioctls(scmp_filter_ctx filter, const unsigned *ioctls, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+	return r;
 }
 
 static int filter_syscalls(const struct sandbox *box)
@@ -117,12 +160,12 @@ static int filter_syscalls(const struct sandbox *box)
 		r = allow_memory(filter);
 	if (!r)
 		r = allow_all(filter, box->syscalls, box->nsyscalls);
-	if (!r && box->fork) {
-		static const int fork_calls[] = { SCMP_SYS(clone), SCMP_SYS(wait4),
-			SCMP_SYS(kill), SCMP_SYS(set_robust_list) };
-
-		r = allow_all(filter, fork_calls, ARRAY_SIZE(fork_calls));
-	}
+	if (!r)
+		r = allow_abort(filter);
+	if (!r)
+		r = allow_fcntl(filter);
+	if (!r)
+		r = allow_ioctls(filter, box->ioctls, box->nioctls);
 	if (!r)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -19,10 +19,15 @@ struct sandbox {
 	 * allocate, log to standard error and use open descriptors. */
 	const int *syscalls;
 	size_t nsyscalls;
+	/*
+	 * ioctl commands allowed.  The call itself stays out of syscalls: some
+	 * commands type into a terminal, or have a signal sent.
+	 */
+	const unsigned *ioctls;
+	size_t nioctls;
 	uint64_t max_memory;		/* RLIMIT_AS in bytes, 0: no limit */
 	uint64_t max_file;		/* RLIMIT_FSIZE in bytes (memfds too), 0: none at all */
 	unsigned max_files;		/* RLIMIT_NOFILE, 0: 64 */
-	bool fork;			/* may make processes (they stay inside) */
 	/*
 	 * Keep user, group and capabilities: for a role that makes jails for
 	 * others and takes none of a guest's bytes.  It drops what capabilities

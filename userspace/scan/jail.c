@@ -115,7 +115,7 @@ int jail_loader(void)
 		.root = "",
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
 		.max_file = 1 << 30,
-		/* Not .fork, which would allow kill; the process limit spares root. */
+		/* The limit of processes spares root. */
 		.keep_identity = true,
 		.die_with_parent = true,
 	};
