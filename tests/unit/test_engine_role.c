@@ -820,6 +820,14 @@ static void long_journal(void **state)
 	json_decref(v);
 }
 
+static bool is_set_aside(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ls %s/state/journal | grep -q broken", w.dir);
+	return !system(command);
+}
+
 static void broken_journal_is_set_aside(void **state)
 {
 	json_t *s;
@@ -834,6 +842,47 @@ static void broken_journal_is_set_aside(void **state)
 	assert_true(json_is_true(json_object_get(json_object_get(s, "journal"), "writable")));
 	assert_int_equal(number(json_object_get(s, "journal"), "rows"), 2);
 	json_decref(s);
+	verify_journal();
+	assert_true(is_set_aside());
+}
+
+/* A journal that cannot be opened now is left alone, and the guests are watched. */
+static void unusable_journal_is_left_alone(void **state)
+{
+	char path[160];
+	json_t *s, *answer;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_up(true);
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	expect_order();
+	end_engine(SIGKILL);		/* committed rows are in the -wal */
+	snprintf(path, sizeof(path), "%s/state/journal/journal.db", w.dir);
+	assert_int_equal(chown(path, 0, 0) | chmod(path, 0600), 0);
+
+	start_engine();
+	s = ctl_when_up();
+	assert_true(json_is_false(json_object_get(json_object_get(s, "journal"), "writable")));
+	assert_string_not_equal(text(json_object_get(s, "journal"), "why"), "");
+	json_decref(s);
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_up(true);
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	expect_silence(w.channel, 300);
+	assert_int_equal(end_engine(0), 0);
+	assert_false(is_set_aside());
+
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	start_engine();
+	json_decref(ctl_when_up());
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 1);
+	json_decref(answer);
 	verify_journal();
 }
 
@@ -966,7 +1015,8 @@ int main(void)
 		T(answer_without_question_is_malformed), T(not_found_is_looked_at_again),
 		T(killed_engine_sends_no_order_twice),
 		T(killed_engine_confirms_a_kill_of_before), T(flood_is_bounded),
-		T(long_journal), T(broken_journal_is_set_aside), T(tampered_journal_is_told),
+		T(long_journal), T(broken_journal_is_set_aside),
+		T(unusable_journal_is_left_alone), T(tampered_journal_is_told),
 		T(processes_are_shown_fresh),
 		T(errors_are_json), T(raw_requests), T(ends_with_its_parent), T(ends_by_sigterm),
 	};

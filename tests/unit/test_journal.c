@@ -259,6 +259,54 @@ static void uncommitted_is_rolled_back(void **state)
 	expect_intact();
 }
 
+/* A full disk inside a statement: SQLite ends the transaction itself. */
+static void full_disk_leaves_no_gap(void **state)
+{
+	static char big[20000];
+	int64_t before;
+
+	fill();
+	before = j.head_seq;
+	memset(big, 'x', sizeof(big) - 1);
+	sqlite3_exec(j.db, "PRAGMA max_page_count = 1", NULL, NULL, NULL);
+	assert_true(record_event(&j, "small", 0, 0, 0, NULL) > 0);
+	assert_int_equal(record_event(&j, "big", 0, 0, 0, json_pack("{s:s}", "x", big)), -1);
+	assert_int_equal(sqlite3_get_autocommit(j.db), 1);
+	sqlite3_exec(j.db, "PRAGMA max_page_count = 100000", NULL, NULL, NULL);
+	/* Not alone, outside the chain. */
+	assert_int_equal(record_event(&j, "late", 0, 0, 0, NULL), -1);
+	assert_int_equal(journal_commit(&j), -1);
+	assert_int_equal(j.head_seq, before);
+	assert_int_equal(record_event(&j, "after", 0, 0, 0, NULL), before + 1);
+	assert_int_equal(journal_commit(&j), 0);
+	assert_false(j.failed);
+	expect_intact();
+}
+
+static void only_what_is_no_journal_is_foreign(void **state)
+{
+	struct journal other;
+	char name[160];
+	FILE *f;
+
+	assert_int_equal(journal_open(&other, folder), -1);	/* a folder: may pass */
+	assert_false(journal_is_foreign(&other));
+	assert_string_not_equal(other.why, "");
+	assert_int_equal(record_event(&other, "x", 0, 0, 0, NULL), -1);
+	assert_int_equal(journal_commit(&other), 0);
+	snprintf(name, sizeof(name), "%s/other.db", folder);
+	f = fopen(name, "w");
+	for (int i = 0; i < 100; i++)
+		fputs("this is no database at all\n", f);
+	fclose(f);
+	assert_int_equal(journal_open(&other, name), -1);
+	assert_true(journal_is_foreign(&other));
+	unlink(name);
+	tamper("UPDATE head SET format = 9; INSERT OR REPLACE INTO head VALUES (1, 9, x'00', 0, x'00')");
+	assert_int_equal(journal_open(&other, path), -1);
+	assert_true(journal_is_foreign(&other));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -266,7 +314,8 @@ int main(void)
 		T(intact), T(changed), T(changed_type), T(removed), T(tail_removed),
 		T(tail_and_head_rewound), T(swapped), T(added), T(order_state_changed),
 		T(reopened), T(restart_marks_orders), T(finding_is_written_once),
-		T(uncommitted_is_rolled_back),
+		T(uncommitted_is_rolled_back), T(full_disk_leaves_no_gap),
+		T(only_what_is_no_journal_is_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,7 @@ struct engine {
 	sd_event_source *timer;
 	uint64_t flush_due;		/* of the journal; NEVER: nothing to write */
 	struct journal journal;
+	uint64_t journal_due;		/* without a journal: when to try again */
 	struct policy policy;
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
@@ -178,6 +179,11 @@ int handle_channel(struct peer *peer, struct msg *m, uint64_t now);
 void scanning_object(struct guest *g, struct object *o, int fd);	/* takes fd over */
 void scanning_pump(struct engine *e, uint64_t now);
 void scanning_lost(struct engine *e);
+
+/* ---- journal_start.c ---- */
+
+/* Opens the journal if there is none and it is time to try. */
+void journal_start(struct engine *e, uint64_t now);
 
 /* ---- findings.c ---- */
 

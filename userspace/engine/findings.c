@@ -55,10 +55,10 @@ static int64_t write_finding(struct guest *g, const struct use *u, bool *ret_kno
 	int64_t seq = record_finding(&e->journal, &f, ret_known);
 
 	json_decref(f.evidence);
-	if (seq > 0 && !*ret_known)
-		log_warn("guest %llu (%s): %s in %s, process %u (%s), found by %s",
+	if (seq < 0 || !*ret_known)
+		log_warn("guest %llu (%s): %s in %s, process %u (%s), found by %s%s",
 			 (unsigned long long)g->id, g->name, f.signature, f.path, f.pid,
-			 f.comm, f.found_by);
+			 f.comm, f.found_by, seq < 0 ? "; not in the journal" : "");
 	return seq;
 }
 

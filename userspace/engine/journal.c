@@ -36,7 +36,8 @@ static const char schema_tail[] =
 	"CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (key);"
 	"CREATE INDEX IF NOT EXISTS findings_guest ON findings (guest, seq);"
 	"CREATE INDEX IF NOT EXISTS decisions_finding ON decisions (finding);"
-	"CREATE INDEX IF NOT EXISTS decisions_rule ON decisions (rule, action, wall_ns);"
+	"DROP INDEX IF EXISTS decisions_rule;"
+	"CREATE INDEX IF NOT EXISTS decisions_kills ON decisions (rule, action, mono_ns);"
 	"CREATE INDEX IF NOT EXISTS orders_target ON orders (guest, pid, start_ns);"
 	"CREATE INDEX IF NOT EXISTS orders_finding ON orders (finding);"
 	"CREATE INDEX IF NOT EXISTS orders_state ON orders (state, outcome);"
@@ -73,11 +74,26 @@ void journal_row_hash(uint8_t out[HASH_BYTES], const uint8_t prev[HASH_BYTES],
 	crypto_generichash_final(&h, out, HASH_BYTES);
 }
 
+/* Without a database all fails silently: why was said when it was not opened. */
 static int complain(struct journal *j, const char *doing)
 {
-	log_err("journal: %s: %s", doing, j->db ? sqlite3_errmsg(j->db) : "no database");
+	if (!j->db)
+		return -1;
+	log_err("journal: %s: %s", doing, sqlite3_errmsg(j->db));
+	if (!j->error)
+		j->error = sqlite3_errcode(j->db) & 0xff;
+	snprintf(j->why, sizeof(j->why), "%s", sqlite3_errmsg(j->db));
 	j->failed = true;
 	return -1;
+}
+
+/*
+ * SQLite itself ends a transaction when the disk is full or fails: all that
+ * was appended is gone, and a row more would stand alone, outside the chain.
+ */
+static bool is_lost(const struct journal *j)
+{
+	return j->dirty && sqlite3_get_autocommit(j->db);
 }
 
 static int run(struct journal *j, const char *sql)
@@ -85,10 +101,23 @@ static int run(struct journal *j, const char *sql)
 	return sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : complain(j, sql);
 }
 
+/* A transaction is open, and it is still the one that was begun. */
+static int begin(struct journal *j)
+{
+	if (!j->db || is_lost(j))
+		return -1;
+	if (!j->dirty && run(j, "BEGIN IMMEDIATE"))
+		return -1;
+	j->dirty = true;
+	return 0;
+}
+
 sqlite3_stmt *journal_prepare(struct journal *j, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;
 
+	if (!j->db)
+		return NULL;
 	if (sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK)
 		complain(j, sql);
 	return stmt;
@@ -115,9 +144,8 @@ int journal_execute(struct journal *j, const char *sql,
 	sqlite3_stmt *stmt;
 	int r;
 
-	if (!j->dirty && run(j, "BEGIN IMMEDIATE"))
+	if (begin(j))
 		return -1;
-	j->dirty = true;
 	stmt = journal_prepare(j, sql);
 	if (!stmt)
 		return -1;
@@ -187,32 +215,65 @@ static int begin_chain(struct journal *j)
 	return journal_commit(j);
 }
 
-static int read_head(struct journal *j)
+enum head_state { HEAD_READ, HEAD_NONE, HEAD_FAILED };
+
+static enum head_state read_head(struct journal *j)
 {
 	sqlite3_stmt *stmt = journal_prepare(j, "SELECT format, seq, hash FROM head");
-	int r = -1;
+	enum head_state state = HEAD_FAILED;
 
 	if (!stmt)
-		return -1;
+		return HEAD_FAILED;
 	switch (sqlite3_step(stmt)) {
 	case SQLITE_DONE:
-		sqlite3_finalize(stmt);
-		return begin_chain(j);
+		state = HEAD_NONE;
+		break;
 	case SQLITE_ROW:
 		if (sqlite3_column_int(stmt, 0) != 1 ||
 		    sqlite3_column_bytes(stmt, 2) != HASH_BYTES) {
 			log_err("journal: its head is of another format");
+			snprintf(j->why, sizeof(j->why), "its head is of another format");
+			j->error = SQLITE_NOTADB;
 			break;
 		}
 		j->head_seq = sqlite3_column_int64(stmt, 1);
 		memcpy(j->head_hash, sqlite3_column_blob(stmt, 2), HASH_BYTES);
-		r = 0;
+		state = HEAD_READ;
 		break;
 	default:
 		complain(j, "reading the head");
 	}
 	sqlite3_finalize(stmt);
-	return r;
+	return state;
+}
+
+static int find_head(struct journal *j)
+{
+	enum head_state state = read_head(j);
+
+	return state == HEAD_NONE ? begin_chain(j) : state == HEAD_READ ? 0 : -1;
+}
+
+static void set_durable(struct journal *j)
+{
+	j->durable_seq = j->head_seq;
+	memcpy(j->durable_hash, j->head_hash, HASH_BYTES);
+}
+
+/* The files stay as they are, for the next try or for whoever looks into them. */
+static int give_up(struct journal *j)
+{
+	if (j->db)
+		sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	journal_close(j);
+	return -1;
+}
+
+bool journal_is_foreign(const struct journal *j)
+{
+	/* SQLITE_ERROR: it has tables of our names that are not ours. */
+	return j->error == SQLITE_NOTADB || j->error == SQLITE_CORRUPT ||
+	       j->error == SQLITE_ERROR;
 }
 
 /*
@@ -224,28 +285,29 @@ int journal_open(struct journal *j, const char *path)
 	memset(j, 0, sizeof(*j));
 	if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
 		complain(j, path);
-		journal_close(j);
-		return -1;
+		return give_up(j);
 	}
 	sqlite3_busy_timeout(j->db, 5000);
 	if (run(j, "PRAGMA journal_mode = WAL") || run(j, "PRAGMA synchronous = FULL") ||
 	    run(j, "PRAGMA temp_store = MEMORY") || run(j, "PRAGMA trusted_schema = OFF") ||
-	    make_tables(j) || prepare_inserts(j) || read_head(j)) {
-		journal_close(j);
-		return -1;
-	}
+	    make_tables(j) || prepare_inserts(j) || find_head(j))
+		return give_up(j);
+	set_durable(j);
 	return 0;
 }
 
 void journal_close(struct journal *j)
 {
+	struct journal closed = { .failed = j->failed, .error = j->error };
+
 	if (j->dirty)
 		journal_commit(j);
+	memcpy(closed.why, j->why, sizeof(closed.why));
 	for (int t = 0; t < JOURNAL_TABLES; t++)
 		sqlite3_finalize(j->insert[t]);
 	if (sqlite3_close(j->db) != SQLITE_OK)
 		log_warn("journal: closed while a statement is in use");
-	memset(j, 0, sizeof(*j));
+	*j = closed;
 }
 
 static int insert(struct journal *j, enum journal_table table,
@@ -270,9 +332,8 @@ int64_t journal_append(struct journal *j, enum journal_table table,
 
 	if (n != l->ncolumns)
 		fatal("journal: %s takes %u values, not %zu", l->name, l->ncolumns, n);
-	if (!j->dirty && run(j, "BEGIN IMMEDIATE"))
+	if (begin(j))
 		return -1;
-	j->dirty = true;
 	row[0] = V_INT(j->head_seq + 1);
 	row[1] = V_INT(now_wall());
 	row[2] = V_INT(now_mono());
@@ -290,7 +351,9 @@ static int roll_back(struct journal *j)
 {
 	sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
 	j->dirty = false;
-	read_head(j);
+	/* Not read: the disk that failed may fail again. */
+	j->head_seq = j->durable_seq;
+	memcpy(j->head_hash, j->durable_hash, HASH_BYTES);
 	j->failed = true;
 	return -1;
 }
@@ -303,10 +366,13 @@ int journal_commit(struct journal *j)
 
 	if (!j->dirty)
 		return 0;
+	if (is_lost(j))
+		log_err("journal: SQLite took the transaction back");
 	if (journal_execute(j, "UPDATE head SET seq = ?, hash = ?", head, ARRAY_SIZE(head)) ||
 	    run(j, "COMMIT"))
 		return roll_back(j);
 	j->dirty = false;
 	j->failed = false;
+	set_durable(j);
 	return 0;
 }

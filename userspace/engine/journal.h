@@ -44,12 +44,22 @@ struct journal {
 	sqlite3_stmt *insert[JOURNAL_TABLES];
 	int64_t head_seq;
 	uint8_t head_hash[HASH_BYTES];
+	int64_t durable_seq;		/* the head as of the last commit */
+	uint8_t durable_hash[HASH_BYTES];
 	bool dirty;			/* a transaction is open */
 	bool failed;			/* the last write failed */
+	int error;			/* of SQLite: the first since it was opened */
+	char why[TEXT_WHY];		/* the last failure */
 };
 
-/* 0, or -1 and a line in the log. */
+/*
+ * 0, or -1 and a line in the log.  Then db is NULL, error and why say what was
+ * wrong, the files are as they were, and every write fails.
+ */
 int journal_open(struct journal *j, const char *path);
+
+/* It was not opened because it is no journal; any other failure may pass. */
+bool journal_is_foreign(const struct journal *j);
 void journal_close(struct journal *j);
 
 /*

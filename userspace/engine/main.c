@@ -85,42 +85,6 @@ static void prepare_events(struct engine *e)
 		fatal("the event loop cannot be made");
 }
 
-/* A journal that is no database any more is set aside: the guests stay defended. */
-static void open_journal(struct engine *e)
-{
-	char aside[64];
-
-	if (!journal_open(&e->journal, "/journal.db"))
-		return;
-	snprintf(aside, sizeof(aside), "/journal.db.broken-%llu", (unsigned long long)now_wall());
-	log_err("the journal cannot be used: set aside as %s", aside + 1);
-	if (rename("/journal.db", aside))
-		fatal("and it cannot be set aside: %s", strerror(errno));
-	unlink("/journal.db-wal");
-	unlink("/journal.db-shm");
-	if (journal_open(&e->journal, "/journal.db"))
-		fatal("no journal, no decisions");
-	record_event(&e->journal, "journal set aside", 0, 0, 0,
-		     json_pack("{s:s}", "as", aside + 1));
-}
-
-static void start_journal(struct engine *e)
-{
-	char head[2 * HASH_BYTES + 1];
-	int orders;
-
-	open_journal(e);
-	hex_encode(head, e->journal.head_hash, HASH_BYTES);
-	log_info("journal: %lld rows, head %s", (long long)e->journal.head_seq, head);
-	record_event(&e->journal, "engine up", 0, 0, 0, json_pack("{s:s,s:i,s:i}", "boot", e->boot,
-		     "rules", (int)e->policy.rules, "exemptions", (int)e->policy.exempts));
-	orders = record_restart(&e->journal);
-	if (orders < 0)
-		fatal("the journal cannot be written");
-	if (orders)
-		log_warn("%d orders were open when the engine before this one ended", orders);
-}
-
 static void parse_arguments(int argc, char **argv, struct config *config)
 {
 	static const struct option options[] = {
@@ -197,7 +161,7 @@ int main(int argc, char **argv)
 	prepare(e, journal, sizeof(journal));
 	if (sandbox_apply(&box))
 		return 1;
-	start_journal(e);
+	journal_start(e, now_mono());
 	if (peer_open(&e->parent, ROLE_FD))
 		return 1;
 	if (sd_event_loop(e->event) < 0)

@@ -40,6 +40,7 @@ int engine_pump(sd_event_source *source, void *user)
 	uint64_t now = now_mono(), due = NEVER;
 	struct guest *g, *next;
 
+	journal_start(e, now);
 	for (g = TAILQ_FIRST(&e->guests); g; g = next) {
 		next = TAILQ_NEXT(g, entry);
 		if (!g->down)
@@ -52,7 +53,7 @@ int engine_pump(sd_event_source *source, void *user)
 		flush(e);
 	if (e->journal_failed)
 		mend_after_rollback(e);
-	due = MIN(due, e->flush_due);
+	due = MIN(due, MIN(e->flush_due, e->journal_due));
 	sd_event_source_set_time(e->timer, due / NS_PER_US + 1);
 	sd_event_source_set_enabled(e->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 	return 0;

@@ -172,8 +172,9 @@ static json_t *journal_json(const struct engine *e)
 	char head[2 * HASH_BYTES + 1];
 
 	hex_encode(head, e->journal.head_hash, HASH_BYTES);
-	return json_pack("{s:I,s:s,s:b}", "rows", I(e->journal.head_seq), "head", head,
-			 "writable", !e->journal.failed);
+	return json_pack("{s:I,s:s,s:b,s:s}", "rows", I(e->journal.head_seq), "head", head,
+			 "writable", !e->journal.failed,
+			 "why", e->journal.failed ? e->journal.why : "");
 }
 
 /* ---- guests ---- */
