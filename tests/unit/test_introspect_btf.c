@@ -7,9 +7,11 @@
 #include <cmocka.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "introspect/layout.h"
 
@@ -371,6 +373,28 @@ static void test_layout_without_what_it_needs(void **state)
 	assert_non_null(strstr(why, "PG_head"));
 }
 
+/* Its own type many times over, without a name: six deep that is 200^6. */
+static void test_types_that_unfold_without_end(void **state)
+{
+	struct btf *b = btf__new_empty();
+	struct layout l;
+	char why[128];
+	int self;
+
+	btf__add_int(b, "int", 4, 0);
+	self = btf__add_struct(b, NULL, 8);
+	for (int i = 0; i < 200; i++)
+		btf__add_field(b, NULL, self, 0, 0);
+	btf__add_struct(b, "task_struct", 8);
+	btf__add_field(b, NULL, self, 0, 0);
+	alarm(20);
+	assert_int_equal(layout_member(b, "task_struct", "tasks").size, 0);
+	assert_int_equal(layout_resolve(b, &l, why, sizeof(why)), -E2BIG);
+	alarm(0);
+	assert_non_null(strstr(why, "BTF refuses to resolve"));
+	btf__free(b);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -379,7 +403,7 @@ int main(void)
 		T(test_found), T(test_members), T(test_missing_member_is_named),
 		T(test_bad_bounds), T(test_torn_types), T(test_no_task_struct),
 		T(test_hostile_types), T(test_layout), T(test_layout_of_later_folios),
-		T(test_layout_without_what_it_needs),
+		T(test_layout_without_what_it_needs), T(test_types_that_unfold_without_end),
 	};
 
 	libbpf_set_print(NULL);

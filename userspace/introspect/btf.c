@@ -17,6 +17,7 @@
 #define MAX_STRIP 16			/* typedefs and qualifiers in a row */
 #define MAX_ANONYMOUS 6			/* unions within structs within unions */
 #define MAX_NAMED 4096			/* types looked at for one name */
+#define MAX_MEMBERS 20000000u		/* members looked at for a whole layout */
 
 /* ---- finding ---- */
 
@@ -135,17 +136,22 @@ struct found {
 	uint32_t type;
 };
 
-/* Anonymous structs and unions are looked through, MAX_ANONYMOUS deep. */
+/*
+ * Anonymous structs and unions are looked through, MAX_ANONYMOUS deep.  A type
+ * may claim to hold itself many times, so that a few bytes unfold without end:
+ * *left counts down for all lookups together.
+ */
 static bool find_member(const struct btf *btf, const struct btf_type *t, const char *name,
-			size_t len, int depth, struct found *ret_found)
+			size_t len, int depth, uint32_t *left, struct found *ret_found)
 {
 	const struct btf_member *m = btf_members(t);
 
-	for (uint32_t i = 0; i < btf_vlen(t); i++) {
+	for (uint32_t i = 0; i < btf_vlen(t) && *left; i++) {
 		const char *n = btf__name_by_offset(btf, m[i].name_off);
 		uint64_t bit = btf_member_bit_offset(t, i);
 		const struct btf_type *inner;
 
+		--*left;
 		if (!n)
 			continue;
 		if (strncmp(n, name, len) == 0 && n[len] == '\0') {
@@ -156,7 +162,7 @@ static bool find_member(const struct btf *btf, const struct btf_type *t, const c
 			continue;
 		inner = strip(btf, m[i].type);
 		if (inner && btf_is_composite(inner) &&
-		    find_member(btf, inner, name, len, depth - 1, ret_found)) {
+		    find_member(btf, inner, name, len, depth - 1, left, ret_found)) {
 			ret_found->bit += bit;
 			return true;
 		}
@@ -165,7 +171,8 @@ static bool find_member(const struct btf *btf, const struct btf_type *t, const c
 }
 
 /* One alternative: "a.b.c", len bytes of it. */
-static struct field follow(const struct btf *btf, uint32_t id, const char *path, size_t len)
+static struct field follow(const struct btf *btf, uint32_t id, const char *path, size_t len,
+			   uint32_t *left)
 {
 	const struct field none = { 0, 0 };
 	uint64_t bit = 0;
@@ -177,7 +184,7 @@ static struct field follow(const struct btf *btf, uint32_t id, const char *path,
 		struct found found;
 
 		if (!t || !btf_is_composite(t) ||
-		    !find_member(btf, t, path, part, MAX_ANONYMOUS, &found))
+		    !find_member(btf, t, path, part, MAX_ANONYMOUS, left, &found))
 			return none;
 		bit += found.bit;
 		id = found.type;
@@ -190,11 +197,12 @@ static struct field follow(const struct btf *btf, uint32_t id, const char *path,
 	return (struct field){ bit / 8, type_size(btf, id) };
 }
 
-static struct field first_of(const struct btf *btf, uint32_t id, const char *paths)
+static struct field first_of(const struct btf *btf, uint32_t id, const char *paths,
+			     uint32_t *left)
 {
 	for (;;) {
 		size_t len = strcspn(paths, "|");
-		struct field f = follow(btf, id, paths, len);
+		struct field f = follow(btf, id, paths, len, left);
 
 		if (f.size || !paths[len])
 			return f;
@@ -207,12 +215,12 @@ static struct field first_of(const struct btf *btf, uint32_t id, const char *pat
  * types that have the member, the largest is the kernel's.
  */
 static struct field search(const struct btf *btf, const char *structure, const char *paths,
-			   uint32_t *hint)
+			   uint32_t *hint, uint32_t *left)
 {
 	struct field best = { 0, 0 };
 	uint32_t largest = 0, n = btf__type_cnt(btf), seen = 0;
 
-	for (uint32_t id = 1; id < n && seen < MAX_NAMED; id++) {
+	for (uint32_t id = 1; id < n && seen < MAX_NAMED && *left; id++) {
 		const struct btf_type *t = btf__type_by_id(btf, id);
 		const char *name;
 		struct field f;
@@ -223,7 +231,7 @@ static struct field search(const struct btf *btf, const char *structure, const c
 		if (!name || strcmp(name, structure))
 			continue;
 		seen++;
-		f = first_of(btf, id, paths);
+		f = first_of(btf, id, paths, left);
 		if (f.size) {
 			best = f;
 			largest = t->size;
@@ -235,9 +243,9 @@ static struct field search(const struct btf *btf, const char *structure, const c
 
 struct field layout_member(const struct btf *btf, const char *structure, const char *paths)
 {
-	uint32_t hint;
+	uint32_t hint, left = MAX_MEMBERS;
 
-	return search(btf, structure, paths, &hint);
+	return search(btf, structure, paths, &hint, &left);
 }
 
 /* ---- the table ---- */
@@ -299,7 +307,7 @@ static int check_alternatives(const struct layout *l, char *why, size_t size)
 int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, size_t size)
 {
 	struct layout l = { 0 };
-	uint32_t hint = 0;
+	uint32_t hint = 0, left = MAX_MEMBERS;
 	const char *last = "";
 	int r;
 
@@ -312,9 +320,13 @@ int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, 
 			hint = 0;
 		last = w->structure;
 		if (hint)
-			f = first_of(btf, hint, w->paths);
+			f = first_of(btf, hint, w->paths, &left);
 		if (!f.size && (!hint || w->need))
-			f = search(btf, w->structure, w->paths, &hint);
+			f = search(btf, w->structure, w->paths, &hint, &left);
+		if (!left) {
+			snprintf(why, size, "BTF refuses to resolve: more members than any kernel has");
+			return -E2BIG;
+		}
 		if (!f.size && w->need) {
 			snprintf(why, size, "BTF: struct %s has no %s", w->structure, w->paths);
 			return -ENOENT;

@@ -104,7 +104,8 @@ struct btf *btf_find(const uint8_t *image, size_t len, size_t *ret_offset, size_
 size_t btf_next_header(const uint8_t *image, size_t len, size_t from, size_t *ret_len);
 
 /*
- * 0; -ENOENT with the name of the member that is missing in why (size bytes).
+ * 0; -ENOENT with the name of the member that is missing in why (size bytes);
+ * -E2BIG if its types unfold without end.
  */
 int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, size_t size);
 
