@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
@@ -423,6 +424,65 @@ static void test_first_thread_ended(void **state)
 	assert_killed(pid);
 }
 
+/* Root without its right to pass over modes: as before another user's FUSE mount. */
+static void become_denied(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		_exit(99);
+	data[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+	if (syscall(SYS_capset, &header, data))
+		_exit(99);
+}
+
+static struct record_result run_denied(const struct record_order *o)
+{
+	struct record_result result = { 0 };
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		become_denied();
+		kill_verb(o, getpid(), &result);
+		_exit(write(fds[1], &result, sizeof(result)) != sizeof(result));
+	}
+	assert_int_equal(read(fds[0], &result, sizeof(result)), sizeof(result));
+	waitpid(pid, NULL, 0);
+	close(fds[0]);
+	close(fds[1]);
+	print_message("  %u: %s\n", result.status, result.detail);
+	return result;
+}
+
+/* What may not be read cannot be compared: pid and start decide. */
+static void test_exe_that_denies_reading(void **state)
+{
+	struct record_result result;
+	struct record_order o;
+	pid_t pid;
+
+	if (geteuid()) {
+		print_message("skipped: needs root\n");
+		skip();
+	}
+	pid = start();
+	o = order_for(pid);
+	assert_int_equal(chmod(exe, 0111), 0);
+	o.start_ns += 10000000;
+	assert_int_equal(run_denied(&o).status, WIRE_MISMATCH);
+	assert_true(alive(pid));
+	o.start_ns -= 10000000;
+	result = run_denied(&o);
+	assert_int_equal(chmod(exe, 0755), 0);
+	assert_int_equal(result.status, WIRE_DONE);
+	assert_non_null(strstr(result.detail, "not compared"));
+	assert_killed(pid);
+}
+
 static void test_stat_line(void **state)
 {
 	struct process_stat stat;
@@ -601,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_deleted_exe),
 		cmocka_unit_test(test_memfd_exe),
 		cmocka_unit_test(test_first_thread_ended),
+		cmocka_unit_test(test_exe_that_denies_reading),
 		cmocka_unit_test(test_stat_line),
 		cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_order_comes_again),

@@ -79,13 +79,22 @@ static bool hash_matches(int fd, uint64_t size, const struct record_order *order
 	return !sodium_memcmp(hash, order->exe_hash, sizeof(hash));
 }
 
-/* False and an answer: leave the process alone. */
+/*
+ * False and an answer: leave the process alone.
+ *
+ * EACCES: a user's own FUSE mount denies root to look into it, so that an
+ * executable there could never be checked nor killed.  Pid and start are that
+ * one process's already; all the hash could still show is an exec since.
+ */
 static bool check_exe(const struct process *p, const struct record_order *order,
-		      struct record_result *result)
+		      struct record_result *result, bool *ret_denied)
 {
 	autofd int fd = process_open_exe(p);
 	struct stat st;
 
+	*ret_denied = fd == -EACCES;
+	if (*ret_denied && !process_ended(p, 0))
+		return true;
 	if (fd < 0 && process_ended(p, 0))
 		return answer(result, WIRE_NO_TARGET, "it ended by itself");
 	if (fd < 0 || fstat(fd, &st))
@@ -97,7 +106,7 @@ static bool check_exe(const struct process *p, const struct record_order *order,
 }
 
 static bool check_identity(const struct process *p, const struct record_order *order,
-			   struct record_result *result)
+			   struct record_result *result, bool *ret_denied)
 {
 	struct process_stat stat;
 	int r = process_stat(p, &stat);
@@ -113,12 +122,14 @@ static bool check_identity(const struct process *p, const struct record_order *o
 		return answer(result, WIRE_MISMATCH, "pid %u began at tick %llu, not %llu",
 			      order->pid, (unsigned long long)stat.start_ticks,
 			      (unsigned long long)kill_start_ticks(order->start_ns));
-	return check_exe(p, order, result);
+	return check_exe(p, order, result, ret_denied);
 }
 
 /* The signal goes to the process that was checked, whoever has its pid now. */
-static void kill_checked(const struct process *p, uint32_t pid, struct record_result *result)
+static void kill_checked(const struct process *p, uint32_t pid, bool denied,
+			 struct record_result *result)
 {
+	const char *note = denied ? "; its executable denies reading: not compared" : "";
 	uint64_t begin = clock_ms();
 
 	if (syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0)) {
@@ -127,16 +138,17 @@ static void kill_checked(const struct process *p, uint32_t pid, struct record_re
 		else
 			answer(result, WIRE_FAILED, "signal: %s", strerror(errno));
 	} else if (process_ended(p, EXIT_MS)) {
-		answer(result, WIRE_DONE, "pid %u killed, gone after %llu ms", pid,
-		       (unsigned long long)(clock_ms() - begin));
+		answer(result, WIRE_DONE, "pid %u killed, gone after %llu ms%s", pid,
+		       (unsigned long long)(clock_ms() - begin), note);
 	} else {
-		answer(result, WIRE_FAILED, "killed, but not gone after %d ms", EXIT_MS);
+		answer(result, WIRE_FAILED, "killed, but not gone after %d ms%s", EXIT_MS, note);
 	}
 }
 
 void kill_verb(const struct record_order *order, pid_t agent, struct record_result *result)
 {
 	struct process p = PROCESS_NONE;
+	bool denied;
 	int r;
 
 	if (!order->nranges)
@@ -148,7 +160,7 @@ void kill_verb(const struct record_order *order, pid_t agent, struct record_resu
 	else if ((r = process_open((pid_t)MIN(order->pid, (uint32_t)INT32_MAX), &p)))
 		answer(result, r == -ESRCH ? WIRE_NO_TARGET : WIRE_FAILED, "pid %u: %s",
 		       order->pid, strerror(-r));
-	else if (check_identity(&p, order, result))
-		kill_checked(&p, order->pid, result);
+	else if (check_identity(&p, order, result, &denied))
+		kill_checked(&p, order->pid, denied, result);
 	process_close(&p);
 }

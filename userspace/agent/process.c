@@ -114,6 +114,7 @@ static int open_exe_of_thread(const struct process *p)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	char path[sizeof(entry->d_name) + 16];
+	int r = -ENOENT;
 
 	if (!dir) {
 		util_close_p(&fd);
@@ -125,9 +126,10 @@ static int open_exe_of_thread(const struct process *p)
 			continue;
 		snprintf(path, sizeof(path), "task/%s/exe", entry->d_name);
 		fd = openat(p->proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		r = fd < 0 && errno != ENOENT ? -errno : r;
 	}
 	closedir(dir);
-	return fd < 0 ? -ENOENT : fd;
+	return fd < 0 ? r : fd;
 }
 
 int process_open_exe(const struct process *p)
