@@ -217,15 +217,28 @@ static int sealed_memfd(const char *text)
 	return fd;
 }
 
-static void show_task(uint64_t id)
+static void show_program(uint64_t id, uint32_t pid, const char *exe, bool hash)
 {
 	struct m_task t = {
-		.pid = PID, .ppid = 1, .uid = 33, .start_ns = START, .cr3 = CR3,
-		.comm = "miner", .exe = "/tmp/miner", .argv = "/tmp/miner --fast",
-		.exe_hash = { 0xaa, 0xbb }, .exe_ranges = { 8, { { 0, 3 } } },
+		.pid = pid, .ppid = 1, .uid = 33, .start_ns = START, .cr3 = CR3,
+		.comm = "miner", .argv = "/tmp/miner --fast",
+		.exe_hash = { 0xaa, 0xbb }, .exe_ranges = { hash ? 8 : 0, { { 0, 3 } } },
 	};
 
+	strcpy(t.exe, exe);
 	send_to(w.introspect, &msg_task, id, &t, -1);
+}
+
+static void show_task(uint64_t id)
+{
+	show_program(id, PID, "/tmp/miner", true);
+}
+
+static void show_use(uint64_t id, uint32_t pid)
+{
+	struct m_uses u = { .pid = pid, .start_ns = START, .object = 1, .gva = 0x400000 };
+
+	send_to(w.introspect, &msg_uses, id, &u, -1);
 }
 
 static void show_object(uint64_t id)
@@ -308,6 +321,29 @@ static void answer_probe(enum probe_state state)
 		send_to(w.introspect, &msg_done, in.id, &done, -1);
 	}
 	send_to(w.introspect, &msg_probed, in.id, &probed, -1);
+}
+
+/* The next sweep, asked for by a new database; answered with show. */
+static void sweep(const char *epoch, void (*show)(uint64_t id))
+{
+	struct m_database db = { .ready = 1, .signatures = 3, .engine = "libclamav test" };
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct pollfd p = { w.introspect, POLLIN, 0 };
+
+	strcpy(db.epoch, epoch);
+	send_to(w.scan, &msg_database, 0, &db, -1);
+	for (;;) {
+		if (poll(&p, 1, 5000) != 1)
+			fail_msg("no sweep came");
+		assert_int_equal(msg_recv(w.introspect, &in, 0), 1);
+		if (in.type == M_SWEEP)
+			break;
+		assert_int_equal(in.type, M_LOOK);
+		send_to(w.introspect, &msg_done, in.id, &done, -1);
+	}
+	uint64_t id = in.id;
+	show(id);
+	send_to(w.introspect, &msg_done, id, &done, -1);
 }
 
 /* ---- wardenctl ---- */
@@ -598,6 +634,145 @@ static void lying_agent_is_told(void **state)
 	assert_int_equal(status_number("discrepancies"), 1);
 	assert_int_equal(status_number("kills_confirmed"), 0);
 	expect_silence(w.channel, 100);
+}
+
+static void show_other_program(uint64_t id)
+{
+	show_program(id, PID, "/bin/true", true);
+}
+
+static void show_miner(uint64_t id)
+{
+	show_task(id);
+	show_use(id, PID);
+}
+
+/* It executes something else while the order comes, and then the same again. */
+static void exec_dance_is_ordered_again(void **state)
+{
+	json_t *answer;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	send_result(expect_order(), ORDER_MISMATCH);
+	answer_probe(PROBE_RUNNING);
+	await_order("another process", "running");
+	sweep("e2", show_other_program);
+	expect_silence(w.channel, 200);
+	sweep("e3", show_miner);
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	/* It is confirmed dead: whatever is shown, no more orders. */
+	sweep("e4", show_miner);
+	expect_silence(w.channel, 200);
+	assert_int_equal(status_number("kills_confirmed"), 1);
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 1);
+	json_decref(answer);
+	verify_journal();
+}
+
+/* What an engine before ordered in vain is ordered again. */
+static void order_of_before_is_not_the_last(void **state)
+{
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	send_result(expect_order(), ORDER_FAILED);
+	for (int i = 0; i < 6; i++)
+		answer_probe(PROBE_RUNNING);
+	await_order("failed", "running");
+	end_engine(0);
+
+	start_engine();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	sweep("e2", show_miner);
+	expect_order();
+}
+
+static void show_nameless(uint64_t id)
+{
+	show_program(id, PID, "/tmp/miner", false);
+	show_use(id, PID);
+}
+
+static void no_order_without_identity(void **state)
+{
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_look m;
+	json_t *answer, *f;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	show_program(id, PID, "/tmp/miner", false);
+	show_object(id);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	sweep("e2", show_nameless);
+	expect_silence(w.channel, 200);
+	f = finding(&answer);
+	f = json_object_get(f, "decisions");
+	assert_int_equal(json_array_size(f), 1);
+	assert_string_equal(text(json_array_get(f, 0), "note"),
+			    "kill withheld: no identity of the executable");
+	json_decref(answer);
+	sweep("e3", show_miner);
+	expect_order();
+}
+
+/* More processes than an agent takes orders at once: the rest wait, none is refused. */
+static void orders_wait_for_their_turn(void **state)
+{
+	const unsigned n = 10;
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_look m;
+	struct m_order o;
+	uint64_t id, order[ORDERS_PER_SESSION];
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	show_task(id);
+	show_object(id);
+	for (unsigned i = 1; i < n; i++) {
+		show_program(id, PID + i, "/tmp/miner", true);
+		show_use(id, PID + i);
+	}
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	for (unsigned i = 0; i < ORDERS_PER_SESSION; i++)
+		order[i] = expect(w.channel, &msg_order, &o);
+	expect_silence(w.channel, 300);
+	send_result(order[3], ORDER_DONE);
+	expect(w.channel, &msg_order, &o);
+	expect_silence(w.channel, 100);
+	send_result(order[0], ORDER_DONE);
+	expect(w.channel, &msg_order, &o);
+	assert_int_equal(o.pid, PID + n - 1);
 }
 
 static void not_scanned_is_never_clean(void **state)
@@ -1009,6 +1184,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(event_to_confirmed_kill), T(one_order_for_a_process),
 		T(late_uses_and_exemption), T(undelivered_is_retried_with_a_session),
+		T(exec_dance_is_ordered_again), T(order_of_before_is_not_the_last),
+		T(no_order_without_identity), T(orders_wait_for_their_turn),
 		T(no_answer_expires), T(lying_agent_is_told), T(not_scanned_is_never_clean),
 		T(scans_wait_for_scanner_and_survive_it),
 		T(malformed_message_ends_the_role_alone), T(unsealed_object_is_malformed),

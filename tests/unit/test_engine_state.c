@@ -195,6 +195,28 @@ static void exec_outdates_uses(void **state)
 	inventory_free(&inv);
 }
 
+static void hash_outlives_its_pages(void **state)
+{
+	struct m_task m = { .pid = 5, .start_ns = 35, .cr3 = 0x5000, .exe = "/bin/sh",
+			    .exe_hash = { 7 }, .exe_ranges = { 8, { { 0, 3 } } } };
+	struct task *t;
+	bool is_new;
+
+	inventory_init(&inv);
+	t = inventory_task(&inv, &m, T0, &is_new);
+	m.exe_ranges.len = 0;
+	memset(m.exe_hash, 0, sizeof(m.exe_hash));
+	inventory_task(&inv, &m, T0, &is_new);
+	assert_int_equal(t->nranges, 1);
+	assert_int_equal(t->exe_hash[0], 7);
+	/* Of another program it would be wrong. */
+	m.cr3 = 0x6000;
+	inventory_task(&inv, &m, T0, &is_new);
+	assert_int_equal(t->nranges, 0);
+	assert_int_equal(t->exe_hash[0], 0);
+	inventory_free(&inv);
+}
+
 static void sweep_shows_who_is_dead(void **state)
 {
 	struct task *t;
@@ -294,6 +316,7 @@ int main(void)
 		cmocka_unit_test(tasks_are_bounded),
 		cmocka_unit_test(objects_and_uses_are_bounded),
 		cmocka_unit_test(exec_outdates_uses),
+		cmocka_unit_test(hash_outlives_its_pages),
 		cmocka_unit_test(sweep_shows_who_is_dead),
 		cmocka_unit_test(guests_take_turns),
 		cmocka_unit_test(queue_is_bounded),

@@ -208,9 +208,10 @@ static void reopened(void **state)
 static void restart_marks_orders(void **state)
 {
 	struct guest_ref ref = { "boot-1", 7, 4242 };
-	int64_t sent = add_order(20), queued = add_order(21);
+	int64_t sent = add_order(20);
 	json_t *rows;
 
+	add_order(21);
 	record_result(&j, sent, "sent", "sent", 0, "");
 	journal_commit(&j);
 	journal_close(&j);
@@ -223,8 +224,10 @@ static void restart_marks_orders(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 1), "state")),
 			    "undeliverable");
 	json_decref(rows);
-	assert_int_equal(record_find_order(&j, &ref, 21, 1000), queued);
-	assert_int_equal(record_find_order(&j, &ref, 22, 1000), 0);
+	assert_int_equal(record_find_death(&j, &ref, 20, 1000), 0);
+	record_result(&j, sent, "probe", "killed", 0, "");
+	assert_int_equal(record_find_death(&j, &ref, 20, 1000), sent);
+	assert_int_equal(record_find_death(&j, &ref, 21, 1000), 0);
 	expect_intact();
 }
 
@@ -238,6 +241,24 @@ static void finding_is_written_once(void **state)
 	assert_true(known);
 	assert_true(add_finding(31, &known) > seq);
 	assert_false(known);
+}
+
+static void kills_are_counted_for_each_guest(void **state)
+{
+	struct guest_ref ref = { "boot-1", 7, 4242 }, other = { "boot-1", 8, 4243 };
+	struct guest_ref host = { "boot-1", 0, 0 }, reboot = { "boot-2", 0, 0 };
+
+	add_order(40);
+	add_order(41);
+	assert_int_equal(record_kills(&j, "r", &ref, 10), 2);
+	assert_int_equal(record_kills(&j, "r", &other, 10), 0);
+	assert_int_equal(record_kills(&j, "r", &host, 10), 2);
+	assert_int_equal(record_kills(&j, "r", &reboot, 10), 0);
+	assert_int_equal(record_kills(&j, "q", &ref, 10), 0);
+	/* The wall clock does not count: it may be set. */
+	assert_int_equal(journal_commit(&j), 0);
+	tamper("UPDATE decisions SET wall_ns = wall_ns - 86400000000000");
+	assert_int_equal(record_kills(&j, "r", &ref, 10), 2);
 }
 
 static void uncommitted_is_rolled_back(void **state)
@@ -315,6 +336,7 @@ int main(void)
 		T(tail_and_head_rewound), T(swapped), T(added), T(order_state_changed),
 		T(reopened), T(restart_marks_orders), T(finding_is_written_once),
 		T(uncommitted_is_rolled_back), T(full_disk_leaves_no_gap),
+		T(kills_are_counted_for_each_guest),
 		T(only_what_is_no_journal_is_foreign),
 	};
 

@@ -51,15 +51,17 @@ static void first_match_wins(void **state)
 {
 	assert_int_equal(load(
 		"; comment\n"
-		"[rule miners]\nmatch = *Miner*\nactions = report,kill\nlimit = 5/10m\n\n"
+		"[rule miners]\nmatch = *Miner*\nactions = report,kill\nlimit = 5/10m\nlimit_host = 90/10m\n\n"
 		"[rule test files]\nmatch = Eicar*\nkinds = file, deleted\nguest = web-*\n"
 		"actions = report, kill\n"
 		"[rule rest]\nmatch = *\nactions = report\n"), 0);
 	assert_int_equal(policy.rules, 3);
 	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").actions,
 			 ACTION_REPORT | ACTION_KILL);
-	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_kills, 5);
-	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_minutes, 10);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit.kills, 5);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit.minutes, 10);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_host.kills, 90);
+	assert_int_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->limit_host.kills, 0);
 	assert_string_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->name, "test files");
 	assert_string_equal(ask("Eicar-Test", OBJECT_DELETED, "web-1", "").by->name, "test files");
 	assert_string_equal(ask("Eicar-Test", OBJECT_ANON, "web-1", "").by->name, "rest");
@@ -88,6 +90,7 @@ static void refusals_name_line_and_key(void **state)
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 0/10m\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5/10h\n", "line 4", "limit" },
+		{ "[rule a]\nmatch = *\nactions = report\nlimit_host = x\n", "line 4", "limit_host" },
 		{ "[rule a]\nmatch = *\ncolour = red\n", "line 3", "colour" },
 		{ "[rule a]\nmatch = *\nmatch = b\n", "line 3", "match" },
 		{ "[rule a]\nmatch = \n", "line 2", "match" },

@@ -93,6 +93,9 @@ struct guest {
 	struct m_done last_sweep;
 	TAILQ_HEAD(, order) orders;
 	unsigned norders;
+	unsigned orders_sent;		/* without an answer yet */
+	const struct policy_limit *limit_met;	/* as of limit_checked */
+	uint64_t limit_checked;
 	struct quota findings_quota, notes_quota;
 	struct guest_counts counts;
 };
@@ -190,12 +193,16 @@ void journal_start(struct engine *e, uint64_t now);
 void findings_of_object(struct guest *g, struct object *o);
 void findings_of_task(struct guest *g, struct task *t);
 void findings_of_use(struct guest *g, struct use *u);
+/* An order ended and the process did not: it is decided again. */
+void findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now);
 /* The journal lost some: the next sweep finds them again. */
 void findings_forget(struct guest *g);
 
 /* ---- orders.c ---- */
 
 struct order *order_make(struct guest *g, const struct task *t, int64_t decision, int64_t finding);
+/* The open order for that process; 0: none. */
+int64_t orders_open(const struct guest *g, uint32_t pid, uint64_t start_ns);
 void orders_send(struct engine *e, uint64_t now);
 uint64_t orders_pump(struct guest *g, uint64_t now);
 int orders_result(struct engine *e, uint64_t id, const struct m_result *m, uint64_t now);

@@ -174,15 +174,14 @@ static void replace_text(char **text, const char *by)
 	*text = must(strdup(by));
 }
 
-static void fill_task(struct task *t, const struct m_task *m)
+/*
+ * An executable of which no page is resident just now has no hash: the one of
+ * before is as good, for the program is the same.
+ */
+static void fill_identity(struct task *t, const struct m_task *m, bool same_program)
 {
-	t->ppid = m->ppid;
-	t->uid = m->uid;
-	t->flags = m->flags;
-	t->cr3 = m->cr3;
-	memcpy(t->comm, m->comm, sizeof(t->comm));
-	replace_text(&t->exe, m->exe);
-	replace_text(&t->argv, m->argv);
+	if (same_program && !m->exe_ranges.len)
+		return;
 	memcpy(t->exe_hash, m->exe_hash, sizeof(t->exe_hash));
 	free(t->ranges);
 	t->ranges = NULL;
@@ -191,6 +190,23 @@ static void fill_task(struct task *t, const struct m_task *m)
 		t->ranges = must(malloc(m->exe_ranges.len));
 		memcpy(t->ranges, m->exe_ranges.range, m->exe_ranges.len);
 	}
+}
+
+static bool same_program(const struct task *t, const struct m_task *m)
+{
+	return !t->stub && t->cr3 == m->cr3 && !strcmp(t->exe, m->exe);
+}
+
+static void fill_task(struct task *t, const struct m_task *m)
+{
+	fill_identity(t, m, same_program(t, m));
+	t->ppid = m->ppid;
+	t->uid = m->uid;
+	t->flags = m->flags;
+	t->cr3 = m->cr3;
+	memcpy(t->comm, m->comm, sizeof(t->comm));
+	replace_text(&t->exe, m->exe);
+	replace_text(&t->argv, m->argv);
 }
 
 /* exec: what the process executed before is no reason to kill what it is now. */
@@ -207,9 +223,9 @@ struct task *inventory_task(struct inventory *inv, const struct m_task *m,
 {
 	struct task *t = inventory_find_task(inv, m->pid, m->start_ns);
 
-	if (t && !t->stub && (t->cr3 != m->cr3 || strcmp(t->exe, m->exe)))
+	if (t && !t->stub && !same_program(t, m))
 		outdate_uses(t);
-	*ret_new = !t || t->stub || t->cr3 != m->cr3 || strcmp(t->exe, m->exe);
+	*ret_new = !t || !same_program(t, m);
 	if (!t)
 		t = new_task(inv, m->pid, m->start_ns, now);
 	touch_task(inv, t, now);

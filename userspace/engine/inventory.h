@@ -38,7 +38,8 @@ struct use {
 	enum found_by by;
 	uint64_t t_seen;	/* the event's exit, or the sweep's start */
 	bool stale;		/* the process has executed another program since */
-	bool undecided;		/* found while stale: decided if it is shown again */
+	bool undecided;		/* to be decided when it is shown again */
+	bool withheld;		/* and the journal has why it is not yet */
 	char *reported;		/* the signature a finding was made for */
 	int64_t finding;	/* and its number in the journal */
 	TAILQ_ENTRY(use) of_task, of_object;
@@ -53,11 +54,13 @@ struct task {
 	char *exe, *argv;
 	uint8_t exe_hash[HASH_BYTES];
 	struct exe_range *ranges;
-	uint32_t nranges;
+	uint32_t nranges;	/* 0: no hash was ever made of this program */
 	bool stub;		/* a use named it; no M_TASK came yet */
 	bool dead;		/* a complete sweep did not show it, or a probe said so */
 	uint64_t first_seen, last_seen;
 	unsigned nuses;
+	unsigned failed;	/* orders that ended while it lived */
+	uint64_t next_order;	/* none before */
 	struct use_list uses;
 	struct task *next;	/* in its bucket */
 	TAILQ_ENTRY(task) by_age;

@@ -16,7 +16,8 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-#define ORDERS_OUTSTANDING 32		/* their messages fit the channel's socket */
+#define ORDERS_OUTSTANDING 128		/* their messages fit the channel's socket */
+#define ORDERS_RESERVED 32		/* of these for guests that have none under way */
 #define ORDERS_PER_GUEST 1024
 #define ANSWER_GRACE_NS (2 * NS_PER_S)	/* beyond the deadline the channel keeps */
 #define PROBE_TRIES 6			/* after 0, 100, 200, 400, 800, 1600 ms */
@@ -36,13 +37,44 @@ static struct engine *engine_of(const struct order *o)
 	return o->guest->introspector.engine;
 }
 
+static void set_sent(struct order *o)
+{
+	o->phase = ORDER_SENT;
+	o->guest->orders_sent++;
+	engine_of(o)->orders_sent++;
+}
+
+static void leave_sent(struct order *o)
+{
+	if (o->phase != ORDER_SENT)
+		return;
+	o->guest->orders_sent--;
+	engine_of(o)->orders_sent--;
+}
+
 static void order_free(struct order *o)
 {
-	if (o->phase == ORDER_SENT)
-		engine_of(o)->orders_sent--;
+	leave_sent(o);
 	TAILQ_REMOVE(&o->guest->orders, o, entry);
 	o->guest->norders--;
 	free(o);
+}
+
+/* It is over, and its process was not seen to end. */
+static void order_failed(struct order *o)
+{
+	findings_order_failed(o->guest, o->m.pid, o->m.start_ns, now_mono());
+	order_free(o);
+}
+
+int64_t orders_open(const struct guest *g, uint32_t pid, uint64_t start_ns)
+{
+	const struct order *o;
+
+	TAILQ_FOREACH(o, &g->orders, entry)
+		if (o->m.pid == pid && o->m.start_ns == start_ns)
+			return o->seq;
+	return 0;
 }
 
 /* Only one that merely waits for an agent may be forgotten; the journal has it. */
@@ -55,7 +87,7 @@ static bool room_for_order(struct guest *g)
 	TAILQ_FOREACH(o, &g->orders, entry) {
 		if (o->phase != ORDER_WAIT)
 			continue;
-		order_free(o);
+		order_failed(o);
 		return true;
 	}
 	return false;
@@ -91,12 +123,14 @@ struct order *order_make(struct guest *g, const struct task *t, int64_t decision
 	if (seq < 0)
 		return NULL;
 	o = new_order(g, seq, ORDER_QUEUED);
-	if (o)
+	if (o) {
 		o->m = m;
-	else
-		record_result(&e->journal, seq, "result", order_status_name(ORDER_UNDELIVERABLE),
-			      0, "too many orders for this guest are open");
-	return o;
+		return o;
+	}
+	record_result(&e->journal, seq, "result", order_status_name(ORDER_UNDELIVERABLE),
+		      0, "too many orders for this guest are open");
+	findings_order_failed(g, m.pid, m.start_ns, now_mono());
+	return NULL;
 }
 
 /* The answer, whoever gave it.  Next: what does introspection see? */
@@ -105,8 +139,7 @@ static void answered(struct order *o, uint32_t status, uint64_t elapsed_us,
 {
 	struct engine *e = engine_of(o);
 
-	if (o->phase == ORDER_SENT)
-		e->orders_sent--;
+	leave_sent(o);
 	o->status = status;
 	o->phase = ORDER_VERIFY;
 	o->probes = 0;
@@ -140,12 +173,20 @@ static void send_order(struct order *o, uint64_t now)
 		e->journal_failed = true;
 		return;
 	}
-	o->phase = ORDER_SENT;
+	set_sent(o);
 	o->message = e->next_id++;
 	o->give_up = now + e->config.order_seconds * NS_PER_S + ANSWER_GRACE_NS;
-	e->orders_sent++;
 	if (peer_post(&e->channel, &msg_order, o->message, &o->m, -1))
 		answered(o, ORDER_UNDELIVERABLE, 0, "the channel does not take it", now);
+}
+
+/* An agent that does not answer holds its own orders up, and nobody else's. */
+static bool may_send(const struct guest *g)
+{
+	const struct engine *e = g->introspector.engine;
+	unsigned total = g->orders_sent ? ORDERS_OUTSTANDING - ORDERS_RESERVED : ORDERS_OUTSTANDING;
+
+	return g->orders_sent < ORDERS_PER_SESSION && e->orders_sent < total && !e->journal_failed;
 }
 
 void orders_send(struct engine *e, uint64_t now)
@@ -154,13 +195,10 @@ void orders_send(struct engine *e, uint64_t now)
 	struct order *o, *next;
 
 	TAILQ_FOREACH(g, &e->guests, entry) {
-		for (o = TAILQ_FIRST(&g->orders); o; o = next) {
+		for (o = TAILQ_FIRST(&g->orders); o && may_send(g); o = next) {
 			next = TAILQ_NEXT(o, entry);
-			if (o->phase != ORDER_QUEUED)
-				continue;
-			if (e->orders_sent >= ORDERS_OUTSTANDING || e->journal_failed)
-				return;
-			send_order(o, now);
+			if (o->phase == ORDER_QUEUED)
+				send_order(o, now);
 		}
 	}
 }
@@ -225,9 +263,16 @@ static void note_lie(struct order *o)
 			       order_status_name(o->status), "introspection sees", "running"));
 }
 
+static bool has_session(const struct order *o)
+{
+	return o->guest->has_cid && engine_has_session(engine_of(o), o->guest->cid);
+}
+
+/* An agent that was there and did not answer is not waited for: it is decided again. */
 static bool may_retry(const struct order *o)
 {
-	return !o->retried && (o->status == ORDER_UNDELIVERABLE || o->status == ORDER_EXPIRED);
+	return !o->retried && (o->status == ORDER_UNDELIVERABLE ||
+			       (o->status == ORDER_EXPIRED && !has_session(o)));
 }
 
 /* The process was not seen to end. */
@@ -239,14 +284,14 @@ static void still_there(struct order *o, const char *outcome, const char *why)
 	if (!strcmp(outcome, "running") &&
 	    (o->status == ORDER_DONE || o->status == ORDER_NO_TARGET))
 		note_lie(o);
-	if (!may_retry(o)) {
-		order_free(o);
+	/* Asked for with a session, in vain: no other one is waited for. */
+	if (!may_retry(o) || (!first && has_session(o))) {
+		order_failed(o);
 		return;
 	}
 	o->phase = ORDER_WAIT;
 	/* It may have come up since the order was tried. */
-	if (first && o->guest->has_cid && o->status == ORDER_UNDELIVERABLE &&
-	    engine_has_session(engine_of(o), o->guest->cid))
+	if (first && o->status == ORDER_UNDELIVERABLE && has_session(o))
 		orders_session_up(engine_of(o), o->guest->cid, now_mono());
 }
 
@@ -273,7 +318,7 @@ static void retry(struct order *o, uint64_t now)
 	o->phase = ORDER_QUEUED;
 	if (record_result(&e->journal, o->seq, "retry", "queued", 0,
 			  "the agent has a session now, and the process still runs"))
-		order_free(o);
+		order_failed(o);
 }
 
 /* One that was never delivered need not be waited for. */
@@ -293,11 +338,12 @@ static struct order *find_order(struct guest *g, int64_t seq)
 	return NULL;
 }
 
+/* The number alone may be another order's: rows that were rolled back give theirs away. */
 void orders_probed(struct guest *g, int64_t seq, const struct m_probed *m, uint64_t now)
 {
 	struct order *o = find_order(g, seq);
 
-	if (!o || !o->probing)
+	if (!o || !o->probing || m->pid != o->m.pid || m->start_ns != o->m.start_ns)
 		return;
 	o->probing = false;
 	o->probes++;

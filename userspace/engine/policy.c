@@ -104,7 +104,7 @@ static bool set_actions(struct policy_entry *e, const char *value)
 }
 
 /* "N/Mm" */
-static bool set_limit(struct policy_entry *e, const char *value)
+static bool parse_limit(struct policy_limit *out, const char *value)
 {
 	char copy[32], *slash, *unit;
 	uint64_t kills, minutes;
@@ -123,10 +123,12 @@ static bool set_limit(struct policy_entry *e, const char *value)
 	if (!parse_u64(copy, 1000000, &kills) || !parse_u64(slash, 525600, &minutes) ||
 	    !kills || !minutes)
 		return false;
-	e->limit_kills = kills;
-	e->limit_minutes = minutes;
+	*out = (struct policy_limit){ kills, minutes };
 	return true;
 }
+
+static bool set_limit(struct policy_entry *e, const char *v) { return parse_limit(&e->limit, v); }
+static bool set_limit_host(struct policy_entry *e, const char *v) { return parse_limit(&e->limit_host, v); }
 
 struct key {
 	const char *name;
@@ -141,6 +143,7 @@ static const struct key keys[] = {
 	{ "guest", false, set_guest, "a glob of 1 to 127 characters" },
 	{ "actions", false, set_actions, "report, or report,kill" },
 	{ "limit", false, set_limit, "N/Mm, such as 5/10m: at most 5 kills in 10 minutes" },
+	{ "limit_host", false, set_limit_host, "N/Mm, such as 50/10m: at most 50 kills in 10 minutes" },
 	{ "exe", true, set_exe, "a glob of 1 to 127 characters" },
 	{ "signature", true, set_signature, "a glob of 1 to 127 characters" },
 };

@@ -7,7 +7,8 @@
  *   kinds = file,memfd,deleted,anon      (optional; all)
  *   guest = GLOB             guest's name (optional; all)
  *   actions = report         or: report,kill (required)
- *   limit = N/Mm             no more than N kills in M minutes (optional)
+ *   limit = N/Mm             no more than N kills in M minutes in one guest (optional)
+ *   limit_host = N/Mm        the same over all guests (optional)
  *
  *   [exempt NAME]            report alone, whatever the rules say
  *   exe = GLOB               path of the executable
@@ -31,6 +32,10 @@
 #define ACTION_REPORT (1u << 0)
 #define ACTION_KILL   (1u << 1)
 
+struct policy_limit {
+	uint32_t kills, minutes;	/* 0: no limit */
+};
+
 struct policy_entry {
 	bool exempt;
 	char name[POLICY_NAME];
@@ -39,7 +44,7 @@ struct policy_entry {
 	char exe[POLICY_TEXT];
 	uint32_t kinds;			/* bit n: enum object_kind n; 0: all */
 	uint32_t actions;
-	uint32_t limit_kills, limit_minutes;	/* 0: no limit */
+	struct policy_limit limit, limit_host;	/* of one guest; of all */
 	uint32_t line;			/* of its section, for messages */
 };
 

@@ -124,7 +124,7 @@ int record_result(struct journal *j, int64_t order, const char *what,
 			       update, ARRAY_SIZE(update));
 }
 
-int64_t record_find_order(struct journal *j, const struct guest_ref *ref,
+int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			  uint32_t pid, uint64_t start_ns)
 {
 	const struct journal_value target[] = {
@@ -133,18 +133,27 @@ int64_t record_find_order(struct journal *j, const struct guest_ref *ref,
 	};
 
 	return first_number(j, "SELECT seq FROM orders WHERE guest = ? AND pid = ? AND"
-			    " start_ns = ? AND boot = ? AND vmm_pid = ?",
+			    " start_ns = ? AND boot = ? AND vmm_pid = ? AND"
+			    " outcome IN ('killed', 'gone')",
 			    target, ARRAY_SIZE(target));
 }
 
-int64_t record_kills(struct journal *j, const char *rule, uint32_t minutes)
+/* By the monotonic clock, which nobody sets back, and so by the boot. */
+int64_t record_kills(struct journal *j, const char *rule, const struct guest_ref *ref,
+		     uint32_t minutes)
 {
 	const struct journal_value which[] = {
-		V_TEXT(rule), V_INT(now_wall() - minutes * 60ull * NS_PER_S),
+		V_TEXT(rule), V_INT(now_mono() - minutes * 60ull * NS_PER_S), V_TEXT(ref->boot),
+		V_INT(ref->guest), V_INT(ref->vmm_pid),
 	};
 
-	return first_number(j, "SELECT count(*) FROM decisions WHERE rule = ? AND"
-			    " action = 'kill' AND wall_ns > ?", which, ARRAY_SIZE(which));
+	return first_number(j, ref->guest ?
+		"SELECT count(*) FROM decisions AS d JOIN findings AS f ON f.seq = d.finding"
+		" WHERE d.rule = ? AND d.action = 'kill' AND d.mono_ns > ? AND f.boot = ? AND"
+		" f.guest = ? AND f.vmm_pid = ?" :
+		"SELECT count(*) FROM decisions AS d JOIN findings AS f ON f.seq = d.finding"
+		" WHERE d.rule = ? AND d.action = 'kill' AND d.mono_ns > ? AND f.boot = ?",
+		which, ref->guest ? ARRAY_SIZE(which) : 3);
 }
 
 struct restart_list {

@@ -49,12 +49,16 @@ int64_t record_order(struct journal *j, int64_t decision, int64_t finding,
 int record_result(struct journal *j, int64_t order, const char *what,
 		  const char *status, uint64_t elapsed_us, const char *detail);
 
-/* The order for that process, 0 if none, -1 on error. */
-int64_t record_find_order(struct journal *j, const struct guest_ref *ref,
+/* The order by which that process is confirmed dead, 0 if none, -1 on error. */
+int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			  uint32_t pid, uint64_t start_ns);
 
-/* Kill decisions of that rule in the last minutes; -1 on error. */
-int64_t record_kills(struct journal *j, const char *rule, uint32_t minutes);
+/*
+ * Kill decisions of that rule in the last minutes: in that guest, or, if
+ * guest is 0, on the host; in this boot of the host alone.  -1 on error.
+ */
+int64_t record_kills(struct journal *j, const char *rule, const struct guest_ref *ref,
+		     uint32_t minutes);
 
 /*
  * At start: an order that was sent and has no answer is "unknown after

@@ -23,6 +23,7 @@
 
 #define INTROSPECT_OUTSTANDING 8
 #define SCAN_OUTSTANDING 8
+#define ORDERS_PER_SESSION 8	/* that an agent takes before it answers one */
 
 #define TEXT_NAME 64
 #define TEXT_COMM 64		/* 15 bytes, each escaped at worst, and NUL */
