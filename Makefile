@@ -141,6 +141,8 @@ test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
 test_srcs_vmm := userspace/daemon/vmm.c
+test_srcs_daemon := $(DAEMON_SRCS)
+test_libs_daemon := $(DAEMON_LIBS)
 
 area = $(word 2,$(subst _, ,$(1)))
 define unit_test

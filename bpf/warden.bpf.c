@@ -15,7 +15,9 @@
 
 #define SECOND 1000000000ull
 
-const volatile __u64 budget_per_second = 20000;
+/* Noise of one class must not hide another: each has its own. */
+const volatile __u64 spaces_per_second = 20000;
+const volatile __u64 entries_per_second = 1000;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -39,14 +41,30 @@ static struct warden_guest_counts *counts_of(__u64 guest)
 	return bpf_map_lookup_elem(&counts, &guest);
 }
 
-/* Two CPUs may both open a new second: the budget is a bound, not a quota. */
-static int within_budget(struct warden_guest_counts *c, __u64 now)
+/*
+ * Two CPUs may both open a new second, and come with times out of order: the
+ * budget is a bound, not a quota.
+ */
+static int within_budget(struct warden_budget *b, __u64 now, __u64 limit)
 {
-	if (now - c->window >= SECOND) {
-		c->window = now;
-		c->in_window = 0;
+	if ((__s64)(now - b->window) >= (__s64)SECOND) {
+		b->window = now;
+		b->in_window = 0;
 	}
-	return __sync_fetch_and_add(&c->in_window, 1) < budget_per_second;
+	return __sync_fetch_and_add(&b->in_window, 1) < limit;
+}
+
+static int is_affordable(struct warden_guest_counts *c, const struct kvm_warden_event *event)
+{
+	switch (event->type) {
+	case KVM_WARDEN_EVENT_ADDRESS_SPACE:
+		return within_budget(&c->spaces, event->time_ns, spaces_per_second);
+	case KVM_WARDEN_EVENT_ENTRY_POINT:
+	case KVM_WARDEN_EVENT_IDT:
+		return within_budget(&c->entries, event->time_ns, entries_per_second);
+	default:
+		return 1;
+	}
 }
 
 static int forward(void *ctx)
@@ -58,9 +76,11 @@ static int forward(void *ctx)
 	if (bpf_probe_read_kernel(&event, sizeof(event), source))
 		return 0;
 	c = counts_of(event.guest);
-	if (!c)
+	if (!c) {	/* more guests than the map holds: uncounted, so "missed" if lost */
+		bpf_ringbuf_output(&events, &event, sizeof(event), 0);
 		return 0;
-	if (event.type == KVM_WARDEN_EVENT_ADDRESS_SPACE && !within_budget(c, event.time_ns)) {
+	}
+	if (!is_affordable(c, &event)) {
 		__sync_fetch_and_add(&c->over_budget, 1);
 		return 0;
 	}
@@ -77,10 +97,17 @@ int on_guest_up(void *ctx)
 	return forward(ctx);
 }
 
+/* The guest's last event: afterwards nobody asks for its counts. */
 SEC("raw_tp/kvm_warden_guest_down")
 int on_guest_down(void *ctx)
 {
-	return forward(ctx);
+	const struct kvm_warden_event *source = (void *)((struct bpf_raw_tracepoint_args *)ctx)->args[0];
+	__u64 guest;
+
+	forward(ctx);
+	if (!bpf_probe_read_kernel(&guest, sizeof(guest), &source->guest))
+		bpf_map_delete_elem(&counts, &guest);
+	return 0;
 }
 
 SEC("raw_tp/kvm_warden_address_space")

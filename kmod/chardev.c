@@ -48,7 +48,7 @@ static long guest_info(struct kw_guest *guest, void __user *arg)
 static void copy_regs(struct kw_vcpu *v, struct kvm_warden_regs *regs)
 {
 	unsigned int seq;
-	u64 taken;
+	u64 taken, now;
 
 	do {
 		seq = read_seqcount_begin(&v->regs_seq);
@@ -56,7 +56,9 @@ static void copy_regs(struct kw_vcpu *v, struct kvm_warden_regs *regs)
 		taken = v->regs_time;
 	} while (read_seqcount_retry(&v->regs_seq, seq));
 	regs->vcpu = v->idx;
-	regs->age_ns = ktime_get_mono_fast_ns() - taken;
+	/* The fast clock of two CPUs may differ by a little. */
+	now = ktime_get_mono_fast_ns();
+	regs->age_ns = now > taken ? now - taken : 0;
 }
 
 /* Asks for a new sample, and gives the vCPU 10 ms to exit. */
@@ -188,6 +190,8 @@ static long control_next_guest(void __user *arg)
 
 	if (copy_from_user(&info, arg, sizeof(info)))
 		return -EFAULT;
+	if (info.reserved0 || memchr_inv(info.reserved, 0, sizeof(info.reserved)))
+		return -EINVAL;
 	guest = kw_guest_next(info.guest);
 	if (!guest)
 		return -ENOENT;

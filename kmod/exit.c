@@ -9,6 +9,7 @@
 #include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
+#include <linux/string.h>
 #include <linux/ktime.h>
 
 #include "events.h"
@@ -22,7 +23,7 @@ static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
 /* True once a second for an address space that shows itself all the time. */
 static bool address_space_is_new(struct kw_guest *guest, u64 cr3)
 {
-	struct kw_recent *r = &guest->recent[hash_64(cr3 >> PAGE_SHIFT, KW_RECENT_BITS)];
+	struct kw_recent *r = &guest->recent[hash_64(cr3, KW_RECENT_BITS)];
 	unsigned long now = jiffies;
 
 	if (READ_ONCE(r->cr3) == cr3 && time_before(now, READ_ONCE(r->when) + HZ))
@@ -36,7 +37,7 @@ static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
 {
 	write_seqcount_begin(&v->regs_seq);
-	v->regs.flags = 0;
+	memset(&v->regs, 0, sizeof(v->regs));
 	if (kw_vcpu_in_nested_guest(vcpu))
 		v->regs.flags = KVM_WARDEN_REGS_GUEST_MODE;
 	else
@@ -91,7 +92,7 @@ static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backe
 {
 	struct kw_vcpu *v = __this_cpu_read(kw_running);
 
-	if (unlikely(!v || v->vcpu != vcpu)) {
+	if (unlikely(!v || v->run != kw_vcpu_run(vcpu))) {
 		v = kw_vcpu_get(vcpu, backend);
 		if (!v)
 			return;
@@ -130,7 +131,7 @@ void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
 	preempt_enable_notrace();
 }
 
-void kw_exit_forget(struct kw_guest *guest)
+void kw_exit_forget(void)
 {
 	int cpu;
 
@@ -139,7 +140,7 @@ void kw_exit_forget(struct kw_guest *guest)
 		struct kw_vcpu *v = READ_ONCE(*running);
 
 		/* If the CPU has moved on meanwhile, so much the better. */
-		if (v && v->guest == guest)
+		if (v && READ_ONCE(v->guest->unhashed))
 			cmpxchg(running, v, NULL);
 	}
 }

@@ -6,12 +6,11 @@
 #include <linux/types.h>
 
 struct kvm_vcpu;
-struct kw_guest;
 
 /* Attached to the kvm_exit tracepoint, one for each vendor. */
 void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
 
-/* No CPU remembers a vCPU of this guest afterwards. */
-void kw_exit_forget(struct kw_guest *guest);
+/* No CPU remembers a vCPU of an unhashed guest afterwards. */
+void kw_exit_forget(void);
 
 #endif

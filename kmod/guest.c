@@ -10,6 +10,7 @@
 
 #include <linux/file.h>
 #include <linux/hashtable.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
@@ -17,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "compat/compat.h"
 #include "events.h"
 #include "exit.h"
 #include "kvm_glue.h"
@@ -29,6 +31,7 @@ static LIST_HEAD(kw_guests);
 static DEFINE_HASHTABLE(kw_vcpus, 10);
 static u64 last_id;
 static unsigned int guest_count;
+static atomic64_t untracked_exits = ATOMIC64_INIT(0);
 
 static void reap_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reap_work, reap_fn);
@@ -53,12 +56,18 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	return guest;
 }
 
+static void free_vcpu(struct kw_vcpu *v)
+{
+	put_page(virt_to_page(v->run));
+	kfree(v);
+}
+
 static void free_guest(struct kw_guest *guest)
 {
 	struct kw_vcpu *v, *next;
 
 	list_for_each_entry_safe(v, next, &guest->vcpus, node)
-		kfree(v);
+		free_vcpu(v);
 	put_pid(guest->vmm);
 	mmdrop(guest->mm);
 	kfree(guest);
@@ -71,6 +80,8 @@ static struct kw_vcpu *alloc_vcpu(struct kvm_vcpu *vcpu, const struct kw_backend
 	if (!v)
 		return NULL;
 	v->vcpu = vcpu;
+	v->run = kw_vcpu_run(vcpu);
+	get_page(virt_to_page(v->run));
 	v->idx = kw_vcpu_index(vcpu);
 	v->opaque = backend->encrypted(vcpu);
 	v->want_regs = true;
@@ -82,56 +93,72 @@ static struct kw_guest *find_by_kvm(struct kvm *kvm, struct mm_struct *mm)
 {
 	struct kw_guest *guest;
 
-	list_for_each_entry(guest, &kw_guests, node)
-		if (guest->kvm == kvm && guest->mm == mm)
+	list_for_each_entry(guest, &kw_guests, node) {
+		struct kw_vcpu *v = list_first_entry(&guest->vcpus, struct kw_vcpu, node);
+
+		if (guest->kvm == kvm && guest->mm == mm && kw_kvm_has_run(kvm, v->idx, v->run))
 			return guest;
+	}
 	return NULL;
 }
 
-/* Both are consumed.  Returns the guest that v belongs to now. */
-static struct kw_guest *insert(struct kw_guest *fresh, struct kw_vcpu *v, bool *ret_new)
+/*
+ * v goes to the guest of its kvm: the one that is tracked, or else fresh, which
+ * may be NULL.  Returns that guest; NULL if there is none.
+ */
+static struct kw_guest *insert(struct kw_guest *fresh, struct kw_vcpu *v)
 {
+	struct kvm *kvm = kw_vcpu_kvm(v->vcpu);
 	struct kw_guest *guest;
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&kw_guests_lock, irq);
-	guest = find_by_kvm(fresh->kvm, fresh->mm);
-	*ret_new = !guest;
-	if (!guest) {
+	guest = find_by_kvm(kvm, kw_kvm_mm(kvm));
+	if (!guest && fresh) {
 		guest = fresh;
 		guest->id = ++last_id;
 		list_add_tail(&guest->node, &kw_guests);
 		guest_count++;
 	}
+	if (!guest)
+		goto out;
 	v->guest = guest;
 	if (v->opaque)
 		guest->flags |= KVM_WARDEN_GUEST_ENCRYPTED;
 	list_add_tail_rcu(&v->node, &guest->vcpus);
 	hash_add_rcu(kw_vcpus, &v->hash, (unsigned long)v->vcpu);
+out:
 	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);
 	return guest;
 }
 
+static struct kw_vcpu *give_up(struct kw_vcpu *v)
+{
+	if (v)
+		free_vcpu(v);
+	atomic64_inc(&untracked_exits);
+	return NULL;
+}
+
+/* Most vCPUs join a guest that is there: one is made only if not. */
 static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
 	struct kw_vcpu *v = alloc_vcpu(vcpu, backend);
-	struct kw_guest *fresh = alloc_guest(vcpu);
-	struct kw_guest *guest;
-	bool new;
+	struct kw_guest *fresh;
 
-	if (!v || !fresh) {
-		kfree(v);
-		if (fresh)
-			free_guest(fresh);
-		return NULL;
-	}
-	guest = insert(fresh, v, &new);
-	if (new) {
-		kw_emit(v, KVM_WARDEN_EVENT_GUEST_UP, 0, backend->reason(vcpu));
-		mod_delayed_work(system_wq, &reap_work, 0);
-	} else {
+	if (!v)
+		return give_up(NULL);
+	if (insert(NULL, v))
+		return v;
+	fresh = alloc_guest(vcpu);
+	if (!fresh)
+		return give_up(v);
+	if (insert(fresh, v) != fresh) {
 		free_guest(fresh);
+		return v;
 	}
+	kw_emit(v, KVM_WARDEN_EVENT_GUEST_UP, 0, backend->reason(vcpu));
+	schedule_delayed_work(&reap_work, REAP_INTERVAL);
 	return v;
 }
 
@@ -145,18 +172,10 @@ struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *back
 	return track(vcpu, backend);
 }
 
-/*
- * An address alone does not tell: the VM may be gone, its memory reused, and
- * our reaper not yet there.  The mm is ours by reference, so it is unique; what
- * remains is a VMM process that replaces one VM by another at the very same
- * addresses within the reaper's interval.
- */
+/* Addresses are used again; the page that we hold is not. */
 bool kw_vcpu_is_current(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
 {
-	struct kvm *kvm = kw_vcpu_kvm(vcpu);
-
-	return v->guest->kvm == kvm && v->guest->mm == kw_kvm_mm(kvm) &&
-	       v->idx == kw_vcpu_index(vcpu);
+	return v->run == kw_vcpu_run(vcpu);
 }
 
 /* ---- finding ---- */
@@ -193,6 +212,11 @@ void kw_guest_put(struct kw_guest *guest)
 {
 	if (refcount_dec_and_test(&guest->refs))
 		free_guest(guest);
+}
+
+u64 kw_guest_untracked_exits(void)
+{
+	return atomic64_read(&untracked_exits);
 }
 
 unsigned int kw_guest_count(void)
@@ -233,45 +257,64 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 
 struct file *kw_guest_pin(struct kw_guest *guest)
 {
+	struct kw_vcpu *v = list_first_entry(&guest->vcpus, struct kw_vcpu, node);
+
 	if (READ_ONCE(guest->gone))
 		return NULL;
-	return kw_kvm_pin(guest->kvm, guest->vmm, &guest->fd_hint);
+	return kw_kvm_pin(guest->kvm, guest->vmm, &guest->fd_hint, v->idx, v->run);
 }
 
 /* ---- ending ---- */
 
-static void unhash(struct kw_guest *guest)
+static void unhash(struct kw_guest *guest, struct list_head *dead)
 {
 	struct kw_vcpu *v;
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&kw_guests_lock, irq);
-	list_del_init(&guest->node);
+	list_move_tail(&guest->node, dead);
 	guest_count--;
+	WRITE_ONCE(guest->unhashed, true);
 	list_for_each_entry(v, &guest->vcpus, node)
 		hash_del_rcu(&v->hash);
 	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);
 }
 
-static void remove_guest(struct kw_guest *guest)
+/* Two grace periods for all of them: a storm of short VMs does not outrun us. */
+static void remove_guests(struct list_head *dead)
 {
-	unhash(guest);
-	synchronize_rcu();		/* no probe remembers it anew from here on */
-	kw_exit_forget(guest);
+	struct kw_guest *guest, *next;
+
+	if (list_empty(dead))
+		return;
+	synchronize_rcu();		/* no probe remembers one anew from here on */
+	kw_exit_forget();
 	synchronize_rcu();		/* no probe uses what it remembered */
-	kw_emit_down(guest);
-	kw_sysfs_remove(guest);
-	WRITE_ONCE(guest->gone, true);
-	wake_up_all(&guest->wait);
-	kw_guest_put(guest);
+	list_for_each_entry_safe(guest, next, dead, node) {
+		list_del_init(&guest->node);
+		kw_emit_down(guest);
+		kw_sysfs_remove(guest);
+		WRITE_ONCE(guest->gone, true);
+		wake_up_all(&guest->wait);
+		kw_guest_put(guest);
+	}
 }
 
+/* A VMM may close every file while a vCPU runs on: what exits is not dead. */
 static bool is_alive(struct kw_guest *guest)
 {
 	struct file *file = kw_guest_pin(guest);
+	struct kvm_warden_guest_info info;
+	bool ran;
 
-	if (!file)
-		return false;
+	kw_guest_info(guest, &info);
+	ran = info.exits != guest->exits_seen;
+	guest->exits_seen = info.exits;
+	if (!file) {
+		if (ran)
+			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
+		return ran;
+	}
 	fput(file);
 	return true;
 }
@@ -280,6 +323,7 @@ static bool is_alive(struct kw_guest *guest)
 static void reap_fn(struct work_struct *work)
 {
 	struct kw_guest *guest;
+	LIST_HEAD(dead);
 	u64 id = 0;
 
 	while ((guest = kw_guest_next(id))) {
@@ -287,9 +331,10 @@ static void reap_fn(struct work_struct *work)
 		if (is_alive(guest))
 			kw_sysfs_add(guest);
 		else
-			remove_guest(guest);
+			unhash(guest, &dead);
 		kw_guest_put(guest);
 	}
+	remove_guests(&dead);
 	if (kw_guest_count())
 		schedule_delayed_work(&reap_work, REAP_INTERVAL);
 }
@@ -303,11 +348,13 @@ int kw_guest_init(void)
 void kw_guest_exit(void)
 {
 	struct kw_guest *guest;
+	LIST_HEAD(dead);
 
 	cancel_delayed_work_sync(&reap_work);
 	while ((guest = kw_guest_next(0))) {
-		remove_guest(guest);
+		unhash(guest, &dead);
 		kw_guest_put(guest);
 	}
+	remove_guests(&dead);
 	rcu_barrier();
 }

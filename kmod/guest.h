@@ -23,7 +23,7 @@ struct mm_struct;
 struct pid;
 
 /* Address spaces seen lately, so that one is announced once a second. */
-#define KW_RECENT_BITS 9
+#define KW_RECENT_BITS 8
 
 struct kw_recent {
 	u64 cr3;
@@ -38,6 +38,8 @@ struct kw_guest {
 	pid_t vmm_pid;
 	u32 flags;			/* KVM_WARDEN_GUEST_* */
 	bool gone;
+	bool unhashed;			/* no probe finds it any more */
+	u64 exits_seen;			/* by the reaper */
 	refcount_t refs;
 	unsigned int fd_hint;
 	struct list_head node;		/* kw_guests */
@@ -54,7 +56,8 @@ struct kw_guest {
  * others read counters torn at worst, and regs under the sequence counter.
  */
 struct kw_vcpu {
-	struct kvm_vcpu *vcpu;		/* a key */
+	void *run;			/* its kvm_run page: ours by reference, so never another vCPU's */
+	struct kvm_vcpu *vcpu;
 	struct kw_guest *guest;
 	u64 cr3, lstar, idtr;
 	u64 exits;
@@ -84,6 +87,9 @@ struct kw_guest *kw_guest_next(u64 id);
 void kw_guest_put(struct kw_guest *guest);
 
 unsigned int kw_guest_count(void);
+
+/* Exits of guests that could not be tracked for want of memory. */
+u64 kw_guest_untracked_exits(void);
 void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info);
 
 /* The VM's file for the time of an operation, or NULL once it is gone. */

@@ -42,6 +42,13 @@ u32 kw_vcpu_index(struct kvm_vcpu *vcpu)
 	return vcpu->vcpu_idx;
 }
 
+bool kw_kvm_has_run(struct kvm *kvm, u32 idx, void *run)
+{
+	struct kvm_vcpu *vcpu = xa_load(&kvm->vcpu_array, idx);	/* kvm_get_vcpu wants it online */
+
+	return vcpu && vcpu->run == run;
+}
+
 u64 kw_vcpu_rip(struct kvm_vcpu *vcpu)
 {
 	return kw_cached_rip(vcpu);
@@ -64,13 +71,14 @@ enum glue_state { WAITING, ATTACHED, REFUSED, SWITCHED_OFF };
 static const u8 kvm_build_id[] = FACT_KVM_BUILD_ID;
 static const u8 kvm_amd_build_id[] = FACT_KVM_AMD_BUILD_ID;
 
-/* Guards the four below, and attaching as such. */
+/* Guards what is below, and attaching as such. */
 static DEFINE_MUTEX(glue_lock);
 static struct module *kvm_module;
 static struct tracepoint *kvm_exit_tp;
 static enum glue_state state = WAITING;
 static char refusal[160];
 static bool switched_on = true;
+static bool leaving;		/* the module goes: modules may vanish unannounced */
 
 /* A private struct of kernel/module/sysfs.c; its layout is checked. */
 struct module_notes_attrs {
@@ -181,7 +189,7 @@ static void set_state(enum glue_state new)
 static void attach_if_possible(void)
 {
 	lockdep_assert_held(&glue_lock);
-	if (state != ATTACHED && switched_on)
+	if (state != ATTACHED && switched_on && !leaving)
 		set_state(try_attach());
 }
 
@@ -315,6 +323,9 @@ int kw_glue_init(void)
 
 void kw_glue_exit(void)
 {
+	mutex_lock(&glue_lock);
+	leaving = true;
+	mutex_unlock(&glue_lock);
 	unregister_module_notifier(&module_nb);
 	cancel_work_sync(&attach_work);
 	/* Replays GOING for a loaded kvm: the probe is detached there. */
@@ -326,6 +337,8 @@ void kw_glue_exit(void)
 
 struct file_search {
 	struct kvm *kvm;
+	u32 idx;		/* of a vCPU, and its kvm_run page: */
+	void *run;		/* tells this kvm from a later one at its address */
 	struct file *found;
 	unsigned int fd;
 };
@@ -353,7 +366,7 @@ static int match_file(const void *data, struct file *file, unsigned int fd)
 {
 	struct file_search *search = (void *)data;
 
-	if (!file_is_of(file, search->kvm))
+	if (!file_is_of(file, search->kvm) || !kw_kvm_has_run(search->kvm, search->idx, search->run))
 		return 0;
 	search->found = get_file(file);
 	search->fd = fd;
@@ -373,9 +386,10 @@ static void search_task(struct file_search *search, struct task_struct *task,
 }
 
 /* Any thread will do: the leader may have exited before the others. */
-struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint)
+struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
+			u32 idx, void *run)
 {
-	struct file_search search = { .kvm = kvm };
+	struct file_search search = { .kvm = kvm, .idx = idx, .run = run };
 	struct task_struct *leader, *thread;
 	struct files_struct *searched = NULL;
 
@@ -416,7 +430,8 @@ int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room)
 
 	idx = srcu_read_lock(&kvm->srcu);
 	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm)) {
-		if (slot->flags & KVM_MEMSLOT_INVALID)
+		/* KVM's own slots (the APIC's page) are not the guest's RAM. */
+		if ((slot->flags & KVM_MEMSLOT_INVALID) || slot->id >= KVM_USER_MEM_SLOTS)
 			continue;
 		if (n < room)
 			slots[n] = (struct kvm_warden_memslot) {

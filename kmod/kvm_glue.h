@@ -29,6 +29,10 @@ ssize_t kw_glue_describe(char *buf, size_t size);
 
 struct kvm *kw_vcpu_kvm(struct kvm_vcpu *vcpu);
 u32 kw_vcpu_index(struct kvm_vcpu *vcpu);
+
+/* For a kvm that lives: is the vCPU of that index the one with this page? */
+bool kw_kvm_has_run(struct kvm *kvm, u32 idx, void *run);
+
 u64 kw_vcpu_rip(struct kvm_vcpu *vcpu);
 bool kw_vcpu_in_nested_guest(struct kvm_vcpu *vcpu);
 struct mm_struct *kw_kvm_mm(struct kvm *kvm);
@@ -39,9 +43,11 @@ struct mm_struct *kw_kvm_mm(struct kvm *kvm);
  *
  * The module never holds a reference to a kvm between two operations: that
  * would delay the VM's destruction.  The pointer alone is no proof that the VM
- * still exists; its file is.
+ * still exists, nor is its address: its file is, and that vCPU idx has the page
+ * run, to which the caller holds a reference.
  */
-struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint);
+struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
+			u32 idx, void *run);
 
 /* The rest is for pinned VMs alone. */
 

@@ -38,12 +38,19 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	return r ? r : count;
 }
 
+static ssize_t untracked_exits_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", kw_guest_untracked_exits());
+}
+
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
+static struct kobj_attribute untracked_exits_attr = __ATTR_RO(untracked_exits);
 
 static struct attribute *root_attrs[] = {
-	&version_attr.attr, &state_attr.attr, &enabled_attr.attr, NULL,
+	&version_attr.attr, &state_attr.attr, &enabled_attr.attr,
+	&untracked_exits_attr.attr, NULL,
 };
 
 static const struct attribute_group root_group = { .attrs = root_attrs };
@@ -81,11 +88,13 @@ GUEST_ATTR(events_emitted, info->emitted);
 GUEST_ATTR(events_suppressed, info->suppressed);
 GUEST_ATTR(encrypted, !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
 GUEST_ATTR(nested, !!(info->flags & KVM_WARDEN_GUEST_NESTED));
+GUEST_ATTR(hidden, !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
 
 static struct attribute *guest_attrs[] = {
 	&vmm_pid_attr.attr, &vcpus_attr.attr, &exits_attr.attr,
 	&events_emitted_attr.attr, &events_suppressed_attr.attr,
-	&encrypted_attr.attr, &nested_attr.attr, NULL,
+	&encrypted_attr.attr, &nested_attr.attr,
+	&hidden_attr.attr, NULL,
 };
 
 ATTRIBUTE_GROUPS(guest);

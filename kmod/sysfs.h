@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /sys/kernel/kvm_warden/: version, state, enabled (the switch), and
- * guests/ID/ with one value a file.
+ * /sys/kernel/kvm_warden/: version, state, enabled (the switch),
+ * untracked_exits (no memory was had for their guest), and guests/ID/ with one
+ * value a file.
  */
 #ifndef KW_SYSFS_H
 #define KW_SYSFS_H

@@ -6,13 +6,18 @@
 #ifndef WARDEN_EVENT_H
 #define WARDEN_EVENT_H
 
+/* Events let through in the current second. */
+struct warden_budget {
+	__u64 window;		/* its start, ns */
+	__u64 in_window;
+};
+
 /* What BPF counts for a guest. */
 struct warden_guest_counts {
 	__u64 submitted;	/* put into the ring */
 	__u64 dropped;		/* the ring was full */
 	__u64 over_budget;	/* the guest had spent its budget */
-	__u64 window;		/* start of the current second, ns */
-	__u64 in_window;	/* events in it */
+	struct warden_budget spaces, entries;
 };
 
 #define WARDEN_MAX_GUESTS 4096

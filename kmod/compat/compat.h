@@ -27,6 +27,12 @@ static inline long kw_gup_remote(struct mm_struct *mm, unsigned long start,
 }
 #endif
 
+/* On the hot path, so inline: the page that user space maps as kvm_run. */
+static __always_inline void *kw_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	return vcpu->run;
+}
+
 #ifdef KW_HAVE_ARCH_RIP
 #define kw_cached_rip(vcpu) ((vcpu)->arch.rip)
 #else

@@ -47,6 +47,8 @@ static void test_cids(void **state)
 	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,guest-cid=3"), 3);
 	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci,id=v,guest-cid=4294967294,x=y"), 4294967294u);
 	assert_int_equal(CID("qemu\0-device\0virtio-net-pci,guest-cid=3"), 0);
+	assert_int_equal(CID("qemu\0-device\0{\"driver\":\"vhost-vsock-pci\",\"id\":\"v\",\"guest-cid\":7,\"x\":1}"), 7);
+	assert_int_equal(CID("qemu\0-device\0{\"driver\":\"virtio-net\",\"guest-cid\":7}"), 0);
 	assert_int_equal(CID("qemu\0-device\0vhost-vsock-pci"), 0);
 	assert_int_equal(CID("qemu\0-name\0vhost-vsock-pci,guest-cid=9"), 0);
 	assert_int_equal(CID("qemu\0-device"), 0);

@@ -18,15 +18,21 @@ struct bpf {
 	struct ring_buffer *ring;
 	bpf_event_fn *fn;
 	void *arg;
+	unsigned int left;		/* of this draining */
 };
+
+/* One draining: a guest that fills as fast as we drain must not hold us here. */
+#define DRAIN_MAX 4096
 
 static int on_sample(void *ctx, void *data, size_t size)
 {
 	struct bpf *bpf = ctx;
+	int r;
 
 	if (size != sizeof(struct kvm_warden_event))
 		return 0;
-	return bpf->fn(bpf->arg, data);
+	r = bpf->fn(bpf->arg, data);
+	return r ? r : --bpf->left ? 0 : -EAGAIN;
 }
 
 /* libbpf's own lines go to the log where they say what failed. */
@@ -100,6 +106,7 @@ int bpf_fd(const struct bpf *bpf)
 
 void bpf_drain(struct bpf *bpf)
 {
+	bpf->left = DRAIN_MAX;
 	ring_buffer__consume(bpf->ring);
 }
 

@@ -13,7 +13,10 @@
 struct bpf;
 struct kvm_warden_event;
 
-/* Nonzero ends the draining; the event counts as taken all the same. */
+/*
+ * Negative ends the draining.  The event is gone from the ring all the same, so
+ * it must have been taken.
+ */
 typedef int bpf_event_fn(void *arg, const struct kvm_warden_event *event);
 
 /*

@@ -16,6 +16,9 @@
 #include "lib/messages.h"
 #include "lib/util.h"
 
+/* A VMM may rewrite its command line, but not so often at our cost. */
+#define CID_TRIES 8
+
 struct guest {
 	struct guest *next;
 	uint64_t id;
@@ -24,6 +27,7 @@ struct guest {
 	struct role *introspector;
 	uint64_t delivered;
 	uint64_t lag_us;	/* of the delivered, summed */
+	unsigned int cid_tries;	/* at its VMM's command line */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
 };
@@ -36,6 +40,7 @@ struct guests {
 	struct guest *list;
 	struct m_events batch;
 	size_t nbatch;
+	bool stale;		/* an event told of a guest that may be new */
 };
 
 struct guests *guests_new(int device)
@@ -76,7 +81,9 @@ static void tell(struct guests *guests, const struct msg_schema *schema,
 	if (guests->engine < 0)
 		return;
 	r = msg_post(guests->engine, schema, 0, message, fd);
-	if (r)
+	if (r == -EAGAIN)
+		roles_engine_hangs(guests->roles);
+	else if (r)
 		log_warn("warden-engine takes no %s: %s", schema->name, strerror(-r));
 }
 
@@ -102,14 +109,25 @@ static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, const
 	g->cid = cid;
 }
 
+/* BPF knows processes: one with several guests has several CIDs. */
+static bool is_alone(struct guests *guests, const struct guest *g)
+{
+	for (struct guest *other = guests->list; other; other = other->next)
+		if (other != g && other->vmm_pid == g->vmm_pid)
+			return false;
+	return true;
+}
+
 /* What the VMM did outranks what its command line says. */
 static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 {
 	const char *source = "bpf";
 	uint32_t cid = guests->bpf ? bpf_cid(guests->bpf, g->vmm_pid) : 0;
 
+	if (!is_alone(guests, g))
+		return;
 	if (!cid) {
-		if (g->cid && !again)
+		if (!again && (g->cid || g->cid_tries++ >= CID_TRIES))
 			return;
 		source = "command line";
 		cid = vmm_guest_cid(g->vmm_pid);
@@ -123,8 +141,12 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	int fd = device_open_guest(guests->device, info->guest);
 	struct guest *g;
 
-	if (fd < 0)
-		return;	/* gone again */
+	if (fd < 0) {
+		if (fd != -ENOENT)	/* gone again */
+			log_err("guest %llu is not observed: %s",
+				(unsigned long long)info->guest, strerror(-fd));
+		return;
+	}
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		fatal("out of memory");
@@ -199,6 +221,7 @@ void guests_refresh(struct guests *guests)
 
 	if (guests->engine < 0)
 		return;
+	guests->stale = false;
 	for (struct guest *g = guests->list; g; g = g->next)
 		g->seen = false;
 	while (device_next_guest(guests->device, &info)) {
@@ -308,6 +331,8 @@ bool guests_flush(struct guests *guests)
 {
 	struct msg m;
 
+	if (guests->stale)
+		guests_refresh(guests);
 	if (!guests->nbatch)
 		return true;
 	if (guests->engine < 0)
@@ -326,10 +351,13 @@ int guests_event(void *arg, const struct kvm_warden_event *event)
 	struct guests *guests = arg;
 
 	_Static_assert(sizeof(*event) == 64, "EVENTS_MAX counts in these");
-	/* An event may be ahead of our look at the list. */
-	if (event->type == KVM_WARDEN_EVENT_GUEST_UP && !find(guests, event->guest))
-		guests_refresh(guests);
+	/* Never past the end, whatever the caller does with the answer. */
+	if (guests->nbatch == EVENTS_MAX)
+		return -EAGAIN;
 	memcpy(guests->batch.events.data + guests->nbatch * sizeof(*event), event, sizeof(*event));
 	guests->nbatch++;
-	return guests->nbatch == EVENTS_MAX && !guests_flush(guests);
+	/* An event may be ahead of our look at the list. */
+	if (event->type == KVM_WARDEN_EVENT_GUEST_UP)
+		guests->stale = true;
+	return guests->nbatch == EVENTS_MAX && !guests_flush(guests) ? -EAGAIN : 0;
 }

@@ -31,7 +31,7 @@ void guests_engine_down(void *guests);
 void guests_introspector_up(void *guests, uint64_t guest, int sock);
 
 /*
- * bpf_event_fn: collects events into messages.  Nonzero: the engine is slow;
+ * bpf_event_fn: collects events into messages.  Negative: the engine is slow;
  * leave the rest in the ring, where losses are counted by guest, until
  * guests_flush succeeds.
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 #include <systemd/sd-daemon.h>
@@ -89,7 +90,9 @@ static void on_engine_up(void *arg, int sock)
 	struct m_role_state message = { .state = d->bpf ? ROLE_UP : ROLE_DOWN, .role = "bpf" };
 
 	text_escape(message.why, sizeof(message.why), d->bpf_why, strlen(d->bpf_why));
-	msg_post(sock, &msg_role_state, 0, &message, -1);
+	/* The first message: there is room for it. */
+	if (msg_post(sock, &msg_role_state, 0, &message, -1))
+		log_warn("warden-engine does not take word of BPF");
 	guests_engine_up(d->guests, sock);
 }
 
@@ -125,6 +128,17 @@ static void take_the_only_place(const struct config *config)
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		fatal("another wardend holds %s: stop it first", path);
 	/* Held until we end. */
+}
+
+/* A guest costs a few: as many as the system gives. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 static void block_signals(void)
@@ -191,6 +205,7 @@ int main(int argc, char **argv)
 		return 1;
 	log_open("wardend", d.config.debug);
 	block_signals();
+	raise_file_limit();
 	take_the_only_place(&d.config);
 	device = device_open();
 	if (device < 0)

@@ -18,6 +18,7 @@
 
 #define PAUSE_MIN_US 100000ull
 #define PAUSE_MAX_US 10000000ull
+#define ENGINE_PATIENCE_S 5
 #define STABLE_US 30000000ull	/* ran so long: the next pause is short again */
 
 struct role {
@@ -28,6 +29,7 @@ struct role {
 	int guest_fd;			/* introspect: passed on; not ours */
 	pid_t pid;			/* 0: not running */
 	uint64_t started, pause;	/* us */
+	bool removed;			/* freed once it has ended */
 	sd_event_source *child, *timer;
 };
 
@@ -61,12 +63,16 @@ static bool is_engine(const struct role *role)
 static void tell_state(struct role *role, uint32_t state, const char *why, int sock)
 {
 	struct m_role_state message = { .state = state, .guest = role->guest };
+	int r;
 
 	if (role->roles->engine_sock < 0)
 		return;
 	snprintf(message.role, sizeof(message.role), "%s", role->name);
 	text_escape(message.why, sizeof(message.why), why, strlen(why));
-	if (msg_post(role->roles->engine_sock, &msg_role_state, 0, &message, sock))
+	r = msg_post(role->roles->engine_sock, &msg_role_state, 0, &message, sock);
+	if (r == -EAGAIN)
+		roles_engine_hangs(role->roles);
+	else if (r)
 		log_warn("warden-engine does not take word of warden-%s", role->name);
 }
 
@@ -160,6 +166,11 @@ static void start(struct role *role)
 		start_later(role);
 		return;
 	}
+	if (is_engine(role)) {
+		const struct timeval patience = { .tv_sec = ENGINE_PATIENCE_S };
+
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	}
 	role->started = now_us(role);
 	role->pid = fork();
 	if (role->pid == 0)
@@ -188,7 +199,7 @@ static int on_pause_over(sd_event_source *source, uint64_t when, void *arg)
 static void start_missing(struct roles *roles)
 {
 	for (struct role *role = roles->list->next; role; role = role->next)
-		if (!role->pid && !role->timer)
+		if (!role->pid && !role->timer && !role->removed)
 			start(role);
 }
 
@@ -196,7 +207,21 @@ static void engine_ended(struct roles *roles)
 {
 	close(roles->engine_sock);
 	roles->engine_sock = -1;
+	/* Their sockets are dead.  Most end by themselves; one that hangs would not. */
+	for (struct role *role = roles->list->next; role; role = role->next)
+		if (role->pid > 0)
+			kill(role->pid, SIGKILL);
 	roles->hooks.engine_down(roles->hooks.arg);
+}
+
+static void unlink_role(struct roles *roles, struct role *role)
+{
+	struct role **at = &roles->list;
+
+	while (*at && *at != role)
+		at = &(*at)->next;
+	if (*at)
+		*at = role->next;
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
@@ -206,6 +231,11 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
 
 	role->child = sd_event_source_disable_unref(role->child);
 	role->pid = 0;
+	if (role->removed) {
+		unlink_role(role->roles, role);
+		free(role);
+		return 0;
+	}
 	if (role->roles->ending)
 		return 0;
 	describe_end(info, why, sizeof(why));
@@ -287,20 +317,28 @@ static void end(struct role *role, unsigned int patience_ms)
 	free(role);
 }
 
-static void unlink_role(struct roles *roles, struct role *role)
-{
-	struct role **at = &roles->list;
-
-	while (*at && *at != role)
-		at = &(*at)->next;
-	if (*at)
-		*at = role->next;
-}
-
+/*
+ * The wait for an introspector may be long: if it held the last file of its
+ * guest, the kernel ends the VM on its way out.
+ */
 void roles_remove(struct roles *roles, struct role *role)
 {
-	unlink_role(roles, role);
-	end(role, 0);
+	if (!role->pid) {
+		unlink_role(roles, role);
+		end(role, 0);
+		return;
+	}
+	role->removed = true;
+	kill(role->pid, SIGKILL);
+}
+
+void roles_engine_hangs(struct roles *roles)
+{
+	struct role *engine = roles->list;
+
+	log_err("warden-engine takes no messages: ending it");
+	if (engine->pid > 0)
+		kill(engine->pid, SIGKILL);
 }
 
 /* The engine first: it flushes while the others still answer. */

@@ -35,6 +35,10 @@ int roles_start(struct roles *roles);
 
 /* Starts and keeps an introspector; guest_fd stays the caller's and open. */
 struct role *roles_add_introspector(struct roles *roles, uint64_t guest, int guest_fd);
+/* Ends it without waiting for it.  The role is not the caller's any more. */
 void roles_remove(struct roles *roles, struct role *role);
+
+/* The engine took no message for ENGINE_PATIENCE_S: it is ended, and started anew. */
+void roles_engine_hangs(struct roles *roles);
 
 #endif

@@ -70,6 +70,21 @@ void vmm_parse_name(const char *args, size_t len, char *out, size_t size)
 	}
 }
 
+/* The CID's digits in a vsock device, written as QEMU's options or, by libvirt, as JSON. */
+static const char *device_cid(const char *device, size_t *len)
+{
+	static const char driver[] = "\"driver\":\"vhost-vsock-", key[] = "\"guest-cid\":";
+	const char *at;
+
+	if (!strncmp(device, "vhost-vsock-", 12))
+		return option_value(device, "guest-cid", len);
+	if (device[0] != '{' || !strstr(device, driver) || !(at = strstr(device, key)))
+		return NULL;
+	at += strlen(key);
+	*len = strcspn(at, ",}");
+	return at;
+}
+
 uint32_t vmm_parse_cid(const char *args, size_t len)
 {
 	const char *end = args + len;
@@ -81,10 +96,9 @@ uint32_t vmm_parse_cid(const char *args, size_t len)
 		size_t n;
 
 		if (strcmp(arg, "-device") || !(device = next_arg(arg, end)) ||
-		    strncmp(device, "vhost-vsock-", 12))
+		    !(value = device_cid(device, &n)))
 			continue;
-		value = option_value(device, "guest-cid", &n);
-		if (value && n < sizeof(digits)) {
+		if (n < sizeof(digits)) {
 			memcpy(digits, value, n);
 			if (parse_u64(digits, UINT32_MAX - 1, &cid))
 				return cid;

@@ -41,7 +41,9 @@
  *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
  * the struct.  The sequence number counts the events of that guest from 1
- * without gaps, so a consumer that sees a gap knows what it missed.
+ * without gaps, so a consumer that sees a gap knows what it missed.  Events of
+ * two CPUs may arrive out of order, those of another vCPU before guest_up;
+ * guest_down is always the last.
  */
 #ifndef _UAPI_LINUX_KVM_WARDEN_H
 #define _UAPI_LINUX_KVM_WARDEN_H
@@ -109,6 +111,7 @@ struct kvm_warden_info {
 /* struct kvm_warden_guest_info.flags: why a guest cannot be observed */
 #define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)	/* SEV, SEV-ES, SEV-SNP */
 #define KVM_WARDEN_GUEST_NESTED		(1U << 1)	/* runs guests itself */
+#define KVM_WARDEN_GUEST_HIDDEN		(1U << 2)	/* it runs, and its VMM has closed every file of it */
 
 /**
  * struct kvm_warden_guest_info - a guest

@@ -105,8 +105,10 @@ static void *run_vcpu(void *arg)
 	}
 }
 
-/* In the child: runs until SIGUSR1 makes it close the VM, then sleeps. */
-static void be_vmm(int ready, bool end_leader)
+enum kind { PLAIN, END_LEADER, RECREATE };
+
+/* In the child: runs a VM until SIGUSR1 makes it close it. */
+static void run_vm(int ready, bool end_leader)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	struct kvm_run *run;
@@ -136,11 +138,19 @@ static void be_vmm(int ready, bool end_leader)
 	munmap(run, 4096);
 	close(vcpu);
 	close(vm);
+	close(kvm);
+}
+
+static void be_vmm(int ready, enum kind kind)
+{
+	run_vm(ready, kind == END_LEADER);
+	if (kind == RECREATE)
+		run_vm(ready, false);
 	for (;;)
 		pause();
 }
 
-static struct vm start_vm(bool end_leader)
+static struct vm start_vm(enum kind kind)
 {
 	int fds[2];
 	struct vm vm;
@@ -150,7 +160,7 @@ static struct vm start_vm(bool end_leader)
 		err(1, "pipe");
 	vm.pid = fork();
 	if (vm.pid == 0) {
-		be_vmm(fds[1], end_leader);
+		be_vmm(fds[1], kind);
 		_exit(1);
 	}
 	vm.ready = fds[0];
@@ -419,7 +429,7 @@ static int sysfs_guests(void)
 
 static void test_guest(void)
 {
-	struct vm vm = start_vm(false);
+	struct vm vm = start_vm(PLAIN);
 	struct kvm_warden_guest_info info;
 	int guest;
 
@@ -444,7 +454,7 @@ static void test_guest(void)
 
 static void test_killed(void)
 {
-	struct vm vm = start_vm(false);
+	struct vm vm = start_vm(PLAIN);
 	struct kvm_warden_guest_info info;
 	int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
 
@@ -455,7 +465,7 @@ static void test_killed(void)
 
 static void test_without_leader(void)
 {
-	struct vm vm = start_vm(true);
+	struct vm vm = start_vm(END_LEADER);
 	struct kvm_warden_guest_info info;
 	int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
 	uint8_t buf[sizeof(code)];
@@ -470,13 +480,40 @@ static void test_without_leader(void)
 	close(guest);
 }
 
+/*
+ * KVM gives a second VM of the process the first one's addresses.  It must be
+ * another guest at once, not after the reaper has noticed.
+ */
+static void test_recreated(void)
+{
+	struct vm vm = start_vm(RECREATE);
+	struct kvm_warden_guest_info first, now, second = { 0 };
+	int guest = find_guest(vm.pid, &first) ? open_guest(first.guest) : -1;
+	char byte;
+	bool grew;
+
+	kill(vm.pid, SIGUSR1);
+	if (read(vm.ready, &byte, 1) != 1)
+		errx(1, "no second VM");
+	grew = !ioctl(guest, KVM_WARDEN_GUEST_INFO, &first);
+	usleep(100000);
+	grew = grew && !ioctl(guest, KVM_WARDEN_GUEST_INFO, &now) && now.exits > first.exits + 4;
+	check(!grew, "a VM closed counts no exits of the VM after it");
+	second.guest = first.guest;
+	check(!ioctl(control, KVM_WARDEN_NEXT_GUEST, &second) && second.vmm_pid == (uint32_t)vm.pid &&
+	      second.exits > 0, "the second VM of a process is a guest of its own at once");
+	test_gone(guest, "the first VM");
+	close(guest);
+	end_vm(&vm);
+}
+
 /* Reads while the VMM dies: either bytes or ENODEV, never anything else. */
 static void test_race(void)
 {
 	int odd = 0;
 
 	for (int i = 0; i < 20; i++) {
-		struct vm vm = start_vm(false);
+		struct vm vm = start_vm(PLAIN);
 		struct kvm_warden_guest_info info;
 		int guest = find_guest(vm.pid, &info) ? open_guest(info.guest) : -1;
 		uint8_t buf[4096];
@@ -506,6 +543,7 @@ int main(void)
 	test_guest();
 	test_killed();
 	test_without_leader();
+	test_recreated();
 	test_race();
 	printf("1..%d\n", tests);
 	return failures != 0;
