@@ -126,22 +126,25 @@ static int print_object(void *ctx, const struct m_object *m, int fd)
 {
 	const struct output *out = ctx;
 	uint8_t hash[HASH_BYTES];
+	struct stat st;
 	uint8_t *bytes;
 
 	if (out->o->quiet && !out->o->out)
 		return 0;
-	bytes = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (fstat(fd, &st))
+		fatal("an object: %s", strerror(errno));
+	bytes = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		fatal("an object of %" PRIu64 " bytes: %s", m->size, strerror(errno));
-	crypto_generichash(hash, sizeof(hash), bytes, m->size, NULL, 0);
+	crypto_generichash(hash, sizeof(hash), bytes, st.st_size, NULL, 0);
 	printf("{\"object\":%" PRIu64 ",\"kind\":%u,\"size\":%" PRIu64 ",\"resident\":%" PRIu64,
 	       m->object, m->kind, m->size, m->resident);
 	put_text("path", m->path);
 	put_hash("blake2b", hash);
 	printf("}\n");
 	if (out->o->out)
-		write_object(out->o->out, m->object, bytes, m->size);
-	munmap(bytes, m->size);
+		write_object(out->o->out, m->object, bytes, st.st_size);
+	munmap(bytes, st.st_size);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct look {
 	uint64_t started;
 	int sink_error;			/* the engine is gone: stop */
 	int list_error;
-	uint32_t torn_tasks, torn_maps, torn_objects, cut_objects;
+	uint32_t torn_tasks, torn_maps, torn_objects;
 	/* the task under way */
 	struct task task;
 	uint64_t last_use;
@@ -152,6 +152,7 @@ static struct object *get_file(struct look *l, const struct guest_file *f, bool 
 		.kind = f->memfd ? OBJECT_MEMFD : f->deleted ? OBJECT_DELETED : OBJECT_FILE,
 		.path = path,
 		.content_size = MIN(f->size, MAX_FILE_BYTES),
+		.full_size = f->size,
 		.fill = fill_from_cache,
 		.ctx = &source,
 		.want_identity = want_identity,
@@ -159,7 +160,6 @@ static struct object *get_file(struct look *l, const struct guest_file *f, bool 
 
 	text_escape(path, sizeof(path), f->path + (f->memfd ? 1 : 0),
 		    strlen(f->path + (f->memfd ? 1 : 0)));
-	l->cut_objects += f->size > MAX_FILE_BYTES;
 	return get_object(l, &s);
 }
 
@@ -170,7 +170,6 @@ static struct object *get_region(struct look *l, const struct vma *v)
 	const struct region_source source = {
 		l->k, task_space(l->k, &l->task), v->start, v->end, &cut,
 	};
-	struct object *o;
 	const struct object_source s = {
 		.owner = l->task.mm,
 		.place = v->start,
@@ -178,14 +177,14 @@ static struct object *get_region(struct look *l, const struct vma *v)
 		.kind = OBJECT_ANON,
 		.path = path,
 		.content_size = MIN(v->end - v->start, MAX_FILE_BYTES),
+		.full_size = v->end - v->start,
+		.cut = &cut,
 		.fill = fill_from_tables,
 		.ctx = &source,
 	};
 
 	snprintf(path, sizeof(path), "anon %lx-%lx", (unsigned long)v->start, (unsigned long)v->end);
-	o = get_object(l, &s);
-	l->cut_objects += cut;
-	return o;
+	return get_object(l, &s);
 }
 
 static int visit_vma(void *ctx, const struct vma *v)
@@ -204,7 +203,12 @@ static int visit_vma(void *ctx, const struct vma *v)
 			l->torn_objects++;
 			return 0;
 		}
-		o = get_file(l, &f, false);
+		/*
+		 * What a private mapping of /dev/zero holds is in no page cache, as
+		 * with DAX: it is memory of the process alone.
+		 */
+		o = f.nrpages || v->flags & VM_SHARED ? get_file(l, &f, false) :
+							get_region(l, v);
 	} else {
 		o = get_region(l, v);
 	}
@@ -410,7 +414,10 @@ static const char *list_problem(int error)
 	}
 }
 
-/* Every process was walked to its end. */
+/*
+ * Every process was walked to its end.  An object too large to send whole is
+ * told with its size, and leaves the walk complete.
+ */
 static bool walked_all(const struct look *l)
 {
 	return !l->in->mem->expired && !l->in->gone && !l->list_error && !l->torn_tasks &&
@@ -422,7 +429,7 @@ static void end(struct look *l, struct m_done *ret_done)
 	struct m_done *d = &l->done;
 	struct text t = { d->why, sizeof(d->why) };
 
-	if (!walked_all(l) || l->torn_objects || l->cut_objects) {
+	if (!walked_all(l) || l->torn_objects) {
 		d->status = DONE_INCOMPLETE;
 		t.at += snprintf(t.at, t.room, "incomplete%s%s%s", list_problem(l->list_error),
 				 l->in->mem->expired ? "; time was up" : "",
@@ -431,7 +438,6 @@ static void end(struct look *l, struct m_done *ret_done)
 		add(&t, l->torn_tasks, "tasks changed while read");
 		add(&t, l->torn_maps, "processes' mappings changed while read or are broken");
 		add(&t, l->torn_objects, "code objects could not be read");
-		add(&t, l->cut_objects, "code objects cut at the limit of size");
 	} else if (!d->status) {
 		d->status = DONE_COMPLETE;
 	}

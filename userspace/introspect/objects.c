@@ -199,6 +199,13 @@ static int copy_stable(struct object_table *t, const struct kernel *k,
 	}
 }
 
+static uint64_t said_size(const struct object_source *s)
+{
+	bool cut = s->cut ? *s->cut : s->full_size > s->content_size;
+
+	return cut ? s->full_size : s->content_size;
+}
+
 static int send_object(const struct object_source *s, const struct object_sink *sink, uint64_t id,
 		       const struct page_map *map, int fd)
 {
@@ -206,7 +213,7 @@ static int send_object(const struct object_source *s, const struct object_sink *
 	struct m_object m = {
 		.object = id,
 		.kind = s->kind,
-		.size = s->content_size,
+		.size = said_size(s),
 		.resident = MIN(bytes, s->content_size),
 	};
 
@@ -224,12 +231,14 @@ static int copy_and_send(struct object_table *t, const struct kernel *k,
 	int r = map->resident ? copy_stable(t, k, s, map, &fd, hash) : 0;
 
 	if (!r && map->resident) {
-		id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 ? o->id : t->next_id++;
+		id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 &&
+		     o->said_size == said_size(s) ? o->id : t->next_id++;
 		r = send_object(s, sink, id, map, fd);
 	}
 	if (r)
 		return r;
 	o->id = id;
+	o->said_size = said_size(s);
 	if (!id)
 		return 0;
 	memcpy(o->hash, hash, sizeof(hash));
@@ -263,7 +272,8 @@ static int update(struct object_table *t, const struct kernel *k, const struct o
 	/* What was never sent is copied at once, without hashing it first. */
 	if (!r && o->id) {
 		r = content_pass(&t->content, &map, s->content_size, -1, hash);
-		same = memcmp(hash, o->hash, sizeof(hash)) == 0;
+		same = memcmp(hash, o->hash, sizeof(hash)) == 0 &&
+		       o->said_size == said_size(s);
 	}
 	if (!r && !same) {
 		free(o->identity);

@@ -23,6 +23,7 @@ struct object {
 	struct object_signs signs;
 	uint8_t hash[CONTENT_HASH_BYTES];
 	uint64_t id;			/* 0: nothing of it was resident */
+	uint64_t said_size;		/* with it */
 	uint32_t sweep;			/* hashed in */
 	uint32_t used;			/* last sweep that met it */
 	struct exe_identity *identity;	/* made when first asked for */
@@ -44,6 +45,13 @@ struct object_source {
 	uint32_t kind;			/* enum object_kind */
 	const char *path;		/* printable */
 	uint64_t content_size;		/* bytes of the object sent, at most MAX_FILE_PAGES pages */
+	/*
+	 * The size it has in truth, said of an object whose end is not sent: more
+	 * than any scanner takes, so it is never held for scanned.  cut tells,
+	 * once filled, whether that is so; NULL: by the two sizes.
+	 */
+	uint64_t full_size;
+	const bool *cut;
 	int (*fill)(const struct kernel *k, const void *ctx, struct page_map *map);
 	const void *ctx;
 	bool want_identity;
