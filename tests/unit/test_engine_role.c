@@ -775,6 +775,153 @@ static void orders_wait_for_their_turn(void **state)
 	assert_int_equal(o.pid, PID + n - 1);
 }
 
+/* A second guest, and the CID that is said to be its. */
+static int other_guest(const char *source)
+{
+	struct m_guest_up up = { .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = "thief" };
+	struct m_guest_cid c = { .guest = GUEST + 1, .cid = CID };
+	int s[2];
+
+	pair(s);
+	strcpy(c.source, source);
+	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
+	return s[0];
+}
+
+static unsigned claims(void)
+{
+	char command[256];
+	unsigned n = 0;
+	FILE *f;
+
+	usleep(400000);		/* written within 200 ms */
+	snprintf(command, sizeof(command), "sqlite3 %s/state/journal/journal.db"
+		 " \"SELECT count(*) FROM events WHERE kind = 'CID claimed twice'\"", w.dir);
+	f = popen(command, "r");
+	if (fscanf(f, "%u", &n) != 1)
+		n = 1;		/* no such program here */
+	pclose(f);
+	return n;
+}
+
+static void cid_of_another_is_not_taken(void **state)
+{
+	int other;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	other = other_guest("command line");
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	expect_order();
+	assert_int_equal(claims(), 1);
+	close(other);
+}
+
+static void cid_of_two_gets_no_orders(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST + 1 };
+	int other;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	session_up();
+	guest_up(true);
+	other = other_guest("bpf");
+	look();
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	answer_probe(PROBE_RUNNING);
+	await_order("undeliverable", "running");
+	expect_silence(w.channel, 200);
+	assert_int_equal(claims(), 1);
+	/* Alone with it again. */
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	answer_probe(PROBE_RUNNING);
+	expect_order();
+	close(other);
+}
+
+static void cut_content_is_never_clean(void **state)
+{
+	struct m_object o = { .object = 1, .kind = OBJECT_FILE, .size = 8, .resident = 7,
+			      .path = "/tmp/large" };
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_look m;
+	json_t *s, *objects;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_up(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	send_to(w.introspect, &msg_object, id, &o, sealed_memfd("content"));
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	answer_scan(VERDICT_CLEAN, "");
+	expect_silence(w.scan, 200);
+	s = ctl("status", 0);
+	objects = json_object_get(s, "objects");
+	assert_int_equal(number(objects, "clean"), 0);
+	assert_int_equal(number(json_object_get(objects, "reasons"),
+				"too large, only its beginning was scanned"), 1);
+	json_decref(s);
+}
+
+static void departed_guest_waits_for_no_scanner(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST };
+	json_t *s;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	look();
+	usleep(200000);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	usleep(200000);
+	s = ctl("status", 0);
+	assert_int_equal(number(json_object_get(s, "scans"), "waiting"), 0);
+	json_decref(s);
+}
+
+/* A thousand decoys use the quota up; another content is found all the same. */
+static void decoys_hide_nothing(void **state)
+{
+	struct m_object o = { .object = 2, .kind = OBJECT_FILE, .size = 7, .path = "/tmp/real" };
+	struct m_uses u = { .pid = PID, .start_ns = START, .object = 2, .gva = 0x7000 };
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_look m;
+	json_t *answer, *f;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	show_task(id);
+	show_object(id);
+	for (unsigned i = 1; i < 1000; i++) {
+		show_program(id, PID + i, "/tmp/decoy", true);
+		show_use(id, PID + i);
+	}
+	send_to(w.introspect, &msg_object, id, &o, sealed_memfd("content"));
+	send_to(w.introspect, &msg_uses, id, &u, -1);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	scanner_up();
+	answer_scan(VERDICT_INFECTED, "Test.Exempt.Decoy");
+	answer_scan(VERDICT_INFECTED, "Test.Exempt.Real");
+	usleep(500000);
+	answer = ctl("findings", 0);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
+	assert_string_equal(text(f, "signature"), "Test.Exempt.Real");
+	json_decref(answer);
+	assert_true(status_number("findings") < 1000);
+}
+
 static void not_scanned_is_never_clean(void **state)
 {
 	json_t *s, *objects;
@@ -1185,7 +1332,9 @@ int main(void)
 		T(event_to_confirmed_kill), T(one_order_for_a_process),
 		T(late_uses_and_exemption), T(undelivered_is_retried_with_a_session),
 		T(exec_dance_is_ordered_again), T(order_of_before_is_not_the_last),
-		T(no_order_without_identity), T(orders_wait_for_their_turn),
+		T(cid_of_another_is_not_taken), T(cid_of_two_gets_no_orders),
+		T(cut_content_is_never_clean), T(departed_guest_waits_for_no_scanner),
+		T(decoys_hide_nothing), T(no_order_without_identity), T(orders_wait_for_their_turn),
 		T(no_answer_expires), T(lying_agent_is_told), T(not_scanned_is_never_clean),
 		T(scans_wait_for_scanner_and_survive_it),
 		T(malformed_message_ends_the_role_alone), T(unsealed_object_is_malformed),

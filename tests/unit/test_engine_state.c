@@ -305,6 +305,34 @@ static void queue_is_bounded(void **state)
 	assert_int_equal(s.jobs, 0);
 }
 
+/* Two guests fill what there is; the third is scanned all the same. */
+static void no_guest_fills_the_queue_of_others(void **state)
+{
+	struct scan_queue q[3];
+	struct scans s;
+
+	scans_init(&s);
+	for (int i = 0; i < 3; i++)
+		scan_queue_init(&q[i], NULL);
+	for (int i = 0; i < 8; i++) {
+		scans_add(&s, &q[0], new_job(SCANS_GUEST_BYTES / 8));
+		scans_add(&s, &q[1], new_job(SCANS_GUEST_BYTES / 8));
+	}
+	assert_int_equal(s.queues, 2);
+	assert_int_equal(s.bytes, SCANS_TOTAL_BYTES);
+	for (int i = 0; i < 5; i++) {
+		assert_null(scans_full(&s, &q[2], SCANS_GUEST_BYTES / 8));
+		scans_add(&s, &q[2], new_job(SCANS_GUEST_BYTES / 8));
+	}
+	/* Its share, no more. */
+	assert_string_equal(scans_full(&s, &q[2], SCANS_GUEST_BYTES / 8), "queue full (bytes)");
+	assert_string_equal(scans_full(&s, &q[0], 1), "queue full (bytes)");
+	for (int i = 0; i < 3; i++)
+		scans_drop(&s, &q[i]);
+	assert_int_equal(s.queues, 0);
+	assert_int_equal(s.jobs, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +348,7 @@ int main(void)
 		cmocka_unit_test(sweep_shows_who_is_dead),
 		cmocka_unit_test(guests_take_turns),
 		cmocka_unit_test(queue_is_bounded),
+		cmocka_unit_test(no_guest_fills_the_queue_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

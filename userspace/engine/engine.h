@@ -76,6 +76,7 @@ struct guest {
 	TAILQ_ENTRY(guest) entry;
 	uint64_t id;
 	uint32_t vmm_pid, cid;
+	uint32_t cid_refused;		/* claimed, but another guest's; 0: none */
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
 	bool has_cid, has_counters;
 	bool down;			/* kept until its last scan is answered */
@@ -96,7 +97,7 @@ struct guest {
 	unsigned orders_sent;		/* without an answer yet */
 	const struct policy_limit *limit_met;	/* as of limit_checked */
 	uint64_t limit_checked;
-	struct quota findings_quota, notes_quota;
+	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
 };
 
@@ -135,6 +136,7 @@ struct engine {
 	struct session sessions[SESSIONS_MAX];
 	unsigned nsessions;
 	unsigned orders_sent;		/* without an answer yet */
+	struct quota notes_quota;
 	bool journal_failed;		/* a commit was rolled back: mended by the pump */
 	uint64_t next_id;
 	uint64_t started_wall;
@@ -158,10 +160,16 @@ struct guest *guest_find(struct engine *e, uint64_t id);
 struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd);
 void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);
+/* Of the host's own, on what no guest is known for. */
+bool engine_may_note(struct engine *e);
 bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now);
 void counters_add(struct m_counters *sum, const struct m_counters *c);
 void guest_free(struct engine *e, struct guest *g);
 void guest_lost_introspector(struct guest *g);
+/* Another guest has the same CID: who would get an order is not sure. */
+bool guest_shares_cid(const struct guest *g);
+/* A row that the guest may cause at will has room; if not, it is counted. */
+bool guest_may_note(struct guest *g);
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g);
 void guest_sweep_soon(struct guest *g, uint64_t now);
 /* NULL if every slot a request of that kind may use is taken. */

@@ -14,14 +14,25 @@
 /* Findings a guest may make: so many at once, one more each 100 ms. */
 #define QUOTA 600
 #define QUOTA_REFILL_NS (100 * NS_PER_MS)
+/* And for each day, lest it fill the disk. */
+#define DAY_NS (86400 * NS_PER_S)
+#define DAY_QUOTA 10000
+#define FIRSTS_QUOTA 2000
 
 #define ORDERS_AT_ONCE 3	/* for one process, with the next sweeps */
 #define ORDER_AGAIN_NS (15 * NS_PER_S)
 #define ORDER_AGAIN_MAX_NS (600 * NS_PER_S)
 
-static bool within_quota(struct guest *g, uint64_t now)
+/*
+ * first: of that content.  Decoys by the thousand do not hide another one, so
+ * there is room of its own for those.
+ */
+static bool within_quota(struct guest *g, bool first, uint64_t now)
 {
-	if (quota_take(&g->findings_quota, QUOTA, QUOTA_REFILL_NS, now))
+	if (quota_take(&g->findings_quota, QUOTA, QUOTA_REFILL_NS, now) &&
+	    quota_take(&g->findings_day, DAY_QUOTA, DAY_NS / DAY_QUOTA, now))
+		return true;
+	if (first && quota_take(&g->firsts_day, FIRSTS_QUOTA, DAY_NS / FIRSTS_QUOTA, now))
 		return true;
 	/* Not lost: the next sweep shows the process again. */
 	g->counts.findings_held++;
@@ -162,6 +173,10 @@ static void decide_kill(struct guest *g, struct use *u, const struct policy_entr
 		u->withheld = u->undecided = later;
 		return;
 	}
+	if (again && !within_quota(g, false, now_mono())) {
+		u->undecided = true;
+		return;
+	}
 	u->withheld = false;
 	decision = record_decision(&e->journal, finding, rule->name, "kill",
 				   again ? "again: the process still runs" : "");
@@ -219,6 +234,7 @@ static void new_finding(struct guest *g, struct use *u)
 	free(u->reported);
 	u->reported = strdup(u->object->why);
 	u->finding = seq;
+	u->object->found = true;
 	u->withheld = false;
 	/* One of an engine before: its order may have come to nothing. */
 	u->undecided = u->stale || known;
@@ -240,7 +256,7 @@ void findings_of_use(struct guest *g, struct use *u)
 	if (u->reported && !strcmp(u->reported, u->object->why)) {
 		if (u->undecided && !u->stale)
 			decide_again(g, u);
-	} else if (within_quota(g, now_mono())) {
+	} else if (within_quota(g, !u->object->found, now_mono())) {
 		new_finding(g, u);
 	}
 }

@@ -14,6 +14,9 @@
 #define SILENCE_NS (120 * NS_PER_S)
 /* Sweeps that overflows ask for come no closer than this. */
 #define SWEEP_GAP_NS (2 * NS_PER_S)
+/* Rows that a guest may cause, findings apart. */
+#define NOTES 200
+#define NOTES_REFILL_NS NS_PER_S
 
 struct guest *guest_find(struct engine *e, uint64_t id)
 {
@@ -101,6 +104,30 @@ bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t no
 	return true;
 }
 
+bool guest_may_note(struct guest *g)
+{
+	if (quota_take(&g->notes_quota, NOTES, NOTES_REFILL_NS, now_mono()))
+		return true;
+	g->counts.notes_held++;
+	return false;
+}
+
+bool engine_may_note(struct engine *e)
+{
+	return quota_take(&e->notes_quota, NOTES, NOTES_REFILL_NS, now_mono());
+}
+
+bool guest_shares_cid(const struct guest *g)
+{
+	const struct guest *other;
+
+	TAILQ_FOREACH(other, &g->introspector.engine->guests, entry)
+		if (other != g && !other->down && other->has_cid && g->has_cid &&
+		    other->cid == g->cid)
+			return true;
+	return false;
+}
+
 void counters_add(struct m_counters *sum, const struct m_counters *c)
 {
 	sum->exits += c->exits;
@@ -118,7 +145,8 @@ static void note_down(struct engine *e, const struct guest *g)
 	const struct m_counters *c = &g->counters;
 
 	record_event(&e->journal, "guest down", g->id, g->vmm_pid, 0,
-		     json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", g->name,
+		     json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", g->name,
+			       "scans_waiting", (json_int_t)g->scans.jobs,
 			       "exits", (json_int_t)c->exits, "emitted", (json_int_t)c->emitted,
 			       "delivered", (json_int_t)c->delivered,
 			       "dropped", (json_int_t)c->dropped,
@@ -137,6 +165,12 @@ void guest_down(struct engine *e, struct guest *g)
 	peer_close(&g->introspector);
 	memset(g->requests, 0, sizeof(g->requests));
 	g->down = true;
+	/* The other guest of its CID is alone with it now. */
+	if (g->has_cid && engine_has_session(e, g->cid))
+		orders_session_up(e, g->cid, now_mono());
+	/* Nobody scans: what waits would wait for ever. */
+	if (!e->database.ready)
+		scans_drop(&e->scans, &g->scans);
 	if (!g->scans.jobs)
 		guest_free(e, g);
 }

@@ -24,6 +24,8 @@ static int on_kernel(struct guest *g, struct msg *m)
 		return 0;
 	log_info("guest %llu: kernel %s %s%s", (unsigned long long)g->id, g->kernel.release,
 		 g->kernel.state == KERNEL_READY ? "found" : "unobservable: ", g->kernel.why);
+	if (!guest_may_note(g))
+		return 0;
 	record_event(&e->journal, g->kernel.state == KERNEL_READY ? "kernel found" :
 		     "kernel unobservable", g->id, g->vmm_pid, 0,
 		     json_pack("{s:s,s:s,s:I}", "release", g->kernel.release, "why",

@@ -278,6 +278,7 @@ struct object *inventory_object(struct inventory *inv, const struct m_object *m)
 	if (!o)
 		o = new_object(inv, m->object);
 	o->version++;
+	o->found = false;
 	o->kind = m->kind;
 	o->size = m->size;
 	o->resident = m->resident;

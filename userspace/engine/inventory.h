@@ -75,6 +75,7 @@ struct object {
 	enum object_state state;
 	char *why;		/* signature, or why not scanned */
 	struct m_verdict verdict;
+	bool found;		/* a finding of this content was made */
 	struct use_list uses;
 	struct object *next;
 	TAILQ_ENTRY(object) by_age;

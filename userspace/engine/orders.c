@@ -161,6 +161,10 @@ static void send_order(struct order *o, uint64_t now)
 		answered(o, ORDER_UNDELIVERABLE, 0, "no vsock CID known for this guest", now);
 		return;
 	}
+	if (guest_shares_cid(o->guest)) {
+		answered(o, ORDER_UNDELIVERABLE, 0, "withheld: CID claimed twice", now);
+		return;
+	}
 	if (e->channel.fd < 0) {
 		answered(o, ORDER_UNDELIVERABLE, 0, "the channel is not running", now);
 		return;
@@ -265,7 +269,8 @@ static void note_lie(struct order *o)
 
 static bool has_session(const struct order *o)
 {
-	return o->guest->has_cid && engine_has_session(engine_of(o), o->guest->cid);
+	return o->guest->has_cid && !guest_shares_cid(o->guest) &&
+	       engine_has_session(engine_of(o), o->guest->cid);
 }
 
 /* An agent that was there and did not answer is not waited for: it is decided again. */
@@ -418,7 +423,7 @@ void orders_session_up(struct engine *e, uint32_t cid, uint64_t now)
 	struct order *o;
 
 	TAILQ_FOREACH(g, &e->guests, entry) {
-		if (!g->has_cid || g->cid != cid)
+		if (!g->has_cid || g->cid != cid || guest_shares_cid(g))
 			continue;
 		TAILQ_FOREACH(o, &g->orders, entry) {
 			if (o->phase != ORDER_WAIT)
@@ -511,6 +516,27 @@ static void note_session(struct engine *e, const struct m_session *m)
 	e->nsessions = MAX(e->nsessions, i + 1);
 }
 
+/* An agent that comes and goes writes on its guest's account. */
+static bool may_note_session(struct engine *e, uint32_t cid)
+{
+	struct guest *g;
+
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (!g->down && g->has_cid && g->cid == cid)
+			return guest_may_note(g);
+	return engine_may_note(e);
+}
+
+static void record_session(struct engine *e, const struct m_session *m)
+{
+	if (!may_note_session(e, m->cid))
+		return;
+	record_event(&e->journal, m->up ? "session up" : "session down", 0, 0, 0,
+		     json_pack("{s:I,s:s,s:I,s:s}", "cid", (json_int_t)m->cid, "agent", m->agent,
+			       "capabilities", (json_int_t)m->capabilities, "why", m->why));
+	engine_flush_soon(e);
+}
+
 static int on_session(struct engine *e, struct msg *raw, uint64_t now)
 {
 	struct m_session m;
@@ -518,10 +544,7 @@ static int on_session(struct engine *e, struct msg *raw, uint64_t now)
 	if (!msg_decode(raw, &msg_session, &m))
 		return -1;
 	note_session(e, &m);
-	record_event(&e->journal, m.up ? "session up" : "session down", 0, 0, 0,
-		     json_pack("{s:I,s:s,s:I,s:s}", "cid", (json_int_t)m.cid, "agent", m.agent,
-			       "capabilities", (json_int_t)m.capabilities, "why", m.why));
-	engine_flush_soon(e);
+	record_session(e, &m);
 	if (m.up)
 		orders_session_up(e, m.cid, now);
 	return 0;

@@ -9,10 +9,6 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-/* Rows on contents not scanned that a guest may cause. */
-#define NOTES 200
-#define NOTES_REFILL_NS NS_PER_S
-
 /*
  * A content without a verdict is never clean: it is known as not scanned, and
  * why.  The journal has the first of them, the status counts all.
@@ -22,10 +18,8 @@ static void not_scanned(struct guest *g, struct object *o, const char *why)
 	struct engine *e = g->introspector.engine;
 
 	inventory_set_state(o, OBJECT_NOT_SCANNED, why);
-	if (!quota_take(&g->notes_quota, NOTES, NOTES_REFILL_NS, now_mono())) {
-		g->counts.notes_held++;
+	if (!guest_may_note(g))
 		return;
-	}
 	record_event(&e->journal, "not scanned", g->id, g->vmm_pid, 0,
 		     json_pack("{s:s,s:s,s:I,s:s}", "kind", object_kind_name(o->kind),
 			       "path", o->path, "size", (json_int_t)o->size, "why", why));
@@ -93,7 +87,10 @@ static void take_verdict(struct guest *g, struct object *o, const struct m_verdi
 	o->verdict = *v;
 	switch (v->verdict) {
 	case VERDICT_CLEAN:
-		inventory_set_state(o, OBJECT_CLEAN, "");
+		if (o->size > v->bytes)
+			not_scanned(g, o, "too large, only its beginning was scanned");
+		else
+			inventory_set_state(o, OBJECT_CLEAN, "");
 		break;
 	case VERDICT_INFECTED:
 		inventory_set_state(o, OBJECT_INFECTED, v->name[0] ? v->name : "unnamed");

@@ -21,11 +21,32 @@ void scan_queue_init(struct scan_queue *q, void *owner)
 /* The reasons are fixed texts: they are counted by text. */
 const char *scans_full(const struct scans *s, const struct scan_queue *q, uint64_t bytes)
 {
-	if (q->jobs >= SCANS_PER_GUEST || s->jobs >= SCANS_TOTAL)
+	unsigned guests = s->queues + !q->jobs;
+	bool below = q->jobs < SCANS_TOTAL / guests;
+	bool below_bytes = q->bytes + bytes <= SCANS_TOTAL_BYTES / guests;
+
+	if (!q->jobs)
+		return NULL;
+	if (q->jobs >= SCANS_PER_GUEST || s->jobs >= (below ? SCANS_MOST : SCANS_TOTAL))
 		return "queue full";
-	if (q->bytes + bytes > SCANS_GUEST_BYTES || s->bytes + bytes > SCANS_TOTAL_BYTES)
+	if (q->bytes + bytes > SCANS_GUEST_BYTES ||
+	    s->bytes + bytes > (below_bytes ? SCANS_MOST_BYTES : SCANS_TOTAL_BYTES))
 		return "queue full (bytes)";
 	return NULL;
+}
+
+static void count_job(struct scans *s, struct scan_queue *q, const struct scan_job *job)
+{
+	s->queues += !q->jobs;
+	q->jobs++;
+	q->bytes += job->bytes;
+}
+
+static void uncount_job(struct scans *s, struct scan_queue *q, const struct scan_job *job)
+{
+	q->jobs--;
+	q->bytes -= job->bytes;
+	s->queues -= !q->jobs;
 }
 
 static void list(struct scans *s, struct scan_queue *q)
@@ -47,8 +68,7 @@ void scans_add(struct scans *s, struct scan_queue *q, struct scan_job *job)
 {
 	job->queue = q;
 	TAILQ_INSERT_TAIL(&q->waiting, job, entry);
-	q->jobs++;
-	q->bytes += job->bytes;
+	count_job(s, q, job);
 	s->jobs++;
 	s->bytes += job->bytes;
 	list(s, q);
@@ -110,10 +130,8 @@ void scans_free_job(struct scans *s, struct scan_job *job)
 {
 	s->jobs--;
 	s->bytes -= job->bytes;
-	if (job->queue) {
-		job->queue->jobs--;
-		job->queue->bytes -= job->bytes;
-	}
+	if (job->queue)
+		uncount_job(s, job->queue, job);
 	if (job->fd >= 0)
 		close(job->fd);
 	free(job);
@@ -132,8 +150,7 @@ void scans_drop(struct scans *s, struct scan_queue *q)
 		job = s->running[i];
 		if (!job || job->queue != q)
 			continue;
-		q->jobs--;
-		q->bytes -= job->bytes;
+		uncount_job(s, q, job);
 		job->queue = NULL;
 	}
 }

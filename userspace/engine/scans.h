@@ -17,6 +17,9 @@
 #define SCANS_TOTAL 4096
 #define SCANS_GUEST_BYTES (512ull << 20)
 #define SCANS_TOTAL_BYTES (1024ull << 20)
+/* Beyond the totals only a guest below its share of them has room. */
+#define SCANS_MOST (SCANS_TOTAL / 2 * 3)
+#define SCANS_MOST_BYTES (SCANS_TOTAL_BYTES / 2 * 3)
 #define SCANS_ATTEMPTS 2	/* a content that ends the scanner twice is given up */
 
 struct scan_job {
@@ -46,6 +49,7 @@ struct scans {
 	TAILQ_HEAD(, scan_queue) turns;	/* queues with waiting jobs */
 	struct scan_job *running[SCAN_OUTSTANDING];
 	unsigned nrunning, jobs;
+	unsigned queues;		/* that have jobs */
 	uint64_t bytes;
 	uint64_t verdicts, cached, refused;
 };
@@ -53,7 +57,10 @@ struct scans {
 void scans_init(struct scans *s);
 void scan_queue_init(struct scan_queue *q, void *owner);
 
-/* Why a content of that many bytes has no room now; NULL if it has. */
+/*
+ * Why a content of that many bytes has no room now; NULL if it has.  A guest
+ * that has none in the queue always has room for one.
+ */
 const char *scans_full(const struct scans *s, const struct scan_queue *q, uint64_t bytes);
 
 /* Takes the job over.  There must be room. */
