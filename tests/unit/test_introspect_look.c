@@ -281,6 +281,36 @@ static void test_vdso(void **state)
 	assert_int_equal(objects[0].kind, OBJECT_ANON);
 }
 
+/* Only what lies in the kernel's read-only image can be its vDSO. */
+static void test_vdso_elsewhere(void **state)
+{
+	uint64_t image = make(64), init_mm = make(64), banner = make(64);
+
+	memcpy(ram + (banner - DIRECT), "Linux version 6", 16);
+	strcpy(in.kernel.banner, "Linux version 6");
+	set(init_mm, k.at.mm_struct_pgd, DIRECT + 0x1000);
+	in.kernel.at.vdso_image_data = (struct field){ 0, 8 };
+	in.kernel.at.vdso_image_length = (struct field){ 8, 8 };
+	put64(image - DIRECT, DIRECT + 0x700000);
+	put64(image - DIRECT + 8, 4096);
+	in.kernel.symbol[SYM_LINUX_BANNER].address = banner;
+	in.kernel.symbol[SYM_INIT_MM].address = init_mm;
+	in.kernel.symbol[SYM_VDSO_64].address = image;
+	in.kernel.rodata_start = DIRECT + 0x700000;
+	in.kernel.rodata_end = DIRECT + 0x701000;
+	assert_int_equal(kernel_revalidate(&in.kernel), 0);
+	assert_int_equal(in.kernel.vdso[0].gpa, 0x700000);
+	assert_int_equal(in.kernel.vdso[0].size, 4096);
+	put64(image - DIRECT + 8, 8192);
+	memory_refresh(&mem);
+	assert_int_equal(kernel_revalidate(&in.kernel), 0);
+	assert_int_equal(in.kernel.vdso[0].size, 0);
+	put64(image - DIRECT, DIRECT + 0x6ff000);
+	memory_refresh(&mem);
+	assert_int_equal(kernel_revalidate(&in.kernel), 0);
+	assert_int_equal(in.kernel.vdso[0].size, 0);
+}
+
 /* In the middle of an exec, or after it was unmapped, a process has its executable. */
 static void test_exe_that_is_not_mapped(void **state)
 {
@@ -387,7 +417,7 @@ int main(void)
 		T(test_sink_ends_the_look), T(test_probe), T(test_probe_of_a_broken_list),
 		T(test_broken_list_is_incomplete), T(test_broken_task_is_incomplete),
 		T(test_broken_maps_are_incomplete), T(test_time_ends_the_sweep),
-		T(test_hostile_comm), T(test_vdso), T(test_overlay),
+		T(test_hostile_comm), T(test_vdso), T(test_vdso_elsewhere), T(test_overlay),
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
 	};

@@ -46,7 +46,7 @@ static void enter_sandbox(const struct channel *ch)
 	static const int syscalls[] = { SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto) };
 	const struct sandbox box = {
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
-		.max_memory = MAX_MEMORY + ch->max_conns * (sizeof(struct conn) + 8192),
+		.max_memory = MAX_MEMORY + ch->max_conns * (sizeof(struct conn) + 16384),
 		.max_files = ch->max_conns + 16,
 	};
 

@@ -36,7 +36,9 @@ struct order {
 
 void orders_init(struct channel *ch)
 {
-	ch->orders = calloc(ORDERS_MAX, sizeof(*ch->orders));
+	/* Late ones count in their session alone: an agent takes no other's place. */
+	ch->norders = ORDERS_MAX + ch->max_conns * WIRE_ORDERS_OPEN;
+	ch->orders = calloc(ch->norders, sizeof(*ch->orders));
 	if (!ch->orders)
 		fatal("out of memory");
 }
@@ -51,12 +53,23 @@ static void answer(struct channel *ch, uint64_t id, uint32_t status, uint64_t be
 		fatal("the engine is gone");
 }
 
+static bool awaited(const struct order *o)
+{
+	return o->state == ORDER_SENT || o->state == ORDER_WAITING;
+}
+
+/* NULL if the engine awaits ORDERS_MAX already. */
 static struct order *free_order(struct channel *ch)
 {
-	for (size_t i = 0; i < ORDERS_MAX; i++)
-		if (ch->orders[i].state == ORDER_FREE)
-			return &ch->orders[i];
-	return NULL;
+	struct order *free = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ch->norders; i++) {
+		n += awaited(&ch->orders[i]);
+		if (!free && ch->orders[i].state == ORDER_FREE)
+			free = &ch->orders[i];
+	}
+	return n < ORDERS_MAX ? free : NULL;
 }
 
 /* Each delivery has a nonce of its own: its result cannot be another's. */
@@ -116,7 +129,7 @@ void orders_take(struct channel *ch, uint64_t id, const struct m_order *m, uint6
 /* A late result goes to the log alone: the engine has its answer. */
 bool orders_result(struct channel *ch, struct conn *c, const struct record_result *result)
 {
-	for (size_t i = 0; i < ORDERS_MAX; i++) {
+	for (size_t i = 0; i < ch->norders; i++) {
 		struct order *o = &ch->orders[i];
 
 		if ((o->state != ORDER_SENT && o->state != ORDER_LATE) || o->conn != c ||
@@ -137,7 +150,7 @@ bool orders_result(struct channel *ch, struct conn *c, const struct record_resul
 
 void orders_agent_lost(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
 {
-	for (size_t i = 0; i < ORDERS_MAX; i++) {
+	for (size_t i = 0; i < ch->norders; i++) {
 		struct order *o = &ch->orders[i];
 
 		if (o->state == ORDER_FREE || o->conn != c)
@@ -153,7 +166,7 @@ void orders_agent_lost(struct channel *ch, struct conn *c, const char *why, uint
 /* The agent knows an order by its id and content: it does nothing twice. */
 void orders_agent_back(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
-	for (size_t i = 0; i < ORDERS_MAX; i++) {
+	for (size_t i = 0; i < ch->norders; i++) {
 		struct order *o = &ch->orders[i];
 
 		if (c->state == CONN_UP && c->orders < WIRE_ORDERS_OPEN &&
@@ -172,14 +185,9 @@ static void expire(struct channel *ch, struct order *o)
 	o->state = o->state == ORDER_SENT ? ORDER_LATE : ORDER_FREE;
 }
 
-static bool awaited(const struct order *o)
-{
-	return o->state == ORDER_SENT || o->state == ORDER_WAITING;
-}
-
 void orders_tend(struct channel *ch, uint64_t now_ms)
 {
-	for (size_t i = 0; i < ORDERS_MAX; i++)
+	for (size_t i = 0; i < ch->norders; i++)
 		if (awaited(&ch->orders[i]) && now_ms >= ch->orders[i].deadline_ms)
 			expire(ch, &ch->orders[i]);
 }
@@ -188,7 +196,7 @@ uint64_t orders_deadline(const struct channel *ch)
 {
 	uint64_t next = UINT64_MAX;
 
-	for (size_t i = 0; i < ORDERS_MAX; i++)
+	for (size_t i = 0; i < ch->norders; i++)
 		if (awaited(&ch->orders[i]))
 			next = MIN(next, ch->orders[i].deadline_ms);
 	return next;

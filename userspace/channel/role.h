@@ -15,7 +15,7 @@
 #define PING_AFTER_MS 15000	/* of silence */
 #define PONG_MS 10000		/* to answer */
 #define RECONNECT_MS 2000	/* orders wait so long for a lost agent */
-#define ORDERS_MAX 256		/* of all sessions */
+#define ORDERS_MAX 256		/* of all sessions, awaited by the engine */
 
 struct conn {
 	int fd;
@@ -42,7 +42,8 @@ struct channel {
 	uint32_t order_ms;		/* deadline of an order that names none */
 	struct conn **conns;
 	size_t nconns, max_conns;
-	struct order *orders;		/* ORDERS_MAX */
+	struct order *orders;
+	size_t norders;			/* ORDERS_MAX, and the late ones of each session */
 	struct rate logins, refusals;
 };
 

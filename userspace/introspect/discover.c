@@ -188,8 +188,11 @@ static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *ru
 		return 0;
 	r = layout_resolve(btf, &a->k->at, a->why, WHY_SIZE);
 	btf__free(btf);
-	if (!r)
+	if (!r) {
 		a->k->btf_va = run->start + at;
+		a->k->rodata_start = run->start;
+		a->k->rodata_end = run->end;
+	}
 	a->k->btf_us += (clock_now_ns() - started) / 1000;
 	return r;
 }
@@ -321,6 +324,15 @@ static int read_base(const struct kernel *k, enum kernel_symbol s, uint64_t fall
 	return k->symbol[s].address ? virt_read_u64(&k->as, k->symbol[s].address, ret) : 0;
 }
 
+/*
+ * What lies elsewhere than in the read-only part of the kernel's image is not
+ * what the kernel came with, whatever the guest says, and is no exception.
+ */
+static bool in_rodata(const struct kernel *k, uint64_t va, uint64_t size)
+{
+	return va >= k->rodata_start && va < k->rodata_end && size <= k->rodata_end - va;
+}
+
 static void find_vdso(struct kernel *k)
 {
 	for (int i = 0; i < MAX_VDSO; i++) {
@@ -329,7 +341,8 @@ static void find_vdso(struct kernel *k)
 		k->vdso[i] = (struct memory_range){ 0 };
 		if (!image || kernel_member(k, image, k->at.vdso_image_data, &data) ||
 		    kernel_member(k, image, k->at.vdso_image_length, &size) ||
-		    size > 16 * FRAME_SIZE || virt_to_phys(&k->as, data, &pa))
+		    size > 16 * FRAME_SIZE || !in_rodata(k, data, size) ||
+		    virt_to_phys(&k->as, data, &pa))
 			continue;
 		/* The image's pages lie side by side: it is part of the kernel's own. */
 		k->vdso[i] = (struct memory_range){ pa, size };

@@ -29,6 +29,7 @@ struct kernel {
 	struct symbol symbol[SYM_COUNT];
 	struct kallsyms kallsyms;
 	uint64_t text_base, btf_va;
+	uint64_t rodata_start, rodata_end;	/* the run of the image that holds the BTF */
 	uint64_t page_offset, vmemmap;
 	struct memory_range vdso[MAX_VDSO];	/* physical */
 	char banner[BANNER_SIZE];	/* as the guest has it */
