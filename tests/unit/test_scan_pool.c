@@ -225,7 +225,7 @@ static void say_nothing(int sock, uint64_t id) { }
 static void scan_with(behaviour does)
 {
 	add_worker(does);
-	assert_true(pool_give(&pool, JOB, SCAN_FILE, content));
+	assert_true(pool_give(&pool, JOB, SCAN_FILE, content, false));
 	serve();
 	assert_int_equal(seen.answers, 1);
 	assert_int_equal(seen.job, JOB);
@@ -255,8 +255,8 @@ static void test_honest(void **state)
 	assert_int_equal(seen.verdict.verdict, VERDICT_CLEAN);
 	/* It stays, idle. */
 	assert_false(asked_for_another());
-	assert_true(pool_give(&pool, JOB, SCAN_FILE, content));
-	assert_false(pool_give(&pool, JOB + 1, SCAN_FILE, content));
+	assert_true(pool_give(&pool, JOB, SCAN_FILE, content, false));
+	assert_false(pool_give(&pool, JOB + 1, SCAN_FILE, content, false));
 }
 
 static void test_replaced_after_detection(void **state)
@@ -265,6 +265,18 @@ static void test_replaced_after_detection(void **state)
 	assert_int_equal(seen.verdict.verdict, VERDICT_INFECTED);
 	assert_string_equal(seen.verdict.name, "A.Virus");
 	assert_replaced();
+}
+
+/* A confirmation goes to a worker that has seen nothing: one that has gives way. */
+static void test_fresh_one_is_asked_for(void **state)
+{
+	scan_with(say_clean);
+	assert_false(pool_give(&pool, JOB, SCAN_FILE, content, true));
+	assert_replaced();
+	assert_false(pool_give(&pool, JOB, SCAN_FILE, content, true));
+	assert_false(asked_for_another());
+	add_worker(say_clean);
+	assert_true(pool_give(&pool, JOB, SCAN_FILE, content, true));
 }
 
 static void test_nonsense(void **state)
@@ -313,7 +325,8 @@ static void test_unasked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_honest), TEST(test_replaced_after_detection), TEST(test_nonsense),
+		TEST(test_honest), TEST(test_replaced_after_detection),
+		TEST(test_fresh_one_is_asked_for), TEST(test_nonsense),
 		TEST(test_death), TEST(test_hanging), TEST(test_unasked),
 	};
 

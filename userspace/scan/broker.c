@@ -20,6 +20,7 @@
 
 struct job {
 	bool used, running;
+	char suspect[TEXT_WHY];		/* detected once: to be confirmed */
 	uint64_t order;			/* of arrival */
 	uint64_t id;			/* the engine's */
 	uint64_t start_us;
@@ -86,6 +87,31 @@ static void answer_not_scanned(struct broker *b, struct job *j, const char *why)
 	answer(b, j, &v);
 }
 
+/*
+ * A worker that an earlier content took over may accuse any other.  So a
+ * detection counts when a second worker, which has read nothing else, says so
+ * too.  False: it is now up to that one.
+ */
+static bool settle(struct job *j, struct m_verdict *v)
+{
+	char why[TEXT_WHY];
+
+	if (!j->suspect[0]) {
+		if (v->verdict != VERDICT_INFECTED)
+			return true;
+		snprintf(j->suspect, sizeof(j->suspect), "%s", v->name[0] ? v->name : "unnamed");
+		j->running = false;
+		return false;
+	}
+	if (v->verdict == VERDICT_INFECTED)
+		return true;
+	snprintf(why, sizeof(why), "a second scan does not confirm %.100s: %.100s", j->suspect,
+		 v->verdict == VERDICT_CLEAN ? "clean" : v->name);
+	v->verdict = VERDICT_NOT_SCANNED;
+	memcpy(v->name, why, sizeof(v->name));
+	return true;
+}
+
 static void on_done(void *context, uint32_t job, const struct m_verdict *verdict)
 {
 	struct broker *b = context;
@@ -93,6 +119,8 @@ static void on_done(void *context, uint32_t job, const struct m_verdict *verdict
 	struct verdict_key key = key_of(b, j);
 	struct m_verdict fresh = *verdict;
 
+	if (!settle(j, &fresh))
+		return;
 	fresh.cached = 0;
 	verdicts_add(b->verdicts, &key, &fresh);
 	answer(b, j, &fresh);
@@ -139,7 +167,7 @@ static void dispatch(struct broker *b)
 	while (b->loaded && (j = oldest_waiting(b))) {
 		if (answer_early(b, j))
 			continue;
-		if (!pool_give(&b->pool, j - b->job, j->profile, j->fd))
+		if (!pool_give(&b->pool, j - b->job, j->profile, j->fd, j->suspect[0]))
 			return;
 		j->running = true;
 	}

@@ -87,31 +87,6 @@ void pool_arrival(struct pool *pool, struct msg *m)
 		fatal("the loader sent nonsense");
 }
 
-bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd)
-{
-	struct m_scan scan = { .profile = profile };
-
-	for (uint32_t i = 0; i < pool->size; i++) {
-		struct worker *w = &pool->worker[i];
-
-		if (w->sock < 0 || w->busy)
-			continue;
-		/*
-		 * Descriptors under way are counted for the user, not for the
-		 * process: others must receive theirs first.  If it is dead
-		 * already, its socket will say so.
-		 */
-		pool->again = msg_post(w->sock, &msg_scan, job, &scan, fd) == -ETOOMANYREFS;
-		if (pool->again)
-			return false;
-		w->busy = true;
-		w->job = job;
-		w->deadline_ms = now_ms() + (pool->scan_seconds + GRACE_SECONDS) * 1000ull;
-		return true;
-	}
-	return false;
-}
-
 /* Ends and reaps it, if it has not ended.  How it ended, for people. */
 static void end_worker(struct worker *w, char *ret_how, size_t size)
 {
@@ -140,6 +115,48 @@ static void replace(struct pool *pool, struct worker *w)
 
 	end_worker(w, how, sizeof(how));
 	ask_for_worker(pool);
+}
+
+/* One that is idle; in place of none that is fresh, one is asked for. */
+static struct worker *idle_worker(struct pool *pool, bool fresh)
+{
+	struct worker *used = NULL;
+	bool coming = false;
+
+	for (uint32_t i = 0; i < pool->size; i++) {
+		struct worker *w = &pool->worker[i];
+
+		coming = coming || w->sock < 0;
+		if (w->sock < 0 || w->busy)
+			continue;
+		if (!fresh || !w->scans)
+			return w;
+		used = w;
+	}
+	if (used && !coming)
+		replace(pool, used);
+	return NULL;
+}
+
+bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd, bool fresh)
+{
+	struct m_scan scan = { .profile = profile };
+	struct worker *w = idle_worker(pool, fresh);
+
+	if (!w)
+		return false;
+	/*
+	 * Descriptors under way are counted for the user, not for the process:
+	 * others must receive theirs first.  If it is dead already, its socket
+	 * will say so.
+	 */
+	pool->again = msg_post(w->sock, &msg_scan, job, &scan, fd) == -ETOOMANYREFS;
+	if (pool->again)
+		return false;
+	w->busy = true;
+	w->job = job;
+	w->deadline_ms = now_ms() + (pool->scan_seconds + GRACE_SECONDS) * 1000ull;
+	return true;
 }
 
 /* why NULL: it died by itself. */

@@ -39,8 +39,11 @@ void pool_init(struct pool *pool, int loader, uint32_t size, uint32_t scan_secon
 void pool_start(struct pool *pool);
 void pool_arrival(struct pool *pool, struct msg *m);
 
-/* False if none can take it now.  fd stays the caller's. */
-bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd);
+/*
+ * False if none can take it now.  fd stays the caller's.  fresh: only to one
+ * that has seen no content yet.
+ */
+bool pool_give(struct pool *pool, uint32_t job, uint32_t profile, int fd, bool fresh);
 
 /* One pollfd for each of pool->size workers, then their events. */
 void pool_poll(const struct pool *pool, struct pollfd *fds);
