@@ -173,8 +173,10 @@ enum object_kind {
 };
 
 /*
- * Code not seen before in this guest, or changed.  The descriptor holds size
- * bytes in file (or address) order, zero where not resident.
+ * Code not seen before in this guest, or changed.  The descriptor holds the
+ * content in file (or address) order, zero where not resident.  It is shorter
+ * than size if the content was too large to be sent whole: what is missing has
+ * not been scanned.
  */
 struct m_object {
 	uint64_t object;		/* id, unique in this introspector's life */
