@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "engine/engine.h"
 #include "engine/inventory.h"
 #include "engine/looks.h"
 #include "engine/scans.h"
@@ -333,9 +334,23 @@ static void no_guest_fills_the_queue_of_others(void **state)
 	assert_int_equal(s.jobs, 0);
 }
 
+/* A second after the host's boot a guest has its whole quota all the same. */
+static void test_quota_is_full_at_boot(void **state)
+{
+	struct quota q = { 0 };
+	uint64_t now = NS_PER_S;
+
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(quota_take(&q, 5, 60 * NS_PER_S, now));
+	assert_false(quota_take(&q, 5, 60 * NS_PER_S, now + 59 * NS_PER_S));
+	assert_true(quota_take(&q, 5, 60 * NS_PER_S, now + 60 * NS_PER_S));
+	assert_false(quota_take(&q, 5, 60 * NS_PER_S, now + 61 * NS_PER_S));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_quota_is_full_at_boot),
 		cmocka_unit_test(same_space_is_asked_once),
 		cmocka_unit_test(not_found_is_asked_again_once),
 		cmocka_unit_test(new_process_is_looked_at_again),

@@ -162,6 +162,7 @@ void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);
 /* Of the host's own, on what no guest is known for. */
 bool engine_may_note(struct engine *e);
+/* A zeroed quota is full. */
 bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now);
 void counters_add(struct m_counters *sum, const struct m_counters *c);
 void guest_free(struct engine *e, struct guest *g);

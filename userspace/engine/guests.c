@@ -92,7 +92,8 @@ void guest_connect(struct guest *g, int fd)
 
 bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now)
 {
-	uint64_t more = (now - q->filled) / refill_ns;
+	/* Full at first: the clock counts from the host's boot, not from a day before. */
+	uint64_t more = q->filled ? (now - q->filled) / refill_ns : burst;
 
 	if (more) {
 		q->left = MIN(burst, q->left + more);

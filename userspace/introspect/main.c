@@ -11,7 +11,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,7 +27,6 @@
  * past this between two messages SIGALRM ends the role; the parent starts it again.
  */
 #define WATCHDOG_SECONDS 150
-#define NICENESS 10
 
 struct role {
 	struct introspector in;
@@ -210,13 +208,11 @@ static void serve_all(struct role *role)
 	}
 }
 
-/* The guests themselves come first; and the watchdog must bite. */
-static void take_second_place(void)
+/* Whatever was inherited: the watchdog must bite. */
+static void free_watchdog(void)
 {
 	sigset_t alarm_only;
 
-	if (setpriority(PRIO_PROCESS, 0, NICENESS))
-		log_warn("priority: %s", strerror(errno));
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&alarm_only);
 	sigaddset(&alarm_only, SIGALRM);
@@ -260,7 +256,7 @@ int main(void)
 	r = introspector_init(&role.in, &role.mem);
 	if (r)
 		fatal("start: %s", strerror(-r));
-	take_second_place();
+	free_watchdog();
 	enter_sandbox();
 	alarm(WATCHDOG_SECONDS);
 	ready(&role);

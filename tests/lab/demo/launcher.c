@@ -56,6 +56,23 @@ static unsigned long long start_time(pid_t pid, char *ret_state)
 	return start;
 }
 
+/*
+ * What the kernel calls it, for the host to find the same: a name changes with
+ * each exec, so it is read late.  One that is dead already keeps its planned one.
+ */
+static void read_name(pid_t pid, char name[32])
+{
+	char path[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%31s", name) != 1)
+		warnx("%s is empty", path);
+	if (f)
+		fclose(f);
+}
+
 static void burn_pids(unsigned int count)
 {
 	while (count--) {
@@ -166,9 +183,11 @@ static void write_truth(void)
 {
 	FILE *f = open_new("truth");
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		read_name(processes[i].pid, processes[i].name);
 		fprintf(f, "%s %d %llu %s\n", processes[i].kind, processes[i].pid,
 			processes[i].start, processes[i].name);
+	}
 	publish(f, "truth");
 }
 
