@@ -71,8 +71,6 @@ static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcp
 }
 
 /* A nested guest's registers are its own, not our guest's. */
-static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu);
-
 static __always_inline void slow_path(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
 {
@@ -117,10 +115,7 @@ static const struct kw_backend svm_backend = {
 
 static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
 {
-	if (kw_vcpu_is_current(v, vcpu))
-		slow_path(v, vcpu, &svm_backend);
-	else
-		__this_cpu_write(kw_running, NULL);
+	slow_path(v, vcpu, &svm_backend);
 }
 
 /* kvm_exit fires with preemption on or off, depending on the kernel. */

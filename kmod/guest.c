@@ -162,20 +162,15 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 	return v;
 }
 
+/* Addresses are used again; the page that we hold is not. */
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
 	struct kw_vcpu *v;
 
 	hash_for_each_possible_rcu_notrace(kw_vcpus, v, hash, (unsigned long)vcpu)
-		if (v->vcpu == vcpu && kw_vcpu_is_current(v, vcpu))
+		if (v->run == kw_vcpu_run(vcpu))
 			return v;
 	return track(vcpu, backend);
-}
-
-/* Addresses are used again; the page that we hold is not. */
-bool kw_vcpu_is_current(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
-{
-	return v->run == kw_vcpu_run(vcpu);
 }
 
 /* ---- finding ---- */
@@ -337,11 +332,6 @@ static void reap_fn(struct work_struct *work)
 	remove_guests(&dead);
 	if (kw_guest_count())
 		schedule_delayed_work(&reap_work, REAP_INTERVAL);
-}
-
-int kw_guest_init(void)
-{
-	return 0;
 }
 
 /* The probe is detached and no fd is open: nobody else is here. */

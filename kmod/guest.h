@@ -72,14 +72,10 @@ struct kw_vcpu {
 	struct list_head node;		/* kw_guest.vcpus */
 };
 
-int kw_guest_init(void);
 void kw_guest_exit(void);
 
 /* Exit probe: the state of this vCPU, made at its first exit; NULL: no memory. */
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
-
-/* True if this state is still that of the vCPU at this address. */
-bool kw_vcpu_is_current(struct kw_vcpu *v, struct kvm_vcpu *vcpu);
 
 /* A reference to the guest with this id, or to the next above it; or NULL. */
 struct kw_guest *kw_guest_find(u64 id);

@@ -16,9 +16,6 @@ static int __init kw_init(void)
 	r = kw_sysfs_init();
 	if (r)
 		return r;
-	r = kw_guest_init();
-	if (r)
-		goto err_sysfs;
 	kw_debugfs_init();
 	r = kw_chardev_init();
 	if (r)
@@ -33,7 +30,6 @@ err_chardev:
 err_guest:
 	kw_debugfs_exit();
 	kw_guest_exit();
-err_sysfs:
 	kw_sysfs_exit();
 	return r;
 }
