@@ -22,7 +22,7 @@ struct process {
 	char kind[16], name[32], signature[64];
 	int pid;
 	unsigned long long start;	/* ticks */
-	bool alive, counted;
+	bool alive, counted, listed;
 	const json_t *finding;
 };
 
@@ -203,12 +203,23 @@ static int count_listed(const json_t *tasks)
 	size_t i;
 
 	json_array_foreach(tasks, i, task) {
-		const struct process *p = find_pid(number(task, "pid"));
+		struct process *p = find_pid(number(task, "pid"));
 
-		n += p && p->start == (unsigned long long)number(task, "start_ns") / TICK_NS &&
-		     !strncmp(text(task, "comm"), p->name, 15);
+		if (!p || p->listed || p->start != (unsigned long long)number(task, "start_ns") / TICK_NS ||
+		    strncmp(text(task, "comm"), p->name, 15))
+			continue;
+		p->listed = true;
+		n++;
 	}
 	return n;
+}
+
+static void print_unlisted(void)
+{
+	for (size_t i = 0; i < nprocesses; i++)
+		if (!processes[i].listed && processes[i].alive)
+			printf("introspection does not list pid %d (%s)\n", processes[i].pid,
+			       processes[i].name);
 }
 
 /* Events the daemon got, of all guests, also of those that are gone. */
@@ -335,6 +346,7 @@ int main(int argc, char **argv)
 	       tally.by_event, tally.by_sweep, tally.delivered, tally.lag_us / 1e3);
 	printf("introspection lists %d of the %zu processes the guest started and still had\n",
 	       tally.listed, nprocesses - tally.killed);
+	print_unlisted();
 	print_last_line(argv[1], &tally);
 	json_decref(findings);
 	json_decref(status);
