@@ -27,6 +27,7 @@ static const struct setting settings[] = {
 	SETTING("wardend", PATH, libexec_dir, 0, 0),
 	SETTING("wardend", SWITCH, bpf, 0, 0),
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
+	SETTING("wardend", NUMBER, uid_base, 1000, 0x7ffe0000),
 	SETTING("wardend", SWITCH, debug, 0, 0),
 	SETTING("scan", PATH, database, 0, 0),
 	SETTING("scan", NUMBER, workers, 1, 64),
@@ -45,6 +46,7 @@ static const struct config defaults = {
 	.libexec_dir = "/usr/libexec/kvm-warden",
 	.bpf = true,
 	.sweep_seconds = 30,
+	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */
 	.database = "/var/lib/kvm-warden/database",
 	.workers = 1,
 	.scan_seconds = 30,
@@ -52,7 +54,7 @@ static const struct config defaults = {
 	.control_group = "warden",
 	.port = 5757,
 	.host_key = "/etc/kvm-warden/host.key",
-	.agents = "/etc/kvm-warden/agents",
+	.agents = "/var/lib/kvm-warden/agents",
 	.order_seconds = 10,
 };
 

@@ -41,7 +41,8 @@ SCHEMA(task, TASK, U32(m_task, pid), U32(m_task, ppid), U32(m_task, uid),
        TEXT(m_task, comm), TEXT(m_task, exe), TEXT(m_task, argv),
        BYTES(m_task, exe_hash), BLOB(m_task, exe_ranges))
 SCHEMA(object, OBJECT, U64(m_object, object), U32(m_object, kind),
-       U64(m_object, size), U64(m_object, resident), TEXT(m_object, path))
+       U64(m_object, size), U64(m_object, resident), TEXT(m_object, path),
+       BYTES(m_object, file_hash), BLOB(m_object, file_ranges))
 SCHEMA(uses, USES, U32(m_uses, pid), U64(m_uses, start_ns),
        U64(m_uses, object), U64(m_uses, gva))
 SCHEMA(done, DONE, U32(m_done, status), U32(m_done, tasks),
@@ -58,12 +59,35 @@ SCHEMA(database, DATABASE, U32(m_database, ready), U64(m_database, signatures),
 
 SCHEMA(order, ORDER, U32(m_order, cid), U32(m_order, verb),
        U32(m_order, deadline_ms), U32(m_order, pid), U64(m_order, start_ns),
+       U64(m_order, size), TEXT(m_order, path), BYTES(m_order, item),
        BYTES(m_order, exe_hash), BLOB(m_order, exe_ranges))
 SCHEMA(result, RESULT, U32(m_result, status), U64(m_result, elapsed_us),
        TEXT(m_result, detail))
 SCHEMA(session, SESSION, U32(m_session, cid), U32(m_session, up),
        U64(m_session, capabilities), TEXT(m_session, agent),
-       TEXT(m_session, why))
+       TEXT(m_session, version), TEXT(m_session, why), U32(m_session, beacon_pid),
+       U64(m_session, beacon_gva), BYTES(m_session, nonce))
+
+SCHEMA(act, ACT, U64(m_act, guest), U32(m_act, verb), U64(m_act, expiry_ms))
+SCHEMA(acted, ACTED, U32(m_acted, status), U64(m_acted, elapsed_us), TEXT(m_acted, detail))
+
+SCHEMA(list, LIST, U32(m_list, flags))
+SCHEMA(look_pid, LOOK_PID, U32(m_look_pid, pid), U64(m_look_pid, start_ns),
+       U32(m_look_pid, resend))
+SCHEMA(maps, MAPS, U32(m_maps, pid), U64(m_maps, start_ns))
+SCHEMA(vma, VMA, U64(m_vma, start), U64(m_vma, end), U32(m_vma, flags), U64(m_vma, offset),
+       U32(m_vma, major), U32(m_vma, minor), U64(m_vma, inode), TEXT(m_vma, path))
+SCHEMA(beacon, BEACON, U32(m_beacon, pid), U64(m_beacon, gva), BYTES(m_beacon, nonce))
+SCHEMA(beacon_seen, BEACON_SEEN, U32(m_beacon_seen, state), TEXT(m_beacon_seen, why))
+
+SCHEMA(bound, BOUND, U32(m_bound, cid), U32(m_bound, bound), BYTES(m_bound, nonce),
+       TEXT(m_bound, why))
+SCHEMA(agent_act, AGENT_ACT, U32(m_agent_act, verb), TEXT(m_agent_act, name),
+       U32(m_agent_act, seconds))
+SCHEMA(agent_info, AGENT_INFO, TEXT(m_agent_info, name), U32(m_agent_info, state),
+       TEXT(m_agent_info, key), U64(m_agent_info, since_wall), U64(m_agent_info, until_wall))
+SCHEMA(agent_done, AGENT_DONE, U32(m_agent_done, status), TEXT(m_agent_done, token),
+       TEXT(m_agent_done, why))
 
 const char *order_status_name(uint32_t status)
 {
@@ -90,4 +114,30 @@ const char *object_kind_name(uint32_t kind)
 	};
 
 	return kind && kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+const char *order_verb_name(uint32_t verb)
+{
+	static const char *const names[] = {
+		[VERB_KILL] = "kill",
+		[VERB_QUARANTINE] = "quarantine",
+		[VERB_RESTORE] = "restore",
+	};
+
+	return verb && verb < ARRAY_SIZE(names) ? names[verb] : "unknown";
+}
+
+const char *host_verb_name(uint32_t verb)
+{
+	static const char *const names[] = {
+		[HOST_CONTAIN] = "contain",
+		[HOST_RELEASE] = "release",
+		[HOST_PAUSE] = "pause",
+		[HOST_RESUME] = "resume",
+		[HOST_LINK_DOWN] = "link_down",
+		[HOST_LINK_UP] = "link_up",
+		[HOST_POWER_OFF] = "power_off",
+	};
+
+	return verb && verb < ARRAY_SIZE(names) ? names[verb] : "unknown";
 }

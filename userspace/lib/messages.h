@@ -39,6 +39,8 @@ enum message_type {
 	M_EVENTS,		/* parent -> engine */
 	M_COUNTERS,		/* parent -> engine */
 	M_ROLE_STATE,		/* parent -> engine; fd: the role's new socket when up */
+	M_ACT,			/* engine -> parent: an answer of the host's own */
+	M_ACTED,		/* parent -> engine: exactly one for each M_ACT */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -49,6 +51,12 @@ enum message_type {
 	M_USES,			/* introspector -> engine */
 	M_DONE,			/* introspector -> engine: the look or sweep is over */
 	M_PROBED,		/* introspector -> engine */
+	M_LIST,			/* engine -> introspector: answers TASK, DONE */
+	M_LOOK_PID,		/* one process: answers TASK, OBJECT, USES, DONE */
+	M_MAPS,			/* its memory map: answers VMA, DONE */
+	M_VMA,			/* introspector -> engine */
+	M_BEACON,		/* engine -> introspector: answer BEACON_SEEN */
+	M_BEACON_SEEN,		/* introspector -> engine */
 
 	M_SCAN = 64,		/* engine -> scan, fd: a sealed memfd */
 	M_VERDICT,		/* scan -> engine */
@@ -57,6 +65,10 @@ enum message_type {
 	M_ORDER = 96,		/* engine -> channel */
 	M_RESULT,		/* channel -> engine: exactly one for each order */
 	M_SESSION,		/* channel -> engine, id 0 */
+	M_BOUND,		/* engine -> channel: whose guest a session is */
+	M_AGENT_ACT,		/* engine -> channel: answers AGENT_INFO, AGENT_DONE */
+	M_AGENT_INFO,		/* channel -> engine */
+	M_AGENT_DONE,		/* channel -> engine: exactly one for each M_AGENT_ACT */
 };
 
 /* ---- parent -> engine ---- */
@@ -104,6 +116,39 @@ struct m_role_state {
 	char why[TEXT_WHY];		/* "killed by signal 31 (SIGSYS)", ... */
 };
 
+/*
+ * What the host does itself, without the guest's help.  The parent does it,
+ * by the module or through the VMM's monitor.
+ */
+enum host_verb {
+	HOST_CONTAIN = 1,	/* every vCPU stopped by the module, until released */
+	HOST_RELEASE,
+	HOST_PAUSE,		/* by the VMM (QMP stop) */
+	HOST_RESUME,
+	HOST_LINK_DOWN,		/* of every network device, by the VMM */
+	HOST_LINK_UP,
+	HOST_POWER_OFF,		/* QMP quit, else SIGTERM, else SIGKILL of the VMM */
+};
+
+struct m_act {
+	uint64_t guest;
+	uint32_t verb;
+	uint64_t expiry_ms;	/* HOST_CONTAIN: released by itself then; 0: never */
+};
+
+enum act_status {
+	ACT_DONE = 1,
+	ACT_NO_GUEST = 2,	/* it is gone */
+	ACT_UNAVAILABLE = 3,	/* no monitor, or it is taken: detail tells */
+	ACT_FAILED = 4,		/* tried: detail tells */
+};
+
+struct m_acted {
+	uint32_t status;
+	uint64_t elapsed_us;
+	char detail[TEXT_WHY];
+};
+
 /* ---- engine -> introspector ---- */
 
 struct m_look {
@@ -117,6 +162,29 @@ struct m_sweep {
 struct m_probe {
 	uint32_t pid;
 	uint64_t start_ns;
+};
+
+/* A list is of identities alone: no code is read, no hash of an executable made. */
+struct m_list {
+	uint32_t flags;			/* must be 0 */
+};
+
+struct m_look_pid {
+	uint32_t pid;
+	uint64_t start_ns;		/* 0: whatever process has that pid */
+	uint32_t resend;		/* 1: send objects again even if unchanged */
+};
+
+struct m_maps {
+	uint32_t pid;
+	uint64_t start_ns;		/* 0: whatever process has that pid */
+};
+
+/* Does that process hold, at that address, a struct wire_beacon of that nonce? */
+struct m_beacon {
+	uint32_t pid;			/* both by the agent's word: a hint */
+	uint64_t gva;
+	uint8_t nonce[HASH_BYTES];
 };
 
 /* ---- introspector -> engine ---- */
@@ -183,6 +251,12 @@ struct m_object {
 	uint32_t kind;
 	uint64_t size, resident;	/* bytes */
 	char path[TEXT_PATH];		/* file, "memfd:name", or "anon 7f..-7f.." */
+	/* OBJECT_FILE: its identity, as exe_hash and exe_ranges of m_task. */
+	uint8_t file_hash[HASH_BYTES];
+	struct {
+		uint32_t len;
+		struct exe_range range[EXE_MAX_RANGES];
+	} file_ranges;
 };
 
 /* This process executes that object.  Comes after the object's M_OBJECT. */
@@ -207,6 +281,32 @@ enum probe_state { PROBE_GONE = 1, PROBE_RUNNING = 2, PROBE_DYING = 3, PROBE_UNK
 struct m_probed {
 	uint32_t pid;
 	uint64_t start_ns;
+	uint32_t state;
+	char why[TEXT_WHY];
+};
+
+#define VMA_READ   (1u << 0)
+#define VMA_WRITE  (1u << 1)
+#define VMA_EXEC   (1u << 2)
+#define VMA_SHARED (1u << 3)
+
+/* One line of /proc/PID/maps. */
+struct m_vma {
+	uint64_t start, end;		/* GVA */
+	uint32_t flags;			/* VMA_* */
+	uint64_t offset;		/* bytes into the file */
+	uint32_t major, minor;
+	uint64_t inode;
+	char path[TEXT_PATH];		/* as the kernel shows it, or "" */
+};
+
+enum beacon_state {
+	BEACON_THERE = 1,		/* the session is of this guest */
+	BEACON_ABSENT = 2,		/* that memory was read, and it is not there */
+	BEACON_UNKNOWN = 3,		/* the memory could not be read: why */
+};
+
+struct m_beacon_seen {
 	uint32_t state;
 	char why[TEXT_WHY];
 };
@@ -239,15 +339,26 @@ struct m_database {
 
 /* ---- channel ---- */
 
-enum order_verb { VERB_KILL = 1 };
+enum order_verb { VERB_KILL = 1, VERB_QUARANTINE = 2, VERB_RESTORE = 3 };
 
-/* The target's identity is in the order: a reused pid is never killed. */
+#define ITEM_BYTES 16			/* names a thing in a guest's quarantine */
+
+/*
+ * The target's identity is in the order: a reused pid is never killed, a file
+ * that is another one by now never moved.
+ *   kill        pid, start_ns, exe_hash, exe_ranges
+ *   quarantine  path, size, exe_hash and exe_ranges (of that file), item (new)
+ *   restore     item, path (for the log alone)
+ */
 struct m_order {
 	uint32_t cid;			/* vsock CID of the guest meant */
 	uint32_t verb;
 	uint32_t deadline_ms;
 	uint32_t pid;
 	uint64_t start_ns;
+	uint64_t size;
+	char path[TEXT_PATH];		/* escaped, as m_object.path */
+	uint8_t item[ITEM_BYTES];
 	uint8_t exe_hash[HASH_BYTES];
 	struct {
 		uint32_t len;
@@ -275,17 +386,67 @@ struct m_session {
 	uint32_t cid;
 	uint32_t up;			/* 1 after login, 0 when it ends */
 	uint64_t capabilities;		/* bit n: verb n */
-	char agent[TEXT_NAME];		/* name of the pinned identity */
+	char agent[TEXT_NAME];		/* name of the pinned identity: the guest's name */
+	char version[TEXT_NAME];	/* the agent's, by its own word */
 	char why[TEXT_WHY];		/* refused or ended: why */
+	uint32_t beacon_pid;		/* where the nonce lies, by the agent's word */
+	uint64_t beacon_gva;
+	uint8_t nonce[HASH_BYTES];
+};
+
+/*
+ * A session is "up" after login, and gets orders once it is bound: the
+ * introspector of the guest with that CID has read its nonce in that guest.
+ * Not bound: the channel ends it, and says why to the agent's log alone.
+ */
+struct m_bound {
+	uint32_t cid;
+	uint32_t bound;			/* 1, or 0: refused */
+	uint8_t nonce[HASH_BYTES];	/* of the session meant: a newer one is not it */
+	char why[TEXT_WHY];
+};
+
+enum agent_verb {
+	AGENT_LIST = 1,		/* AGENT_INFO for each, or for name alone */
+	AGENT_ENROL,		/* a one-time token for that name */
+	AGENT_REVOKE,		/* its key is never accepted again; its session ends */
+	AGENT_ROTATE,		/* the agent in session makes a new key, which is pinned */
+};
+
+struct m_agent_act {
+	uint32_t verb;
+	char name[TEXT_NAME];
+	uint32_t seconds;		/* AGENT_ENROL: life of the token */
+};
+
+enum agent_state { AGENT_PINNED = 1, AGENT_INVITED = 2, AGENT_REVOKED = 3 };
+
+struct m_agent_info {
+	char name[TEXT_NAME];
+	uint32_t state;
+	char key[2 * HASH_BYTES + 1];	/* public, hexadecimal; "" when invited */
+	uint64_t since_wall, until_wall;	/* ns; until: the token's end */
+};
+
+enum agent_status { AGENT_OK = 1, AGENT_NOT_FOUND = 2, AGENT_EXISTS = 3, AGENT_NO_SESSION = 4, AGENT_ERROR = 5 };
+
+struct m_agent_done {
+	uint32_t status;
+	char token[TEXT_WHY];		/* AGENT_ENROL: what `warden-agent enrol` takes */
+	char why[TEXT_WHY];
 };
 
 extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_events, msg_counters, msg_role_state, msg_look, msg_sweep,
 	msg_probe, msg_kernel, msg_task, msg_object, msg_uses, msg_done,
 	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
-	msg_session;
+	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
+	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
+	msg_agent_info, msg_agent_done;
 
 const char *order_status_name(uint32_t status);
+const char *order_verb_name(uint32_t verb);
+const char *host_verb_name(uint32_t verb);
 const char *object_kind_name(uint32_t kind);
 
 #endif

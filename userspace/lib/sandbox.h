@@ -9,6 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Added to config.uid_base. */
+enum role_uid {
+	ROLE_UID_ENGINE = 1,
+	ROLE_UID_SCAN,			/* broker, loader and workers */
+	ROLE_UID_CHANNEL,
+	ROLE_UID_QMP,
+	ROLE_UID_INTROSPECT = 0x10000,	/* and the guest's id modulo 65536 */
+};
+
 struct sandbox {
 	/*
 	 * chroot here; NULL: an empty, unwritable folder; "" : keep the root
@@ -28,6 +37,11 @@ struct sandbox {
 	uint64_t max_memory;		/* RLIMIT_AS in bytes, 0: no limit */
 	uint64_t max_file;		/* RLIMIT_FSIZE in bytes (memfds too), 0: none at all */
 	unsigned max_files;		/* RLIMIT_NOFILE, 0: 64 */
+	/*
+	 * User and group, from config.uid_base and the role's number below; 0:
+	 * nobody.  Roles of different ids cannot signal or trace each other.
+	 */
+	uint32_t uid;
 	/*
 	 * Keep user, group and capabilities: for a role that makes jails for
 	 * others and takes none of a guest's bytes.  It drops what capabilities

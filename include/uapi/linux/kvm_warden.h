@@ -9,6 +9,8 @@
  *   KVM_WARDEN_GET_INFO    what this module can do
  *   KVM_WARDEN_NEXT_GUEST  the guest with the smallest id above the one given
  *   KVM_WARDEN_OPEN_GUEST  a new guest fd (close-on-exec)
+ *   KVM_WARDEN_CONTAIN     stop every vCPU of a guest until it is released
+ *   KVM_WARDEN_RELEASE     end that
  *
  * A guest is a file descriptor.  A holder of a guest fd can read that guest's
  * registers and memory and nothing else: it has no ptrace right over the VMM,
@@ -112,6 +114,9 @@ struct kvm_warden_info {
 #define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)	/* SEV, SEV-ES, SEV-SNP */
 #define KVM_WARDEN_GUEST_NESTED		(1U << 1)	/* runs guests itself */
 #define KVM_WARDEN_GUEST_HIDDEN		(1U << 2)	/* it runs, and its VMM has closed every file of it */
+/* ... and why it does not run */
+#define KVM_WARDEN_GUEST_CONTAINED	(1U << 3)	/* KVM_WARDEN_CONTAIN */
+#define KVM_WARDEN_GUEST_FROZEN		(1U << 4)	/* KVM_WARDEN_FREEZE */
 
 /**
  * struct kvm_warden_guest_info - a guest
@@ -147,6 +152,24 @@ struct kvm_warden_guest_info {
  */
 struct kvm_warden_open {
 	__u64 guest;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct kvm_warden_contain - argument of KVM_WARDEN_CONTAIN and KVM_WARDEN_RELEASE
+ * @guest:	guest id
+ * @expiry_ms:	KVM_WARDEN_CONTAIN: released by itself after that time; 0: never
+ * @flags:	must be 0
+ *
+ * A containment is an answer to malware: it outlives every fd and the daemon,
+ * and ends at KVM_WARDEN_RELEASE, its expiry, or the VM's end.  A guest that is
+ * contained already gets the new expiry.  Errors: -ENOENT no such guest, or
+ * (RELEASE) it is not contained.
+ */
+struct kvm_warden_contain {
+	__u64 guest;
+	__u64 expiry_ms;
 	__u32 flags;
 	__u32 reserved;
 };
@@ -254,6 +277,8 @@ struct kvm_warden_read {
 #define KVM_WARDEN_GET_INFO	_IOR(KVM_WARDEN_IOC, 0x00, struct kvm_warden_info)
 #define KVM_WARDEN_NEXT_GUEST	_IOWR(KVM_WARDEN_IOC, 0x01, struct kvm_warden_guest_info)
 #define KVM_WARDEN_OPEN_GUEST	_IOW(KVM_WARDEN_IOC, 0x02, struct kvm_warden_open)
+#define KVM_WARDEN_CONTAIN	_IOW(KVM_WARDEN_IOC, 0x03, struct kvm_warden_contain)
+#define KVM_WARDEN_RELEASE	_IOW(KVM_WARDEN_IOC, 0x04, struct kvm_warden_contain)
 
 #define KVM_WARDEN_GUEST_INFO	_IOR(KVM_WARDEN_IOC, 0x10, struct kvm_warden_guest_info)
 #define KVM_WARDEN_REGS		_IOWR(KVM_WARDEN_IOC, 0x11, struct kvm_warden_regs)
