@@ -124,6 +124,23 @@ static pid_t start(char **argv)
 	return pid;
 }
 
+/* Its program executes another one out of a memfd, and only then is what it is. */
+static pid_t start_memfd(char **argv)
+{
+	char path[32], exe[64];
+	pid_t pid = start(argv);
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	for (int i = 0; i < 600; i++) {
+		ssize_t len = readlink(path, exe, sizeof(exe));
+
+		if (len >= 7 && !memcmp(exe, "/memfd:", 7))
+			return pid;
+		usleep(50000);
+	}
+	errx(1, "%s executes no memfd", argv[0]);
+}
+
 static pid_t start_deleted(char **argv, const char *name)
 {
 	char copy[64], *moved[] = { copy, NULL };
@@ -152,7 +169,10 @@ static void run_line(char *line)
 	burn_pids(atoi(words[1]));
 	snprintf(p->kind, sizeof(p->kind), "%s", words[0]);
 	snprintf(p->name, sizeof(p->name), "%s", strcmp(words[2], "-") ? words[2] : strrchr(words[3], '/') + 1);
-	p->pid = strcmp(p->kind, "deleted") ? start(words + 3) : start_deleted(words + 3, p->name);
+	if (!strcmp(p->kind, "deleted"))
+		p->pid = start_deleted(words + 3, p->name);
+	else
+		p->pid = strcmp(p->kind, "memfd") ? start(words + 3) : start_memfd(words + 3);
 	p->start = start_time(p->pid, &state);
 	n++;
 }
