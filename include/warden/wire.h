@@ -67,24 +67,35 @@
 
 /* ---- records: one a frame, encrypted ---- */
 
-#define WIRE_LOGIN 1	/* agent, first and once: u8 type, u64 capabilities, nonce */
-#define WIRE_ORDER 2	/* host: u8 type, u32 verb, u64 order, nonce, u32 pid,
-			 * u64 start_ns, hash, u32 nranges, nranges * (u32 first_page,
-			 * u32 pages) */
-#define WIRE_RESULT 3	/* agent: u8 type, u32 status, u64 order, nonce, u8 len,
-			 * len * printable ASCII */
+/* A text is u8 len, then len * printable ASCII. */
+#define WIRE_LOGIN 1	/* agent, first and once: u8 type, u64 capabilities, nonce,
+			 * u32 beacon_pid, u64 beacon_gva, text version */
+#define WIRE_ORDER 2	/* host: u8 type, u32 verb, u64 order, nonce, body of the verb */
+#define WIRE_RESULT 3	/* agent: u8 type, u32 status, u64 order, nonce, text detail */
 #define WIRE_PING 4	/* host: u8 type, u64 value */
 #define WIRE_PONG 5	/* agent: u8 type, u64 value of the ping */
+#define WIRE_CLOSE 6	/* host, its last record: u8 type, text why */
 
-#define WIRE_LOGIN_SIZE (1 + 8 + WIRE_NONCE)
-#define WIRE_ORDER_BASE (1 + 4 + 8 + WIRE_NONCE + 4 + 8 + WIRE_HASH + 4)
+#define WIRE_LOGIN_BASE (1 + 8 + WIRE_NONCE + 4 + 8 + 1)
+#define WIRE_ORDER_BASE (1 + 4 + 8 + WIRE_NONCE)
 #define WIRE_RESULT_BASE (1 + 4 + 8 + WIRE_NONCE + 1)
 #define WIRE_PING_SIZE (1 + 8)
-#define WIRE_ORDER_RANGES 64
-#define WIRE_DETAIL_MAX 255
+#define WIRE_CLOSE_BASE (1 + 1)
+#define WIRE_RANGES 64
+#define WIRE_PATH_MAX 1023
+#define WIRE_TEXT_MAX 255
+#define WIRE_VERSION_TEXT_MAX 63	/* of LOGIN's version */
 #define WIRE_ORDERS_OPEN 8		/* unanswered orders in one session */
 
-#define WIRE_VERB_KILL 1		/* capability n is bit n: verb n */
+/*
+ * Verbs: capability n is bit n is verb n.  Bodies; "file" is hash, u32 n,
+ * n * (u32 first_page, u32 pages).
+ */
+#define WIRE_VERB_KILL 1		/* u32 pid, u64 start_ns, file */
+#define WIRE_VERB_QUARANTINE 2		/* item, key, u64 size, file, u16 len, len bytes of path */
+#define WIRE_VERB_RESTORE 3		/* item, key */
+
+#define WIRE_ITEM 16			/* names a thing in the guest's quarantine */
 
 #define WIRE_DONE 1
 #define WIRE_NO_TARGET 2

@@ -124,17 +124,17 @@ static void hash_ranges(struct record_order *o, const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	crypto_generichash_init(&state, NULL, 0, WIRE_HASH);
-	for (uint32_t i = 0; i < o->nranges; i++) {
-		for (uint32_t page = 0; page < o->range[i].pages; page++) {
+	for (uint32_t i = 0; i < o->file.nranges; i++) {
+		for (uint32_t page = 0; page < o->file.range[i].pages; page++) {
 			uint8_t bytes[WIRE_PAGE];
 			ssize_t n = pread(fd, bytes, WIRE_PAGE,
-					  (o->range[i].first_page + page) * (off_t)WIRE_PAGE);
+					  (o->file.range[i].first_page + page) * (off_t)WIRE_PAGE);
 
 			assert_true(n > 0);
 			crypto_generichash_update(&state, bytes, n);
 		}
 	}
-	crypto_generichash_final(&state, o->exe_hash, WIRE_HASH);
+	crypto_generichash_final(&state, o->file.hash, WIRE_HASH);
 	close(fd);
 }
 
@@ -150,12 +150,12 @@ static uint32_t pages_of(const char *path)
 static struct record_order order_for(pid_t pid)
 {
 	static uint64_t id;
-	struct record_order o = { .verb = WIRE_VERB_KILL, .order = ++id, .pid = pid, .nranges = 1 };
+	struct record_order o = { .verb = WIRE_VERB_KILL, .order = ++id, .pid = pid, .file.nranges = 1 };
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	o.start_ns = ticks_of(pid) * 10000000 + 9999999;
-	o.range[0].pages = pages_of(path);
+	o.file.range[0].pages = pages_of(path);
 	hash_ranges(&o, path);
 	return o;
 }
@@ -193,12 +193,12 @@ static void test_some_ranges(void **state)
 {
 	pid_t pid = start();
 	struct record_order o = order_for(pid);
-	uint32_t pages = o.range[0].pages;
+	uint32_t pages = o.file.range[0].pages;
 
 	assert_true(pages > 4);
-	o.nranges = 2;
-	o.range[0] = (struct record_range){ 1, 2 };
-	o.range[1] = (struct record_range){ pages - 1, 1 };	/* cut at the file's size */
+	o.file.nranges = 2;
+	o.file.range[0] = (struct record_range){ 1, 2 };
+	o.file.range[1] = (struct record_range){ pages - 1, 1 };	/* cut at the file's size */
 	hash_ranges(&o, exe);
 	assert_int_equal(run(&o), WIRE_DONE);
 	assert_killed(pid);
@@ -214,7 +214,7 @@ static void test_ranges_beyond_the_file(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct record_order o = order_for(pid);
 
-		o.range[o.nranges++] = bad[i];
+		o.file.range[o.file.nranges++] = bad[i];
 		assert_int_equal(run(&o), WIRE_MISMATCH);
 		assert_true(alive(pid));
 	}
@@ -227,8 +227,8 @@ static void test_empty_range_proves_nothing(void **state)
 	pid_t pid = start();
 	struct record_order o = order_for(pid);
 
-	o.range[0].pages = 0;
-	hash_content(o.exe_hash, NULL, 0);
+	o.file.range[0].pages = 0;
+	hash_content(o.file.hash, NULL, 0);
 	assert_int_equal(run(&o), WIRE_MISMATCH);
 	assert_true(alive(pid));
 	end(pid);
@@ -254,7 +254,7 @@ static void test_wrong_hash(void **state)
 	pid_t pid = start();
 	struct record_order o = order_for(pid);
 
-	o.exe_hash[31] ^= 1;
+	o.file.hash[31] ^= 1;
 	assert_int_equal(run(&o), WIRE_MISMATCH);
 	assert_true(alive(pid));
 	end(pid);
@@ -266,7 +266,7 @@ static void test_no_ranges(void **state)
 	struct record_order o = order_for(pid);
 	struct record_result result = { 0 };
 
-	o.nranges = 0;
+	o.file.nranges = 0;
 	kill_verb(&o, getpid(), &result);
 	assert_int_equal(result.status, WIRE_NOT_ALLOWED);
 	assert_string_equal(result.detail, "no executable hash");
@@ -416,9 +416,9 @@ static void test_first_thread_ended(void **state)
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	while (readlink(path, line, sizeof(line)) > 0)
 		usleep(1000);
-	o = (struct record_order){ .verb = WIRE_VERB_KILL, .order = 1, .pid = pid, .nranges = 1 };
+	o = (struct record_order){ .verb = WIRE_VERB_KILL, .order = 1, .pid = pid, .file.nranges = 1 };
 	o.start_ns = ticks_of(pid) * 10000000;
-	o.range[0].pages = pages_of("/proc/self/exe");
+	o.file.range[0].pages = pages_of("/proc/self/exe");
 	hash_ranges(&o, "/proc/self/exe");
 	assert_int_equal(run(&o), WIRE_DONE);
 	assert_killed(pid);
@@ -603,9 +603,9 @@ static void test_time_limit(void **state)
 	pid = start_fd(fd, 0);
 	close(fd);
 	assert_true(pid > 0);
-	o = (struct record_order){ .verb = WIRE_VERB_KILL, .order = 5, .pid = pid, .nranges = 1 };
+	o = (struct record_order){ .verb = WIRE_VERB_KILL, .order = 5, .pid = pid, .file.nranges = 1 };
 	o.start_ns = ticks_of(pid) * 10000000;
-	o.range[0].pages = (1ull << 40) / WIRE_PAGE;
+	o.file.range[0].pages = (1ull << 40) / WIRE_PAGE;
 	begin = clock_ms();
 	assert_int_equal(through_verbs(&o, VERBS_MS + 1).status, WIRE_FAILED);
 	assert_in_range(clock_ms() - begin, 0, 1000);
@@ -616,7 +616,7 @@ static void test_time_limit(void **state)
 static void test_too_many(void **state)
 {
 	int fd = memfd_create("huge", MFD_CLOEXEC);
-	struct record_order o = { .verb = WIRE_VERB_KILL, .nranges = 1 };
+	struct record_order o = { .verb = WIRE_VERB_KILL, .file.nranges = 1 };
 	struct record_result result;
 	pid_t pid;
 
@@ -626,7 +626,7 @@ static void test_too_many(void **state)
 	close(fd);
 	o.pid = pid;
 	o.start_ns = ticks_of(pid) * 10000000;
-	o.range[0].pages = (1ull << 40) / WIRE_PAGE;
+	o.file.range[0].pages = (1ull << 40) / WIRE_PAGE;
 	usleep(100000);		/* the last test's worker */
 	verbs_next(clock_ms(), &result);
 	for (int i = 0; i < VERBS_WORKERS; i++) {

@@ -40,7 +40,8 @@ static int setup(void **state)
 		c->cid = i + 3;
 		c->state = CONN_UP;
 		c->link.up = true;
-		c->capabilities = 1 << VERB_KILL;
+		c->login.capabilities = 1 << VERB_KILL;
+		c->bound = true;
 		ch.conns[ch.nconns++] = c;
 	}
 	return 0;

@@ -34,6 +34,8 @@ static struct identity pinned_id, other_id;
 static uint8_t host_key[WIRE_KEY];
 static uint64_t next_id = 1;
 
+#define CAPABILITIES (1 << VERB_KILL)
+
 static const char *in_folder(const char *name)
 {
 	static char paths[8][128];
@@ -169,6 +171,15 @@ static struct m_session hear_session(void)
 	return m;
 }
 
+static void bind_session(const struct m_session *session, bool bound, const char *why)
+{
+	struct m_bound m = { .cid = session->cid, .bound = bound };
+
+	memcpy(m.nonce, session->nonce, sizeof(m.nonce));
+	strcpy(m.why, why);
+	assert_int_equal(msg_post(engine, &msg_bound, 0, &m, -1), 0);
+}
+
 static struct m_result hear_result(uint64_t id)
 {
 	struct m_result m;
@@ -260,7 +271,7 @@ static void end_child(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static void agent_up(void)
+static struct m_session agent_in(void)
 {
 	struct m_session m;
 
@@ -268,8 +279,18 @@ static void agent_up(void)
 	m = hear_session();
 	assert_int_equal(m.up, 1);
 	assert_int_equal(m.cid, 7);
-	assert_int_equal(m.capabilities, 1 << VERB_KILL);
+	assert_int_equal(m.capabilities, CAPABILITIES);
 	assert_string_equal(m.agent, "web 1");
+	assert_string_equal(m.version, WARDEN_VERSION);
+	assert_int_equal(m.beacon_pid, agent_pid);
+	return m;
+}
+
+static void agent_up(void)
+{
+	struct m_session m = agent_in();
+
+	bind_session(&m, true, "");
 }
 
 static void agent_down(void)
@@ -335,7 +356,7 @@ static void test_untouched(void **state)
 	o.exe_ranges.len = 5;
 	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
 	o = order_for(pid, 7);
-	o.verb = 2;
+	o.verb = 4;
 	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
 	o = order_for(pid, 8);
 	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
@@ -389,6 +410,48 @@ static void test_deadline(void **state)
 	agent_down();
 }
 
+/* What the introspector reads: the beacon is where the agent says it is. */
+static void test_beacon(void **state)
+{
+	struct m_session m = agent_in();
+	struct wire_beacon beacon;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/mem", m.beacon_pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, &beacon, sizeof(beacon), m.beacon_gva), sizeof(beacon));
+	close(fd);
+	assert_int_equal(m.beacon_gva % WIRE_PAGE, 0);
+	assert_memory_equal(beacon.magic, WIRE_BEACON_MAGIC, sizeof(beacon.magic));
+	assert_memory_equal(beacon.nonce, m.nonce, sizeof(m.nonce));
+	assert_true(sodium_is_zero(beacon.zero, sizeof(beacon.zero)));
+	agent_down();
+}
+
+/* Until the engine has found the nonce in the guest there are no orders. */
+static void test_unbound_gets_no_order(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	struct m_session m = agent_in(), other = m;
+	struct m_result r = hear_result(give(&o));
+
+	assert_int_equal(r.status, ORDER_UNDELIVERABLE);
+	assert_non_null(strstr(r.detail, "not bound to the guest"));
+	/* another session's binding is not this one's */
+	other.nonce[0] ^= 1;
+	bind_session(&other, true, "");
+	other = m;
+	other.cid = 8;
+	bind_session(&other, true, "");
+	assert_int_equal(hear_result(give(&o)).status, ORDER_UNDELIVERABLE);
+	bind_session(&m, true, "");
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	assert_killed(pid);
+	agent_down();
+}
+
 /* The agent dies with the order in its socket, and its successor gets it. */
 static void test_delivered_again(void **state)
 {
@@ -427,6 +490,28 @@ static void test_agent_never_back(void **state)
 	assert_in_range(m.elapsed_us, 1900000, 2500000);
 	assert_non_null(strstr(m.detail, "the session ended before the answer"));
 	end_child(pid);
+}
+
+/* Its successor logged in, but the binding takes its time: the order waits for it. */
+static void test_delivered_once_bound(void **state)
+{
+	pid_t pid = start_child();
+	struct m_order o = order_for(pid, 7);
+	struct m_session m;
+	uint64_t id;
+
+	agent_up();
+	usleep(50000);
+	kill(agent_pid, SIGSTOP);
+	id = give(&o);
+	usleep(50000);
+	agent_down();
+	m = agent_in();
+	expect_silence(2500);
+	bind_session(&m, true, "");
+	assert_int_equal(hear_result(id).status, ORDER_DONE);
+	assert_killed(pid);
+	agent_down();
 }
 
 /* ---- the test as an agent of its own ---- */
@@ -492,17 +577,28 @@ static void send_raw(const uint8_t *record, size_t n)
 	flush_mine();
 }
 
-static void login_raw(uint32_t cid)
+static struct m_session login_unbound(uint32_t cid)
 {
-	struct record_login login = { .capabilities = 1 << VERB_KILL };
+	struct record_login login = { .capabilities = 1 << VERB_KILL, .version = "raw" };
 	uint8_t record[RECORD_MAX];
+	struct m_session m;
 	uint64_t ping;
 
+	randombytes_buf(login.nonce, sizeof(login.nonce));
 	handshake_raw(cid);
 	send_raw(record, record_put_login(record, &login));
-	assert_int_equal(hear_session().up, 1);
+	m = hear_session();
+	assert_int_equal(m.up, 1);
 	assert_int_equal(pump(), LINK_RECORD);
 	assert_true(record_get_ping(mine.record, mine.record_len, WIRE_PING, &ping));
+	return m;
+}
+
+static void login_raw(uint32_t cid)
+{
+	struct m_session m = login_unbound(cid);
+
+	bind_session(&m, true, "");
 }
 
 /* The host hangs up and tells the engine why. */
@@ -598,30 +694,73 @@ static void test_garbage(void **state)
 	expect_cut("refused: malformed HELLO");
 }
 
-/* A new login by the same identity, from wherever, ends the old session. */
+/* The nonce is not in that guest: the session ends, and its agent hears why. */
+static void test_refused_binding(void **state)
+{
+	struct m_session m = login_unbound(25), down;
+	struct record_close bye;
+
+	bind_session(&m, false, "its nonce is not in the memory of guest 4");
+	down = hear_session();
+	assert_int_equal(down.up, 0);
+	assert_string_equal(down.why, "its nonce is not in the memory of guest 4");
+	assert_memory_equal(down.nonce, m.nonce, sizeof(m.nonce));
+	assert_int_equal(pump(), LINK_RECORD);
+	assert_true(record_get_close(mine.record, mine.record_len, &bye));
+	assert_string_equal(bye.why, down.why);
+	assert_int_equal(pump(), LINK_FAILED);
+	close(sock);
+}
+
+/* Ends of sessions, in the order in which the engine hears of them. */
+static void expect_replaced(uint32_t cid)
+{
+	struct m_session m = hear_session();
+
+	assert_int_equal(m.up, 0);
+	assert_int_equal(m.cid, cid);
+	assert_string_equal(m.why, "replaced by a new login");
+}
+
+/*
+ * One session an identity.  But a key stolen by another guest does not cut the
+ * first off: its session stays until the new one is bound.
+ */
 static void test_replaced(void **state)
 {
 	struct m_session m;
+	int socks[3];
+
+	login_raw(22);
+	socks[0] = sock;
+	m = login_unbound(23);
+	socks[1] = sock;
+	bind_session(&m, false, "another guest");
+	m = hear_session();
+	assert_int_equal(m.cid, 23);
+	m = login_unbound(23);
+	socks[2] = sock;
+	expect_silence(100);
+	bind_session(&m, true, "");
+	expect_replaced(22);
+	for (int i = 0; i < 3; i++)
+		close(socks[i]);
+	assert_int_equal(hear_session().cid, 23);
+}
+
+/* One session a guest: the newest, bound or not. */
+static void test_replaced_in_its_guest(void **state)
+{
+	struct record_login login = { .version = "raw" };
+	uint8_t record[RECORD_MAX];
 	int old;
 
 	login_raw(22);
 	old = sock;
-	link_agent(&mine, &pinned_id, host_key);
-	connect_raw(23);
-	assert_int_equal(pump(), LINK_UP);
-	{
-		struct record_login login = { .capabilities = 0 };
-		uint8_t record[RECORD_MAX];
-
-		send_raw(record, record_put_login(record, &login));
-	}
-	m = hear_session();
-	assert_int_equal(m.up, 0);
-	assert_int_equal(m.cid, 22);
-	assert_string_equal(m.why, "replaced by a new login");
-	m = hear_session();
-	assert_int_equal(m.up, 1);
-	assert_int_equal(m.cid, 23);
+	handshake_raw(22);
+	send_raw(record, record_put_login(record, &login));
+	expect_replaced(22);
+	assert_int_equal(hear_session().up, 1);
 	close(old);
 	close(sock);
 	assert_int_equal(hear_session().up, 0);
@@ -768,15 +907,20 @@ int main(void)
 		cmocka_unit_test(test_agent_is_static),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_beacon),
+		cmocka_unit_test(test_unbound_gets_no_order),
 		cmocka_unit_test(test_unpinned),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_delivered_again),
+		cmocka_unit_test(test_delivered_once_bound),
 		cmocka_unit_test(test_agent_never_back),
 		cmocka_unit_test(test_unasked_result),
 		cmocka_unit_test(test_stale_nonce),
 		cmocka_unit_test(test_result_twice),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_refused_binding),
 		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_replaced_in_its_guest),
 		cmocka_unit_test(test_orders_are_bounded),
 		cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_half_open_of_all),

@@ -161,10 +161,10 @@ static void test_rekey_overdue(void **state)
 static struct record_order sample_order(void)
 {
 	struct record_order o = { .verb = WIRE_VERB_KILL, .order = 0x1122334455667788, .pid = 7,
-		.start_ns = 99, .nranges = 2, .range = { { 0, 3 }, { 9, 1 } } };
+		.start_ns = 99, .file = { .nranges = 2, .range = { { 0, 3 }, { 9, 1 } } } };
 
 	memset(o.nonce, 0xaa, sizeof(o.nonce));
-	memset(o.exe_hash, 0xbb, sizeof(o.exe_hash));
+	memset(o.file.hash, 0xbb, sizeof(o.file.hash));
 	return o;
 }
 
@@ -175,7 +175,7 @@ static void test_order(void **state)
 	size_t n = record_put_order(record, &in);
 
 	memset(&out, 0, sizeof(out));
-	assert_int_equal(n, WIRE_ORDER_BASE + 16);
+	assert_int_equal(n, WIRE_ORDER_BASE + 12 + WIRE_HASH + 4 + 16);
 	assert_memory_equal(record, "\2\1\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11\xaa", 14);
 	assert_true(record_get_order(record, n, &out));
 	assert_memory_equal(&in, &out, sizeof(in));
@@ -186,20 +186,106 @@ static void test_order(void **state)
 	assert_false(record_get_order(record, n, &out));
 }
 
+#define KILL_RANGES (WIRE_ORDER_BASE + 4 + 8 + WIRE_HASH)	/* where a kill counts them */
+
 static void test_order_ranges(void **state)
 {
 	struct record_order in = sample_order(), out;
 	uint8_t record[RECORD_MAX];
 	size_t n;
 
-	in.nranges = WIRE_ORDER_RANGES;
+	in.file.nranges = WIRE_RANGES;
 	n = record_put_order(record, &in);
-	assert_int_equal(n, RECORD_MAX);
+	assert_int_equal(n, KILL_RANGES + 4 + 8 * WIRE_RANGES);
 	assert_true(record_get_order(record, n, &out));
-	record[WIRE_ORDER_BASE - 4] = WIRE_ORDER_RANGES + 1;
+	record[KILL_RANGES] = WIRE_RANGES + 1;
 	assert_false(record_get_order(record, n, &out));
-	memset(record + WIRE_ORDER_BASE - 4, 0xff, 4);
+	memset(record + KILL_RANGES, 0xff, 4);
 	assert_false(record_get_order(record, n, &out));
+}
+
+/* Exact lengths alone, and a path without a NUL inside. */
+static void test_order_of_a_file(void **state)
+{
+	struct record_order in = sample_order(), out;
+	uint8_t record[RECORD_MAX + 1] = { 0 };
+	size_t n, path;
+
+	in.verb = WIRE_VERB_QUARANTINE;
+	in.pid = 0;
+	in.start_ns = 0;
+	in.size = 1ull << 33;
+	memset(in.item, 3, sizeof(in.item));
+	memset(in.key, 4, sizeof(in.key));
+	strcpy(in.path, "/tmp/a\nb\xff");
+	n = record_put_order(record, &in);
+	path = n - strlen(in.path);
+	assert_true(record_get_order(record, n, &out));
+	assert_memory_equal(&in, &out, sizeof(in));
+	for (size_t len = 0; len < n; len++)
+		assert_false(record_get_order(record, len, &out));
+	assert_false(record_get_order(record, n + 1, &out));
+	record[path + 3] = '\0';
+	assert_false(record_get_order(record, n, &out));
+	record[path + 3] = 'p';
+	record[path - 1] = 4;
+	assert_false(record_get_order(record, n, &out));
+
+	in.verb = WIRE_VERB_RESTORE;
+	n = record_put_order(record, &in);
+	assert_int_equal(n, WIRE_ORDER_BASE + WIRE_ITEM + WIRE_KEY);
+	assert_true(record_get_order(record, n, &out));
+	assert_memory_equal(out.item, in.item, WIRE_ITEM);
+	assert_false(record_get_order(record, n - 1, &out));
+	assert_false(record_get_order(record, n + 1, &out));
+	record[1] = 4;		/* no such verb */
+	assert_false(record_get_order(record, n, &out));
+}
+
+static void test_longest_order(void **state)
+{
+	struct record_order in = { .verb = WIRE_VERB_QUARANTINE }, out;
+	uint8_t record[RECORD_MAX];
+
+	in.file.nranges = WIRE_RANGES;
+	memset(in.path, 'x', WIRE_PATH_MAX);
+	assert_int_equal(record_put_order(record, &in), RECORD_MAX);
+	assert_true(record_get_order(record, RECORD_MAX, &out));
+	assert_memory_equal(&in, &out, sizeof(in));
+}
+
+static void test_close(void **state)
+{
+	struct record_close in = { "replaced" }, out;
+	uint8_t record[RECORD_MAX + 1] = { 0 };
+	size_t n = record_put_close(record, &in);
+
+	assert_int_equal(n, WIRE_CLOSE_BASE + 8);
+	assert_true(record_get_close(record, n, &out));
+	assert_string_equal(out.why, "replaced");
+	for (size_t len = 0; len < n; len++)
+		assert_false(record_get_close(record, len, &out));
+	assert_false(record_get_close(record, n + 1, &out));
+	record[4] = '\n';
+	assert_false(record_get_close(record, n, &out));
+}
+
+/* A version of 64 bytes has no room, one with a control character no place. */
+static void test_login_version(void **state)
+{
+	struct record_login in = { 0 }, out;
+	uint8_t record[RECORD_MAX + 1] = { 0 };
+	size_t n;
+
+	memset(in.version, 'v', WIRE_VERSION_TEXT_MAX);
+	n = record_put_login(record, &in);
+	assert_true(record_get_login(record, n, &out));
+	assert_string_equal(out.version, in.version);
+	record[WIRE_LOGIN_BASE - 1]++;
+	assert_false(record_get_login(record, n + 1, &out));
+	record[WIRE_LOGIN_BASE - 1]--;
+	record[n - 1] = '\x1b';
+	assert_false(record_get_login(record, n, &out));
 }
 
 static void test_result(void **state)
@@ -234,22 +320,25 @@ static void test_longest_result(void **state)
 	struct record_result in = { WIRE_FAILED, 1, { 1 }, "" }, out;
 	uint8_t record[RECORD_MAX];
 
-	memset(in.detail, 'x', WIRE_DETAIL_MAX);
+	memset(in.detail, 'x', WIRE_TEXT_MAX);
 	assert_true(record_get_result(record, record_put_result(record, &in), &out));
-	assert_int_equal(strlen(out.detail), WIRE_DETAIL_MAX);
+	assert_int_equal(strlen(out.detail), WIRE_TEXT_MAX);
 }
 
 static void test_login_and_ping(void **state)
 {
-	struct record_login in = { 1ull << 40 | 2, { 5 } }, out;
+	struct record_login in = { 1ull << 40 | 2, { 5 }, 77, 0x7ffe12345000, "0.1" }, out;
 	uint8_t record[RECORD_MAX];
 	uint64_t value;
 	size_t n = record_put_login(record, &in);
 
-	assert_int_equal(n, WIRE_LOGIN_SIZE);
+	assert_int_equal(n, WIRE_LOGIN_BASE + 3);
 	assert_true(record_get_login(record, n, &out));
 	assert_int_equal(out.capabilities, in.capabilities);
 	assert_memory_equal(out.nonce, in.nonce, WIRE_NONCE);
+	assert_int_equal(out.beacon_pid, 77);
+	assert_int_equal(out.beacon_gva, 0x7ffe12345000);
+	assert_string_equal(out.version, "0.1");
 	assert_false(record_get_login(record, n - 1, &out));
 	assert_false(record_get_login(record, n + 1, &out));
 	n = record_put_ping(record, WIRE_PING, 77);
@@ -359,6 +448,10 @@ int main(void)
 		cmocka_unit_test_setup(test_rekey_overdue, setup),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_order_ranges),
+		cmocka_unit_test(test_order_of_a_file),
+		cmocka_unit_test(test_longest_order),
+		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_login_version),
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_longest_result),
 		cmocka_unit_test(test_login_and_ping),

@@ -3,32 +3,20 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/answer.h"
+#include "agent/filehash.h"
 #include "agent/process.h"
 #include "channel/clock.h"
-#include "lib/crypto.h"
 #include "lib/util.h"
 
 #define EXIT_MS 3000		/* for a killed process to be gone */
 #define NSEC_PER_TICK 10000000	/* USER_HZ is 100 in every kernel we know */
-
-__attribute__((format(printf, 3, 4)))
-static bool answer(struct record_result *result, uint32_t status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	result->status = status;
-	vsnprintf(result->detail, sizeof(result->detail), format, args);
-	va_end(args);
-	return false;
-}
 
 /*
  * fs/proc/array.c: nsec_to_clock_t(start_boottime), which for USER_HZ 100 is
@@ -39,44 +27,6 @@ static bool answer(struct record_result *result, uint32_t status, const char *fo
 uint64_t kill_start_ticks(uint64_t start_ns)
 {
 	return start_ns / NSEC_PER_TICK;
-}
-
-/* One range of the file, its last page cut at size; false: not all of it is there. */
-static bool hash_range(crypto_generichash_state *state, int fd, uint64_t size,
-		       const struct record_range *range)
-{
-	static uint8_t buffer[65536];
-	uint64_t at = (uint64_t)range->first_page * WIRE_PAGE;
-	uint64_t end = at + (uint64_t)range->pages * WIRE_PAGE;
-
-	/* each of its pages has a byte in the file at least */
-	if (!range->pages || end - WIRE_PAGE >= size)
-		return false;
-	end = MIN(end, size);
-	while (at < end) {
-		ssize_t n = pread(fd, buffer, MIN(sizeof(buffer), end - at), at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		crypto_generichash_update(state, buffer, n);
-		at += n;
-	}
-	return true;
-}
-
-static bool hash_matches(int fd, uint64_t size, const struct record_order *order)
-{
-	crypto_generichash_state state;
-	uint8_t hash[WIRE_HASH];
-
-	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
-	for (uint32_t i = 0; i < order->nranges; i++)
-		if (!hash_range(&state, fd, size, &order->range[i]))
-			return false;
-	crypto_generichash_final(&state, hash, sizeof(hash));
-	return !sodium_memcmp(hash, order->exe_hash, sizeof(hash));
 }
 
 /*
@@ -100,7 +50,7 @@ static bool check_exe(const struct process *p, const struct record_order *order,
 	if (fd < 0 || fstat(fd, &st))
 		return answer(result, WIRE_FAILED, "its executable cannot be read: %s",
 			      strerror(fd < 0 ? -fd : errno));
-	if (!hash_matches(fd, st.st_size, order))
+	if (!file_matches(fd, st.st_size, &order->file))
 		return answer(result, WIRE_MISMATCH, "pid %u executes something else", order->pid);
 	return true;
 }
@@ -148,10 +98,10 @@ static void kill_checked(const struct process *p, uint32_t pid, bool denied,
 void kill_verb(const struct record_order *order, pid_t agent, struct record_result *result)
 {
 	struct process p = PROCESS_NONE;
-	bool denied;
+	bool denied = false;
 	int r;
 
-	if (!order->nranges)
+	if (!order->file.nranges)
 		answer(result, WIRE_NOT_ALLOWED, "no executable hash");
 	else if (order->pid == 1)
 		answer(result, WIRE_NOT_ALLOWED, "never pid 1");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 static struct serving {
 	int fd;
 	bool heard;			/* a record: the host let us in */
+	bool closed;			/* it told why it wants no session */
 	uint64_t deadline_ms;
 	const char *why;		/* not NULL: over */
 	struct link link;
@@ -49,7 +51,11 @@ static void send_record(const uint8_t *record, size_t len)
 
 static void send_login(void)
 {
-	struct record_login login = { .capabilities = verbs_capabilities() };
+	struct record_login login = {
+		.capabilities = verbs_capabilities(),
+		.beacon_pid = getpid(), .beacon_gva = (uintptr_t)&beacon,
+		.version = WARDEN_VERSION,
+	};
 	uint8_t record[RECORD_MAX];
 
 	light_beacon();
@@ -71,15 +77,36 @@ static void on_ping(uint64_t value)
 	send_record(record, record_put_ping(record, WIRE_PONG, value));
 }
 
+static void on_order(struct record_order *order)
+{
+	struct record_result result;
+
+	if (verbs_begin(order, clock_ms(), &result))
+		send_result(&result);
+	sodium_memzero(order, sizeof(*order));	/* it holds a key */
+}
+
+/* The host tells why it ends the session. */
+static void on_close(const struct record_close *bye)
+{
+	static char why[sizeof(bye->why) + 32];
+
+	snprintf(why, sizeof(why), "the host ended it: %s", bye->why);
+	s.closed = true;
+	end(why);
+}
+
 static void on_record(const uint8_t *record, size_t len)
 {
 	struct record_order order;
-	struct record_result result;
+	struct record_close bye;
 	uint64_t ping;
 
 	if (record_get_order(record, len, &order)) {
-		if (verbs_begin(&order, clock_ms(), &result))
-			send_result(&result);
+		on_order(&order);
+	} else if (record_get_close(record, len, &bye)) {
+		on_close(&bye);
+		return;
 	} else if (record_get_ping(record, len, WIRE_PING, &ping)) {
 		on_ping(ping);
 	} else {
@@ -101,6 +128,7 @@ static void on_bytes(const uint8_t *data, size_t n)
 			on_record(s.link.record, s.link.record_len);
 		else
 			end(s.link.why);
+		sodium_memzero(s.link.record, s.link.record_len);	/* maybe a key */
 	}
 }
 
@@ -163,7 +191,7 @@ const char *serve(int fd, const struct identity *self, const uint8_t host[WIRE_K
 	bool told = false;
 
 	s.fd = fd;
-	s.heard = false;
+	s.heard = s.closed = false;
 	s.why = NULL;
 	s.deadline_ms = clock_ms() + HANDSHAKE_MS;
 	link_agent(&s.link, self, host);
@@ -178,6 +206,6 @@ const char *serve(int fd, const struct identity *self, const uint8_t host[WIRE_K
 	link_wipe(&s.link);
 	sodium_memzero(&beacon, sizeof(beacon));
 	close(fd);
-	*ret_up = s.heard;
+	*ret_up = s.heard && !s.closed;
 	return s.why;
 }

@@ -9,7 +9,8 @@
 
 /*
  * One connection, from handshake to end.  Closes fd.  Returns why it ended;
- * *ret_up tells whether the host had let this agent in.
+ * *ret_up tells whether the host had let this agent in and did not itself send
+ * it away again.
  */
 const char *serve(int fd, const struct identity *self, const uint8_t host[WIRE_KEY],
 		  bool *ret_up);

@@ -25,7 +25,7 @@ static const struct verb {
 	{ WIRE_VERB_KILL, "kill", kill_verb },
 };
 
-/* An order but for its nonce: ids alone may begin anew when the host does. */
+/* An order but for its nonce and key: ids alone may begin anew when the host does. */
 struct order_key {
 	uint8_t hash[WIRE_HASH];
 };
@@ -55,6 +55,7 @@ static struct order_key key_of(const struct record_order *order)
 	struct order_key key;
 
 	memset(copy.nonce, 0, sizeof(copy.nonce));
+	memset(copy.key, 0, sizeof(copy.key));
 	hash_content(key.hash, record, record_put_order(record, &copy));
 	return key;
 }

@@ -4,5 +4,5 @@ CHANNEL_PROTO_SRCS := $(addprefix userspace/channel/, \
 	frames.c handshake.c identity.c link.c record.c session.c)
 # The role warden-channel without its main.c and without the protocol.
 CHANNEL_SRCS := $(addprefix userspace/channel/, \
-	conns.c listener.c orders.c pins.c rate.c serve.c)
+	conns.c listener.c orders.c pins.c rate.c serve.c vault.c)
 CHANNEL_LIBS := -lsodium -lseccomp -linih

@@ -24,7 +24,7 @@ void conns_init(struct channel *ch)
 		fatal("out of memory");
 }
 
-struct conn *conns_find(struct channel *ch, uint32_t cid)
+struct conn *conns_find(const struct channel *ch, uint32_t cid)
 {
 	for (size_t i = 0; i < ch->nconns; i++)
 		if (ch->conns[i]->state == CONN_UP && ch->conns[i]->cid == cid)
@@ -34,9 +34,15 @@ struct conn *conns_find(struct channel *ch, uint32_t cid)
 
 static void report(struct channel *ch, const struct conn *c, bool up, const char *why)
 {
-	struct m_session m = { .cid = c->cid, .up = up,
-			       .capabilities = up ? c->capabilities : 0 };
+	struct m_session m = { .cid = c->cid, .up = up };
 
+	if (up) {
+		m.capabilities = c->login.capabilities;
+		m.beacon_pid = c->login.beacon_pid;
+		m.beacon_gva = c->login.beacon_gva;
+		snprintf(m.version, sizeof(m.version), "%s", c->login.version);
+	}
+	memcpy(m.nonce, c->login.nonce, sizeof(m.nonce));
 	if (c->pin)
 		snprintf(m.agent, sizeof(m.agent), "%s", c->pin->name);
 	snprintf(m.why, sizeof(m.why), "%s", why);
@@ -93,6 +99,17 @@ static void conn_end(struct channel *ch, struct conn *c, const char *why, uint64
 		report_refused(ch, c, why, now_ms);
 	}
 	link_wipe(&c->link);
+}
+
+/* The same, and the agent is told why, if it can hear it. */
+static void conn_dismiss(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
+{
+	struct record_close bye;
+	uint8_t record[RECORD_MAX];
+
+	snprintf(bye.why, sizeof(bye.why), "%s", why);
+	link_send(&c->link, record, record_put_close(record, &bye), now_ms);
+	conn_end(ch, c, why, now_ms);
 }
 
 bool conn_send(struct channel *ch, struct conn *c, const uint8_t *record, size_t len,
@@ -197,15 +214,36 @@ void conns_accept(struct channel *ch, uint64_t now_ms)
 	}
 }
 
-/* One session an identity, and one a guest: the newest. */
+/*
+ * One session an identity, and one a guest: the newest.  But one that is bound
+ * elsewhere stays until the new one is bound too: who stole a guest's key and
+ * logs in from another guest must not cut off the first.
+ */
 static void replace_others(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
 	for (size_t i = 0; i < ch->nconns; i++) {
 		struct conn *other = ch->conns[i];
 
 		if (other != c && other->state == CONN_UP &&
-		    (other->pin == c->pin || other->cid == c->cid))
+		    (other->cid == c->cid ||
+		     (other->pin == c->pin && (c->bound || !other->bound))))
 			conn_end(ch, other, "replaced by a new login", now_ms);
+	}
+}
+
+void conns_bound(struct channel *ch, const struct m_bound *m, uint64_t now_ms)
+{
+	struct conn *c = conns_find(ch, m->cid);
+
+	if (!c || sodium_memcmp(c->login.nonce, m->nonce, sizeof(m->nonce))) {
+		log_debug("CID %u: the session that the engine means is gone", m->cid);
+	} else if (!m->bound) {
+		conn_dismiss(ch, c, m->why, now_ms);
+	} else if (!c->bound) {
+		c->bound = true;
+		log_info("CID %u: %s is bound to its guest", c->cid, c->pin->name);
+		replace_others(ch, c, now_ms);
+		orders_agent_bound(ch, c, now_ms);
 	}
 }
 
@@ -220,20 +258,16 @@ static void send_ping(struct channel *ch, struct conn *c, uint64_t now_ms)
 
 static void on_login(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
-	struct record_login login;
-
-	if (!record_get_login(c->link.record, c->link.record_len, &login)) {
+	if (!record_get_login(c->link.record, c->link.record_len, &c->login)) {
 		conn_end(ch, c, "its first record is no login", now_ms);
 		return;
 	}
 	c->pin = pins_find(&ch->pins, c->link.handshake.peer);
-	c->capabilities = login.capabilities;
-	memcpy(c->nonce, login.nonce, sizeof(c->nonce));
 	replace_others(ch, c, now_ms);
 	c->state = CONN_UP;
 	report(ch, c, true, "");
 	send_ping(ch, c, now_ms);	/* tells the agent that it is in */
-	orders_agent_back(ch, c, now_ms);
+	orders_agent_back(ch, c);
 }
 
 static void on_record(struct channel *ch, struct conn *c, uint64_t now_ms)

@@ -20,7 +20,10 @@ void conns_tend(struct channel *ch, uint64_t now_ms);
 uint64_t conns_deadline(const struct channel *ch);
 
 /* The session with that guest's agent, or NULL. */
-struct conn *conns_find(struct channel *ch, uint32_t cid);
+struct conn *conns_find(const struct channel *ch, uint32_t cid);
+
+/* The engine knows whose guest a session is, or that it is not its guest's. */
+void conns_bound(struct channel *ch, const struct m_bound *m, uint64_t now_ms);
 
 /* False, and the end of c, if the agent does not read. */
 bool conn_send(struct channel *ch, struct conn *c, const uint8_t *record, size_t len,

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "channel/conns.h"
 #include "channel/orders.h"
+#include "channel/vault.h"
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
@@ -39,6 +41,14 @@ static void load_host_key(const char *path, struct identity *self)
 	}
 	if (r)
 		fatal("%s: %s", path, strerror(-r));
+}
+
+static void load_vault(const char *host_key)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s.quarantine", host_key);
+	vault_load(path, channel.vault);
 }
 
 static void enter_sandbox(const struct channel *ch)
@@ -96,6 +106,7 @@ int main(int argc, char **argv)
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
 	load_host_key(config.host_key, &channel.self);
+	load_vault(config.host_key);
 	pins_load(config.agents, &channel.pins);
 	channel.order_ms = config.order_seconds * 1000;
 	channel.listener = o.unix_path ? listen_unix(o.unix_path) : listen_vsock(config.port);

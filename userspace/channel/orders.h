@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Orders from the engine: each gets exactly one M_RESULT.  What an agent has
- * been sent keeps its place until the agent answers or is gone, so that a late
+ * Orders from the engine: each gets exactly one M_RESULT, and goes to a session
+ * that is bound to its guest alone.  What an agent has been sent keeps its
+ * place in the session until the agent answers or is gone, so that a late
  * answer is told from one that nobody asked for.
  */
 #ifndef WARDEN_ORDERS_H
@@ -18,8 +19,11 @@ bool orders_result(struct channel *ch, struct conn *c, const struct record_resul
 /* What it has not answered waits a little for it to come back. */
 void orders_agent_lost(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms);
 
-/* The same identity in the same guest: what waits is sent again. */
-void orders_agent_back(struct channel *ch, struct conn *c, uint64_t now_ms);
+/* The same identity in the same guest has logged in: what waits does so on. */
+void orders_agent_back(struct channel *ch, const struct conn *c);
+
+/* And its session is bound: what waits is sent again. */
+void orders_agent_bound(struct channel *ch, struct conn *c, uint64_t now_ms);
 
 void orders_tend(struct channel *ch, uint64_t now_ms);
 uint64_t orders_deadline(const struct channel *ch);

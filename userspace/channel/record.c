@@ -5,7 +5,7 @@
 #include "lib/util.h"
 
 _Static_assert(RECORD_MAX <= WIRE_RECORD_MAX, "an order fits a frame");
-_Static_assert(WIRE_RESULT_BASE + WIRE_DETAIL_MAX <= RECORD_MAX, "so does a result");
+_Static_assert(WIRE_RESULT_BASE + WIRE_TEXT_MAX <= RECORD_MAX, "so does a result");
 
 static struct writer begin(uint8_t *out, uint8_t type)
 {
@@ -20,12 +20,35 @@ static bool is_type(struct reader *r, uint8_t type)
 	return get_u8(r) == type && !r->bad;
 }
 
+static void put_text(struct writer *w, const char *text, size_t max)
+{
+	size_t len = strnlen(text, max);
+
+	put_u8(w, len);
+	put_bytes(w, text, len);
+}
+
+/* text has room for max bytes and NUL. */
+static bool get_text(struct reader *r, char *text, size_t max)
+{
+	size_t len = get_u8(r);
+
+	if (len > max)
+		return false;
+	get_bytes(r, text, len);
+	text[len] = '\0';
+	return !r->bad && strlen(text) == len && text_is_printable(text);
+}
+
 size_t record_put_login(uint8_t *out, const struct record_login *login)
 {
 	struct writer w = begin(out, WIRE_LOGIN);
 
 	put_u64(&w, login->capabilities);
 	put_bytes(&w, login->nonce, sizeof(login->nonce));
+	put_u32(&w, login->beacon_pid);
+	put_u64(&w, login->beacon_gva);
+	put_text(&w, login->version, WIRE_VERSION_TEXT_MAX);
 	return w.at - out;
 }
 
@@ -37,7 +60,51 @@ bool record_get_login(const uint8_t *record, size_t len, struct record_login *re
 		return false;
 	ret->capabilities = get_u64(&r);
 	get_bytes(&r, ret->nonce, sizeof(ret->nonce));
-	return reader_done(&r);
+	ret->beacon_pid = get_u32(&r);
+	ret->beacon_gva = get_u64(&r);
+	return get_text(&r, ret->version, WIRE_VERSION_TEXT_MAX) && reader_done(&r);
+}
+
+static void put_file(struct writer *w, const struct record_file *file)
+{
+	put_bytes(w, file->hash, sizeof(file->hash));
+	put_u32(w, file->nranges);
+	for (uint32_t i = 0; i < file->nranges; i++) {
+		put_u32(w, file->range[i].first_page);
+		put_u32(w, file->range[i].pages);
+	}
+}
+
+static bool get_file(struct reader *r, struct record_file *ret)
+{
+	get_bytes(r, ret->hash, sizeof(ret->hash));
+	ret->nranges = get_u32(r);
+	if (r->bad || ret->nranges > WIRE_RANGES)
+		return false;
+	for (uint32_t i = 0; i < ret->nranges; i++) {
+		ret->range[i].first_page = get_u32(r);
+		ret->range[i].pages = get_u32(r);
+	}
+	return !r->bad;
+}
+
+static void put_path(struct writer *w, const char *path)
+{
+	size_t len = strnlen(path, WIRE_PATH_MAX);
+
+	put_u16(w, len);
+	put_bytes(w, path, len);
+}
+
+static bool get_path(struct reader *r, char *path)
+{
+	size_t len = get_u16(r);
+
+	if (len > WIRE_PATH_MAX)
+		return false;
+	get_bytes(r, path, len);
+	path[len] = '\0';
+	return !r->bad && strlen(path) == len;
 }
 
 size_t record_put_order(uint8_t *out, const struct record_order *order)
@@ -47,15 +114,46 @@ size_t record_put_order(uint8_t *out, const struct record_order *order)
 	put_u32(&w, order->verb);
 	put_u64(&w, order->order);
 	put_bytes(&w, order->nonce, sizeof(order->nonce));
-	put_u32(&w, order->pid);
-	put_u64(&w, order->start_ns);
-	put_bytes(&w, order->exe_hash, sizeof(order->exe_hash));
-	put_u32(&w, order->nranges);
-	for (uint32_t i = 0; i < order->nranges; i++) {
-		put_u32(&w, order->range[i].first_page);
-		put_u32(&w, order->range[i].pages);
+	switch (order->verb) {
+	case WIRE_VERB_KILL:
+		put_u32(&w, order->pid);
+		put_u64(&w, order->start_ns);
+		put_file(&w, &order->file);
+		break;
+	case WIRE_VERB_QUARANTINE:
+		put_bytes(&w, order->item, sizeof(order->item));
+		put_bytes(&w, order->key, sizeof(order->key));
+		put_u64(&w, order->size);
+		put_file(&w, &order->file);
+		put_path(&w, order->path);
+		break;
+	case WIRE_VERB_RESTORE:
+		put_bytes(&w, order->item, sizeof(order->item));
+		put_bytes(&w, order->key, sizeof(order->key));
+		break;
 	}
 	return w.at - out;
+}
+
+static bool get_body(struct reader *r, struct record_order *ret)
+{
+	switch (ret->verb) {
+	case WIRE_VERB_KILL:
+		ret->pid = get_u32(r);
+		ret->start_ns = get_u64(r);
+		return get_file(r, &ret->file);
+	case WIRE_VERB_QUARANTINE:
+		get_bytes(r, ret->item, sizeof(ret->item));
+		get_bytes(r, ret->key, sizeof(ret->key));
+		ret->size = get_u64(r);
+		return get_file(r, &ret->file) && get_path(r, ret->path);
+	case WIRE_VERB_RESTORE:
+		get_bytes(r, ret->item, sizeof(ret->item));
+		get_bytes(r, ret->key, sizeof(ret->key));
+		return true;
+	default:
+		return false;	/* no host orders what was not offered */
+	}
 }
 
 bool record_get_order(const uint8_t *record, size_t len, struct record_order *ret)
@@ -64,50 +162,35 @@ bool record_get_order(const uint8_t *record, size_t len, struct record_order *re
 
 	if (!is_type(&r, WIRE_ORDER))
 		return false;
+	memset(ret, 0, sizeof(*ret));
 	ret->verb = get_u32(&r);
 	ret->order = get_u64(&r);
 	get_bytes(&r, ret->nonce, sizeof(ret->nonce));
-	ret->pid = get_u32(&r);
-	ret->start_ns = get_u64(&r);
-	get_bytes(&r, ret->exe_hash, sizeof(ret->exe_hash));
-	ret->nranges = get_u32(&r);
-	if (r.bad || ret->nranges > WIRE_ORDER_RANGES)
-		return false;
-	for (uint32_t i = 0; i < ret->nranges; i++) {
-		ret->range[i].first_page = get_u32(&r);
-		ret->range[i].pages = get_u32(&r);
-	}
-	return reader_done(&r);
+	return get_body(&r, ret) && reader_done(&r);
 }
 
 size_t record_put_result(uint8_t *out, const struct record_result *result)
 {
 	struct writer w = begin(out, WIRE_RESULT);
-	size_t len = strnlen(result->detail, WIRE_DETAIL_MAX);
 
 	put_u32(&w, result->status);
 	put_u64(&w, result->order);
 	put_bytes(&w, result->nonce, sizeof(result->nonce));
-	put_u8(&w, len);
-	put_bytes(&w, result->detail, len);
+	put_text(&w, result->detail, WIRE_TEXT_MAX);
 	return w.at - out;
 }
 
 bool record_get_result(const uint8_t *record, size_t len, struct record_result *ret)
 {
 	struct reader r = { record, record + len, false };
-	uint8_t detail_len;
 
 	if (!is_type(&r, WIRE_RESULT))
 		return false;
 	ret->status = get_u32(&r);
 	ret->order = get_u64(&r);
 	get_bytes(&r, ret->nonce, sizeof(ret->nonce));
-	detail_len = get_u8(&r);
-	get_bytes(&r, ret->detail, detail_len);
-	ret->detail[detail_len] = '\0';
-	return reader_done(&r) && ret->status >= WIRE_DONE && ret->status <= WIRE_FAILED &&
-	       strlen(ret->detail) == detail_len && text_is_printable(ret->detail);
+	return get_text(&r, ret->detail, WIRE_TEXT_MAX) && reader_done(&r) &&
+	       ret->status >= WIRE_DONE && ret->status <= WIRE_FAILED;
 }
 
 size_t record_put_ping(uint8_t *out, uint8_t type, uint64_t value)
@@ -126,4 +209,20 @@ bool record_get_ping(const uint8_t *record, size_t len, uint8_t type, uint64_t *
 		return false;
 	*ret_value = get_u64(&r);
 	return reader_done(&r);
+}
+
+size_t record_put_close(uint8_t *out, const struct record_close *close)
+{
+	struct writer w = begin(out, WIRE_CLOSE);
+
+	put_text(&w, close->why, WIRE_TEXT_MAX);
+	return w.at - out;
+}
+
+bool record_get_close(const uint8_t *record, size_t len, struct record_close *ret)
+{
+	struct reader r = { record, record + len, false };
+
+	return is_type(&r, WIRE_CLOSE) && get_text(&r, ret->why, WIRE_TEXT_MAX) &&
+	       reader_done(&r);
 }

@@ -14,7 +14,7 @@
 #define LOGIN_MS 5000		/* to log in */
 #define PING_AFTER_MS 15000	/* of silence */
 #define PONG_MS 10000		/* to answer */
-#define RECONNECT_MS 2000	/* orders wait so long for a lost agent */
+#define RECONNECT_MS 2000	/* orders wait so long for a lost agent to log in */
 #define ORDERS_MAX 256		/* of all sessions, awaited by the engine */
 
 struct conn {
@@ -24,9 +24,14 @@ struct conn {
 	uint64_t since_ms, heard_ms;
 	uint64_t ping_ms, ping_value;	/* ping_ms 0: none is out */
 	const struct pin *pin;
-	uint64_t capabilities;
-	uint8_t nonce[WIRE_NONCE];	/* for the binding to a guest's memory */
-	unsigned orders;		/* sent and not answered */
+	struct record_login login;
+	bool bound;			/* its nonce was read in the guest: orders may go */
+	unsigned orders;		/* sent and not answered, the late ones included */
+	struct late {			/* the engine has been told EXPIRED */
+		uint64_t order;
+		uint8_t nonce[WIRE_NONCE];
+	} late[WIRE_ORDERS_OPEN];
+	unsigned nlate;
 	uint8_t preface[4];
 	uint32_t preface_have;
 	struct link link;
@@ -39,11 +44,11 @@ struct channel {
 	struct listener listener;
 	struct identity self;
 	struct pins pins;
+	uint8_t vault[WIRE_KEY];	/* master key of the quarantines */
 	uint32_t order_ms;		/* deadline of an order that names none */
 	struct conn **conns;
 	size_t nconns, max_conns;
-	struct order *orders;
-	size_t norders;			/* ORDERS_MAX, and the late ones of each session */
+	struct order *orders;		/* ORDERS_MAX */
 	struct rate logins, refusals;
 };
 

@@ -11,18 +11,31 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
+/* False: not one of the messages that the engine may send. */
+static bool dispatch(struct channel *ch, const struct msg *m, uint64_t now_ms)
+{
+	static struct m_order order;
+	static struct m_bound bound;
+
+	if (msg_decode(m, &msg_order, &order))
+		orders_take(ch, m->id, &order, now_ms);
+	else if (msg_decode(m, &msg_bound, &bound))
+		conns_bound(ch, &bound, now_ms);
+	else
+		return false;
+	return true;
+}
+
 /* False once the engine has closed its socket. */
 static bool hear_engine(struct channel *ch, uint64_t now_ms)
 {
 	static struct msg m;
-	static struct m_order order;
 	int r;
 
 	while ((r = msg_recv(ch->engine, &m, MSG_DONTWAIT)) == 1) {
 		msg_release(&m);
-		if (!msg_decode(&m, &msg_order, &order))
-			fatal("the engine sent what is no order");
-		orders_take(ch, m.id, &order, now_ms);
+		if (!dispatch(ch, &m, now_ms))
+			fatal("the engine sent a message that is none");
 	}
 	if (r == -ECONNRESET)	/* it left our answers unread */
 		return false;
