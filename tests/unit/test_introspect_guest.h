@@ -114,20 +114,23 @@ static inline void guest_layout(struct layout *l)
 	F(cred_uid, 4, 4);
 	F(mm_struct_pgd, 0, 8); F(mm_struct_exe_file, 8, 8); F(mm_struct_arg_start, 16, 8);
 	F(mm_struct_arg_end, 24, 8); F(mm_struct_ma_root, 32, 8);
-	F(vm_area_struct_size, 0, 64); F(vm_area_struct_vm_start, 0, 8);
+	F(mm_struct_start_brk, 40, 8); F(mm_struct_brk, 48, 8); F(mm_struct_start_stack, 56, 8);
+	F(vm_area_struct_size, 0, 128); F(vm_area_struct_vm_start, 0, 8);
 	F(vm_area_struct_vm_end, 8, 8); F(vm_area_struct_vm_flags, 16, 8);
 	F(vm_area_struct_vm_file, 24, 8); F(vm_area_struct_vm_pgoff, 32, 8);
 	F(vm_area_struct_vm_mm, 40, 8); F(vm_area_struct_vm_next, 48, 8);
+	F(vm_area_struct_vm_ops, 56, 8); F(vm_area_struct_vm_private_data, 64, 8);
+	F(vm_special_mapping_name, 8, 8);
 	F(maple_node_size, 0, 256);
 	F(maple_range_64_pivot, 8, 120); F(maple_range_64_slot, 128, 128);
 	F(maple_arange_64_pivot, 8, 72); F(maple_arange_64_slot, 80, 80);
 	l->maple_leaf_64 = 1; l->maple_range_64 = 2; l->maple_arange_64 = 3;
-	F(file_f_mapping, 0, 8); F(file_mnt, 16, 8); F(file_dentry, 24, 8);
+	F(file_f_mapping, 0, 8); F(file_f_inode, 8, 8); F(file_mnt, 16, 8); F(file_dentry, 24, 8);
 	F(dentry_d_parent, 0, 8); F(dentry_name, 8, 8); F(dentry_hash_pprev, 16, 8);
 	F(mount_mnt, 32, 24); F(mount_mnt_root, 32, 8);
 	F(mount_mnt_parent, 0, 8); F(mount_mnt_mountpoint, 8, 8);
 	F(inode_i_ino, 0, 8); F(inode_i_size, 8, 8); F(inode_i_nlink, 16, 4); F(inode_i_sb, 24, 8);
-	F(super_block_s_magic, 0, 8);
+	F(super_block_s_magic, 0, 8); F(super_block_s_dev, 8, 4);
 	F(address_space_host, 0, 8); F(address_space_xa_head, 8, 8); F(address_space_nrpages, 16, 8);
 	F(xa_node_shift, 0, 1); F(xa_node_slots, 8, 512);
 	F(page_size, 0, 64); F(page_flags, 0, 8); F(folio_order, 65, 1);
@@ -197,7 +200,7 @@ static inline uint64_t make_task(uint32_t pid, uint64_t after)
 
 static inline uint64_t make_vma(uint64_t mm, uint64_t start, uint64_t end, uint64_t flags)
 {
-	uint64_t v = make(64);
+	uint64_t v = make(128);
 
 	set(v, k.at.vm_area_struct_vm_start, start);
 	set(v, k.at.vm_area_struct_vm_end, end);
@@ -232,6 +235,7 @@ static inline uint64_t make_file(uint64_t mount, uint64_t dentry, uint64_t size,
 	uint64_t f = make(64), mapping = make(64), inode = make(64), sb = make(64);
 
 	set(f, k.at.file_f_mapping, mapping);
+	set(f, k.at.file_f_inode, inode);
 	set(f, k.at.file_mnt, mount + k.at.mount_mnt.at);
 	set(f, k.at.file_dentry, dentry);
 	set(mapping, k.at.address_space_host, inode);
@@ -240,6 +244,7 @@ static inline uint64_t make_file(uint64_t mount, uint64_t dentry, uint64_t size,
 	set(inode, k.at.inode_i_nlink, 1);
 	set(inode, k.at.inode_i_sb, sb);
 	set(sb, k.at.super_block_s_magic, magic);
+	set(sb, k.at.super_block_s_dev, 0xfe00003);	/* 254:3 */
 	return f;
 }
 

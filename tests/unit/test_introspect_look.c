@@ -142,6 +142,11 @@ static void check_program(void)
 	assert_int_equal(nobjects, 2);
 	assert_int_equal(objects[0].kind, OBJECT_FILE);
 	assert_int_equal(objects[0].size, 5000);
+	/* The file is known by what its processes are known by. */
+	assert_memory_equal(objects[0].file_hash, hash, sizeof(hash));
+	assert_int_equal(objects[0].file_ranges.len, sizeof(struct exe_range));
+	assert_int_equal(objects[0].file_ranges.range[0].pages, 2);
+	assert_int_equal(objects[1].file_ranges.len, 0);
 	assert_int_equal(objects[1].kind, OBJECT_ANON);
 	assert_string_equal(objects[1].path, "anon 7f0000000000-7f0000001000");
 	assert_int_equal(nuses, 2);
@@ -177,6 +182,73 @@ static void test_look(void **state)
 	assert_int_equal(done.status, DONE_NOT_FOUND);
 	assert_int_equal(look_at_cr3(&in, k.as.root, &sink, &done), 0);
 	assert_non_null(strstr(done.why, "kernel's own"));
+}
+
+static void look_pid(uint32_t pid, uint64_t start_ns, bool resend)
+{
+	ntasks = nobjects = nuses = 0;
+	memory_refresh(&mem);
+	assert_int_equal(look_at_pid(&in, pid, start_ns, resend, &sink, &done), 0);
+}
+
+static void test_look_pid(void **state)
+{
+	look_pid(1, 0, false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(ntasks, 1);
+	check_program();
+	look_pid(1, 1000, false);
+	assert_int_equal(nobjects, 0);
+	look_pid(1, 1000, true);
+	assert_int_equal(nobjects, 2);
+	assert_int_equal(nuses, 2);
+	/* It was no sweep: what the others have stays known. */
+	sweep(false);
+	assert_int_equal(nobjects, 0);
+	look_pid(1, 1001, true);
+	assert_int_equal(done.status, DONE_NOT_FOUND);
+	look_pid(77, 0, true);
+	assert_int_equal(done.status, DONE_NOT_FOUND);
+	assert_string_not_equal(done.why, "");
+	assert_int_equal(ntasks, 0);
+}
+
+static void test_look_pid_in_a_broken_list(void **state)
+{
+	put64(victim - DIRECT, prog);
+	look_pid(1, 0, false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	look_pid(77, 0, false);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "task list"));
+}
+
+static void list(void)
+{
+	ntasks = nobjects = nuses = 0;
+	memory_refresh(&mem);
+	assert_int_equal(look_list(&in, &sink, &done), 0);
+}
+
+/* Who is there, without a byte of code read. */
+static void test_list(void **state)
+{
+	memset(ram + CODE, 0, 8192);
+	list();
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(ntasks, 2);
+	assert_int_equal(nobjects + nuses, 0);
+	assert_int_equal(tasks[0].pid, 1);
+	assert_int_equal(tasks[0].start_ns, 1000);
+	assert_string_equal(tasks[0].exe, "/prog");
+	assert_int_equal(tasks[0].exe_ranges.len, 0);
+	/* Nothing counts as looked at by it. */
+	sweep(false);
+	assert_int_equal(nobjects, 2);
+	put64(victim - DIRECT, prog);
+	list();
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_non_null(strstr(done.why, "task list"));
 }
 
 static void test_look_with_user_half(void **state)
@@ -413,7 +485,8 @@ static void test_private_mapping_of_a_file_without_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_sweep), T(test_look), T(test_look_with_user_half),
+		T(test_sweep), T(test_look), T(test_look_pid), T(test_look_pid_in_a_broken_list),
+		T(test_list), T(test_look_with_user_half),
 		T(test_sink_ends_the_look), T(test_probe), T(test_probe_of_a_broken_list),
 		T(test_broken_list_is_incomplete), T(test_broken_task_is_incomplete),
 		T(test_broken_maps_are_incomplete), T(test_time_ends_the_sweep),

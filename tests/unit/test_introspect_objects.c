@@ -94,6 +94,33 @@ static void test_sent_once(void **state)
 	assert_int_equal(sent, 1);
 }
 
+/* The identity is of the very bytes sent, whatever the guest has by now. */
+static void test_identity_of_what_was_sent(void **state)
+{
+	uint8_t hash[HASH_BYTES];
+
+	get(&source);
+	crypto_generichash(hash, sizeof(hash), content, SIZE, NULL, 0);
+	assert_memory_equal(last.file_hash, hash, sizeof(hash));
+	assert_int_equal(last.file_ranges.len, sizeof(struct exe_range));
+	assert_int_equal(last.file_ranges.range[0].first_page, 0);
+	assert_int_equal(last.file_ranges.range[0].pages, PAGES);
+	ram[AT + 5000] ^= 1;
+	objects_sweep_begin(&table, false);
+	get(&source);
+	objects_sweep_end(&table, true);
+	assert_memory_not_equal(last.file_hash, hash, sizeof(hash));
+}
+
+static void test_memory_has_no_file_identity(void **state)
+{
+	struct object_source s = source;
+
+	s.kind = OBJECT_ANON;
+	get(&s);
+	assert_int_equal(last.file_ranges.len, 0);
+}
+
 static void test_change_without_signs_is_seen_by_the_sweep(void **state)
 {
 	uint64_t id = get(&source)->id;
@@ -276,7 +303,7 @@ static void test_identity_is_bounded(void **state)
 	assert_int_equal(content_init(&reader, &mem), 0);
 	assert_int_equal(page_map_init(&map, 1000), 0);
 	fill_every_other(&k, NULL, &map);
-	assert_int_equal(content_identity(&reader, &map, 1000 * 4096, &id), 0);
+	assert_int_equal(content_identity(&reader, &map, 1000 * 4096, -1, &id), 0);
 	assert_int_equal(id.ranges, EXE_MAX_RANGES);
 	assert_true(id.partial);
 	page_map_free(&map);
@@ -311,7 +338,8 @@ static void test_hash_depends_on_place_and_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_sent_once), T(test_change_without_signs_is_seen_by_the_sweep),
+		T(test_sent_once), T(test_identity_of_what_was_sent),
+		T(test_memory_has_no_file_identity), T(test_change_without_signs_is_seen_by_the_sweep),
 		T(test_change_with_signs_is_seen_at_once), T(test_behind_the_end),
 		T(test_resend), T(test_pages_that_are_not_there), T(test_moving_page_is_left_out),
 		T(test_page_that_settles), T(test_sink_that_fails), T(test_nothing_resident),

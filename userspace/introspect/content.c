@@ -169,20 +169,47 @@ static int hash_range(struct content_reader *c, const struct page_map *map, uint
 	return 0;
 }
 
+static int hash_guest(struct content_reader *c, const struct page_map *map, uint64_t size,
+		      const struct exe_identity *id, crypto_generichash_state *state)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < id->ranges; i++)
+		r = hash_range(c, map, size, &id->range[i], state);
+	return r;
+}
+
+static int hash_copy(int fd, uint64_t size, const struct exe_identity *id,
+		     crypto_generichash_state *state)
+{
+	const uint8_t *copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (copy == MAP_FAILED)
+		return -errno;
+	for (uint32_t i = 0; i < id->ranges; i++) {
+		uint64_t start = (uint64_t)id->range[i].first_page * FRAME_SIZE;
+		uint64_t len = (uint64_t)id->range[i].pages * FRAME_SIZE;
+
+		crypto_generichash_update(state, copy + start, MIN(len, size - start));
+	}
+	munmap((void *)copy, size);
+	return 0;
+}
+
 int content_identity(struct content_reader *c, const struct page_map *map, uint64_t size,
-		     struct exe_identity *ret_identity)
+		     int fd, struct exe_identity *ret_identity)
 {
 	struct exe_identity id = { .ranges = 0 };
 	crypto_generichash_state state;
+	int r = 0;
 
 	build_ranges(map, size, &id);
 	crypto_generichash_init(&state, NULL, 0, HASH_BYTES);
-	for (uint32_t i = 0; i < id.ranges; i++) {
-		int r = hash_range(c, map, size, &id.range[i], &state);
-
-		if (r)
-			return r;
-	}
+	if (id.ranges)
+		r = fd < 0 ? hash_guest(c, map, size, &id, &state) :
+			     hash_copy(fd, size, &id, &state);
+	if (r)
+		return r;
 	if (id.ranges)
 		crypto_generichash_final(&state, id.hash, HASH_BYTES);
 	*ret_identity = id;

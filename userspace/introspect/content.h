@@ -42,8 +42,11 @@ int content_pass(struct content_reader *c, struct page_map *map, uint64_t size, 
 int content_create(uint64_t size);
 int content_seal(int fd);
 
-/* Hash over the first EXE_MAX_RANGES stretches of resident pages. */
+/*
+ * Hash over the first EXE_MAX_RANGES stretches of resident pages: as the guest
+ * has them now (fd -1), or as a copy of size bytes has them.
+ */
 int content_identity(struct content_reader *c, const struct page_map *map, uint64_t size,
-		     struct exe_identity *ret_identity);
+		     int fd, struct exe_identity *ret_identity);
 
 #endif

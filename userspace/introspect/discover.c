@@ -33,6 +33,7 @@ static const char *const symbol_names[SYM_COUNT] = {
 	[SYM_VDSO_64] = "vdso_image_64",
 	[SYM_VDSO_32] = "vdso_image_32",
 	[SYM_VDSO_X32] = "vdso_image_x32",
+	[SYM_SPECIAL_MAPPING] = "special_mapping_vmops",
 };
 
 struct attempt {

@@ -92,7 +92,7 @@ static int read_path(const struct kernel *k, uint64_t file, struct guest_file *f
 	return 0;
 }
 
-static int read_inode(const struct kernel *k, struct guest_file *f, uint64_t *ret_magic)
+static int read_inode(const struct kernel *k, struct guest_file *f)
 {
 	const struct layout *at = &k->at;
 	uint64_t sb;
@@ -103,11 +103,12 @@ static int read_inode(const struct kernel *k, struct guest_file *f, uint64_t *re
 	if (!r)
 		r = kernel_member(k, f->inode, at->inode_i_sb, &sb);
 	if (!r)
-		r = kernel_member(k, sb, at->super_block_s_magic, ret_magic);
+		r = kernel_member(k, sb, at->super_block_s_magic, &f->magic);
 	if (!r)
 		r = kernel_member(k, f->mapping, at->address_space_nrpages, &f->nrpages);
 	if (r || f->size >> 63)
 		return r ? r : -EPROTO;
+	kernel_member(k, sb, at->super_block_s_dev, &f->dev);
 	/* Kernels differ in where they keep it; without it, sweeps still hash. */
 	kernel_member(k, f->inode, at->inode_mtime_sec, &f->mtime_sec);
 	kernel_member(k, f->inode, at->inode_mtime_nsec, &f->mtime_nsec);
@@ -115,14 +116,14 @@ static int read_inode(const struct kernel *k, struct guest_file *f, uint64_t *re
 }
 
 /* A memfd lies on the kernel's own tmpfs, where nobody else makes names. */
-static bool is_memfd(const struct guest_file *f, uint64_t magic, uint64_t nlink)
+static bool is_memfd(const struct guest_file *f, uint64_t nlink)
 {
-	return magic == TMPFS_MAGIC && nlink == 0 && strncmp(f->path, "/memfd:", 7) == 0;
+	return f->magic == TMPFS_MAGIC && nlink == 0 && strncmp(f->path, "/memfd:", 7) == 0;
 }
 
 int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file)
 {
-	uint64_t dentry, hashed, nlink, magic;
+	uint64_t dentry, hashed, nlink;
 	int r;
 
 	memset(ret_file, 0, offsetof(struct guest_file, path));
@@ -130,7 +131,7 @@ int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret
 	if (!r)
 		r = kernel_member(k, ret_file->mapping, k->at.address_space_host, &ret_file->inode);
 	if (!r)
-		r = read_inode(k, ret_file, &magic);
+		r = read_inode(k, ret_file);
 	if (!r)
 		r = read_path(k, file, ret_file, &dentry);
 	if (!r)
@@ -139,7 +140,7 @@ int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret
 		r = kernel_member(k, ret_file->inode, k->at.inode_i_nlink, &nlink);
 	if (r)
 		return r;
-	ret_file->memfd = is_memfd(ret_file, magic, nlink);
+	ret_file->memfd = is_memfd(ret_file, nlink);
 	ret_file->deleted = !ret_file->memfd && (nlink == 0 || !hashed);
 	return 0;
 }

@@ -10,6 +10,7 @@
 struct guest_file {
 	uint64_t inode;			/* the one that has the pages */
 	uint64_t mapping;
+	uint64_t magic, dev;		/* of its file system; dev as the kernel has it, or 0 */
 	uint64_t ino, size, mtime_sec, mtime_nsec, nrpages;
 	bool deleted, memfd;
 	char path[GUEST_PATH_SIZE];	/* raw bytes, NUL-terminated */

@@ -36,6 +36,9 @@
 	X(mm_struct, ma_root, "mm_mt.ma_root", false) \
 	X(mm_struct, mmap, "mmap", false) \
 	X(mm_struct, map_count, "map_count", true) \
+	X(mm_struct, start_brk, "start_brk", false) \
+	X(mm_struct, brk, "brk", false) \
+	X(mm_struct, start_stack, "start_stack", false) \
 	X(vm_area_struct, size, "", true) \
 	X(vm_area_struct, vm_start, "vm_start", true) \
 	X(vm_area_struct, vm_end, "vm_end", true) \
@@ -44,6 +47,9 @@
 	X(vm_area_struct, vm_pgoff, "vm_pgoff", true) \
 	X(vm_area_struct, vm_mm, "vm_mm", true) \
 	X(vm_area_struct, vm_next, "vm_next", false) \
+	X(vm_area_struct, vm_ops, "vm_ops", false) \
+	X(vm_area_struct, vm_private_data, "vm_private_data", false) \
+	X(vm_special_mapping, name, "name", false) \
 	X(maple_node, size, "", false) \
 	X(maple_range_64, pivot, "pivot", false) \
 	X(maple_range_64, slot, "slot", false) \
@@ -67,6 +73,7 @@
 	X(inode, mtime_sec, "i_mtime.tv_sec|__i_mtime.tv_sec|i_mtime_sec", false) \
 	X(inode, mtime_nsec, "i_mtime.tv_nsec|__i_mtime.tv_nsec|i_mtime_nsec", false) \
 	X(super_block, s_magic, "s_magic", true) \
+	X(super_block, s_dev, "s_dev", false) \
 	X(address_space, host, "host", true) \
 	X(address_space, xa_head, "i_pages.xa_head", true) \
 	X(address_space, nrpages, "nrpages", true) \

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "introspect/find.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
 
 #define KPTI_USER_BIT 0x1000ull
-#define TASK_ATTEMPTS 3
+#define MAPS_ATTEMPTS 3
 #define REGION_DENSE_PAGES 4096u	/* larger regions are sent without their holes */
 #define REGION_MAX_TABLES 8192u
 #define MAX_FILE_BYTES ((uint64_t)MAX_FILE_PAGES * FRAME_SIZE)
@@ -266,28 +267,34 @@ static struct object *get_exe(struct look *l, const struct guest_file *f)
 	return get_file(l, b.found ? &lower : f, true);
 }
 
-/* The executable is an object too, seen first, for its hash. */
-static void describe_exe(struct look *l, struct m_task *m)
+/* False if it has none, or that is not known. */
+static bool name_exe(struct look *l, struct m_task *m, struct guest_file *ret_file)
 {
-	struct guest_file f;
-	struct object *o;
-
 	if (!l->task.exe_file)
-		return;
-	if (file_read_info(l->k, l->task.exe_file, &f)) {
+		return false;
+	if (file_read_info(l->k, l->task.exe_file, ret_file)) {
 		l->torn_objects++;
-		return;
+		return false;
 	}
-	text_escape(m->exe, sizeof(m->exe), f.path, strlen(f.path));
-	m->flags |= (f.deleted ? TASK_EXE_DELETED : 0) | (f.memfd ? TASK_EXE_MEMFD : 0);
-	o = get_exe(l, &f);
+	text_escape(m->exe, sizeof(m->exe), ret_file->path, strlen(ret_file->path));
+	m->flags |= (ret_file->deleted ? TASK_EXE_DELETED : 0) |
+		    (ret_file->memfd ? TASK_EXE_MEMFD : 0);
+	return true;
+}
+
+/* The executable is an object too, seen first, for its hash. */
+static void identify_exe(struct look *l, struct m_task *m, const struct guest_file *f)
+{
+	struct object *o = get_exe(l, f);
+
 	l->exe = o ? o->id : 0;
 	if (o && o->identity)
 		set_identity(m, o->identity);
 }
 
-static void describe_task(struct look *l, struct m_task *m)
+static void describe_task(struct look *l, struct m_task *m, bool identities)
 {
+	struct guest_file exe;
 	const struct task *t = &l->task;
 	char argv[ARGV_SIZE];
 
@@ -298,38 +305,8 @@ static void describe_task(struct look *l, struct m_task *m)
 	};
 	text_escape(m->comm, sizeof(m->comm), t->comm, strlen(t->comm));
 	text_escape(m->argv, sizeof(m->argv), argv, task_argv(l->k, t, argv, sizeof(argv)));
-	describe_exe(l, m);
-}
-
-/* Tries again with fresh memory: a task may be on its way out. */
-static bool read_task(struct look *l, uint64_t va)
-{
-	int r = -EFAULT;
-
-	for (int i = 0; i < TASK_ATTEMPTS && r && !must_stop(l); i++) {
-		if (i)
-			memory_refresh(l->in->mem);
-		r = task_read(l->k, va, &l->task);
-		if (r == -ENODEV)
-			l->in->gone = true;
-	}
-	return r == 0;
-}
-
-/* What could not be read may simply have ended meanwhile. */
-static bool still_listed(struct look *l, uint64_t va)
-{
-	struct task_list list;
-	bool found;
-	int r;
-
-	memory_refresh(l->in->mem);
-	r = task_list_read(l->k, &list);
-	found = r != 0;
-	for (uint32_t i = 0; i < list.n && !found; i++)
-		found = list.va[i] == va;
-	task_list_free(&list);
-	return found;
+	if (name_exe(l, m, &exe) && identities)
+		identify_exe(l, m, &exe);
 }
 
 /*
@@ -340,11 +317,12 @@ static void look_at_maps(struct look *l)
 {
 	int r = vmas_walk(l->k, l->task.mm, visit_vma, l);
 
-	for (int i = 1; i < TASK_ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
+	for (int i = 1; i < MAPS_ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
 		const struct task before = l->task;
 
 		memory_refresh(l->in->mem);
-		if (!still_listed(l, before.va) || !read_task(l, before.va) ||
+		if (!find_still_listed(l->in, before.va) ||
+		    !find_read(l->in, before.va, &l->task) ||
 		    l->task.start_ns != before.start_ns || !l->task.mm) {
 			l->task = before;
 			return;
@@ -354,17 +332,31 @@ static void look_at_maps(struct look *l)
 	l->torn_maps += r && !must_stop(l);
 }
 
+static void send_task(struct look *l, const struct m_task *m)
+{
+	l->sink_error = l->sink->task(l->sink->ctx, m);
+	l->done.tasks++;
+}
+
+static void list_task(struct look *l)
+{
+	struct m_task m;
+
+	describe_task(l, &m, false);
+	if (!must_stop(l))
+		send_task(l, &m);
+}
+
 static void look_at_task(struct look *l)
 {
 	struct m_task m;
 
 	l->last_use = l->exe = 0;
 	l->exe_used = false;
-	describe_task(l, &m);
+	describe_task(l, &m, true);
 	if (must_stop(l))
 		return;
-	l->sink_error = l->sink->task(l->sink->ctx, &m);
-	l->done.tasks++;
+	send_task(l, &m);
 	if (!l->task.mm || must_stop(l))
 		return;
 	look_at_maps(l);
@@ -400,20 +392,6 @@ static void add(struct text *t, uint32_t n, const char *what)
 	}
 }
 
-static const char *list_problem(int error)
-{
-	switch (error) {
-	case 0:
-		return "";
-	case -ELOOP:
-		return "; the task list kept changing or is broken";
-	case -E2BIG:
-		return "; more tasks than the limit";
-	default:
-		return "; the task list could not be read";
-	}
-}
-
 /*
  * Every process was walked to its end.  An object too large to send whole is
  * told with its size, and leaves the walk complete.
@@ -428,10 +406,13 @@ static void end(struct look *l, struct m_done *ret_done)
 {
 	struct m_done *d = &l->done;
 	struct text t = { d->why, sizeof(d->why) };
+	bool stopped = l->in->mem->expired || l->in->gone;
 
 	if (!walked_all(l) || l->torn_objects) {
 		d->status = DONE_INCOMPLETE;
-		t.at += snprintf(t.at, t.room, "incomplete%s%s%s", list_problem(l->list_error),
+		t.at += snprintf(t.at, t.room, "incomplete%s%s%s%s",
+				 l->list_error && !stopped ? "; " : "",
+				 l->list_error && !stopped ? find_problem(l->list_error) : "",
 				 l->in->mem->expired ? "; time was up" : "",
 				 l->in->gone ? "; the guest is gone" : "");
 		t.room = sizeof(d->why) - (t.at - d->why);
@@ -464,8 +445,8 @@ static void look_for_cr3(struct look *l, const struct task_list *list, uint64_t 
 
 	for (uint32_t i = 0; i < list->n && !must_stop(l); i++) {
 		/* One that cannot be read may be the one. */
-		if (!read_task(l, list->va[i]))
-			l->torn_tasks += still_listed(l, list->va[i]);
+		if (!find_read(l->in, list->va[i], &l->task))
+			l->torn_tasks += find_still_listed(l->in, list->va[i]);
 		else if (task_has_cr3(&l->task, cr3, user_half))
 			look_at_task(l);
 	}
@@ -495,22 +476,65 @@ int look_at_cr3(struct introspector *in, uint64_t cr3, const struct look_sink *s
 	return l.sink_error;
 }
 
+int look_at_pid(struct introspector *in, uint32_t pid, uint64_t start_ns, bool resend,
+		const struct look_sink *sink, struct m_done *ret_done)
+{
+	struct look l;
+	int r;
+
+	begin(&l, in, sink, LOOK_BUDGET_MS);
+	/* A sweep of one: its objects are hashed and sent, and no other is forgotten. */
+	if (resend)
+		objects_sweep_begin(&in->objects, true);
+	r = find_process(in, pid, start_ns, &l.task);
+	if (!r) {
+		look_at_task(&l);
+	} else if (r == -ENOENT) {
+		l.done.status = DONE_NOT_FOUND;
+		snprintf(l.done.why, sizeof(l.done.why), "no process has this pid%s",
+			 start_ns ? " and start" : "");
+	} else {
+		l.list_error = r;
+	}
+	if (resend)
+		objects_sweep_end(&in->objects, false);
+	end(&l, ret_done);
+	return l.sink_error;
+}
+
+/* Every process there is. */
+static void each_task(struct look *l, void (*fn)(struct look *l))
+{
+	struct task_list list;
+
+	l->list_error = task_list_read(l->k, &list);
+	for (uint32_t i = 0; i < list.n && !must_stop(l); i++) {
+		if (!find_read(l->in, list.va[i], &l->task))
+			l->torn_tasks += find_still_listed(l->in, list.va[i]);
+		else if (l->task.pid)	/* 0: the idle task */
+			fn(l);
+	}
+	task_list_free(&list);
+}
+
+int look_list(struct introspector *in, const struct look_sink *sink, struct m_done *ret_done)
+{
+	struct look l;
+
+	begin(&l, in, sink, LOOK_BUDGET_MS);
+	each_task(&l, list_task);
+	end(&l, ret_done);
+	return l.sink_error;
+}
+
 int look_at_all(struct introspector *in, bool resend, const struct look_sink *sink,
 		struct m_done *ret_done)
 {
-	struct task_list list;
 	struct look l;
 
 	begin(&l, in, sink, SWEEP_BUDGET_MS);
 	objects_sweep_begin(&in->objects, resend);
-	l.list_error = task_list_read(l.k, &list);
-	for (uint32_t i = 0; i < list.n && !must_stop(&l); i++) {
-		if (!read_task(&l, list.va[i]))
-			l.torn_tasks += still_listed(&l, list.va[i]);
-		else if (l.task.pid)	/* 0: the idle task */
-			look_at_task(&l);
-	}
-	task_list_free(&list);
+	each_task(&l, look_at_task);
 	end(&l, ret_done);
 	objects_sweep_end(&in->objects, walked_all(&l) && !l.sink_error && !l.torn_objects);
 	return l.sink_error;
@@ -527,25 +551,16 @@ static void set_probed(struct m_probed *p, enum probe_state state, const char *w
 void probe_task(struct introspector *in, uint32_t pid, uint64_t start_ns,
 		struct m_probed *ret_probed)
 {
-	struct task_list list;
-	struct look l;
-	bool unread = false;
+	struct task t;
+	int r;
 
 	*ret_probed = (struct m_probed){ .pid = pid, .start_ns = start_ns };
-	begin(&l, in, NULL, LOOK_BUDGET_MS);
-	l.list_error = task_list_read(l.k, &list);
-	set_probed(ret_probed, PROBE_GONE, "");
-	for (uint32_t i = 0; i < list.n; i++) {
-		if (!read_task(&l, list.va[i])) {
-			unread = unread || still_listed(&l, list.va[i]);
-		} else if (l.task.pid == pid && l.task.start_ns == start_ns) {
-			set_probed(ret_probed, l.task.dying ? PROBE_DYING : PROBE_RUNNING, "");
-			unread = false;
-			l.list_error = 0;
-			break;
-		}
-	}
-	if (unread || l.list_error || in->mem->expired || in->gone)
-		set_probed(ret_probed, PROBE_UNKNOWN, "the task list could not be read in full");
-	task_list_free(&list);
+	memory_set_budget(in->mem, LOOK_BUDGET_MS);
+	r = find_process(in, pid, start_ns, &t);
+	if (!r)
+		set_probed(ret_probed, t.dying ? PROBE_DYING : PROBE_RUNNING, "");
+	else if (r == -ENOENT)
+		set_probed(ret_probed, PROBE_GONE, "");
+	else
+		set_probed(ret_probed, PROBE_UNKNOWN, find_problem(r));
 }

@@ -47,6 +47,11 @@ int look_at_cr3(struct introspector *in, uint64_t cr3, const struct look_sink *s
 		struct m_done *ret_done);
 int look_at_all(struct introspector *in, bool resend, const struct look_sink *sink,
 		struct m_done *ret_done);
+/* start_ns 0: whatever process has that pid. */
+int look_at_pid(struct introspector *in, uint32_t pid, uint64_t start_ns, bool resend,
+		const struct look_sink *sink, struct m_done *ret_done);
+/* Identities alone: no code is read, no executable hashed.  Calls task alone. */
+int look_list(struct introspector *in, const struct look_sink *sink, struct m_done *ret_done);
 
 void probe_task(struct introspector *in, uint32_t pid, uint64_t start_ns,
 		struct m_probed *ret_probed);

@@ -206,7 +206,23 @@ static uint64_t said_size(const struct object_source *s)
 	return cut ? s->full_size : s->content_size;
 }
 
-static int send_object(const struct object_source *s, const struct object_sink *sink, uint64_t id,
+/* A file is known to the guest's agent by the very bytes that are scanned. */
+static int set_file_identity(struct object_table *t, const struct object_source *s,
+			     const struct page_map *map, int fd, struct m_object *m)
+{
+	struct exe_identity id;
+	int r = content_identity(&t->content, map, s->content_size, fd, &id);
+
+	if (r)
+		return r;
+	memcpy(m->file_hash, id.hash, sizeof(m->file_hash));
+	memcpy(m->file_ranges.range, id.range, id.ranges * sizeof(*id.range));
+	m->file_ranges.len = id.ranges * sizeof(*id.range);
+	return 0;
+}
+
+static int send_object(struct object_table *t, const struct object_source *s,
+		       const struct object_sink *sink, uint64_t id,
 		       const struct page_map *map, int fd)
 {
 	uint64_t bytes = (uint64_t)map->resident * FRAME_SIZE;
@@ -216,9 +232,10 @@ static int send_object(const struct object_source *s, const struct object_sink *
 		.size = said_size(s),
 		.resident = MIN(bytes, s->content_size),
 	};
+	int r = s->kind == OBJECT_FILE ? set_file_identity(t, s, map, fd, &m) : 0;
 
 	snprintf(m.path, sizeof(m.path), "%s", s->path);
-	return sink->send(sink->ctx, &m, fd);
+	return r ? r : sink->send(sink->ctx, &m, fd);
 }
 
 static int copy_and_send(struct object_table *t, const struct kernel *k,
@@ -233,7 +250,7 @@ static int copy_and_send(struct object_table *t, const struct kernel *k,
 	if (!r && map->resident) {
 		id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 &&
 		     o->said_size == said_size(s) ? o->id : t->next_id++;
-		r = send_object(s, sink, id, map, fd);
+		r = send_object(t, s, sink, id, map, fd);
 	}
 	if (r)
 		return r;
@@ -253,7 +270,7 @@ static int make_identity(struct object_table *t, const struct object_source *s,
 	o->identity = calloc(1, sizeof(*o->identity));
 	if (!o->identity)
 		return -ENOMEM;
-	r = content_identity(&t->content, map, s->content_size, o->identity);
+	r = content_identity(&t->content, map, s->content_size, -1, o->identity);
 	if (r) {
 		free(o->identity);
 		o->identity = NULL;

@@ -8,9 +8,8 @@
 
 /*
  * The kernel counts descriptors that were sent and not yet received for each
- * user, and holds the count against the sender's RLIMIT_NOFILE.  All roles are
- * one user, so another guest's introspector may have used it up: as with a
- * full socket, the engine has to read first.
+ * user, and holds the count against the sender's RLIMIT_NOFILE.  As with a full
+ * socket, the engine has to read first.
  */
 int engine_post(int sock, const struct msg_schema *schema, uint64_t id,
 		const void *value, int fd)

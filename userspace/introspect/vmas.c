@@ -46,6 +46,8 @@ static int visit(struct walk *w, uint64_t va)
 		.flags = member(bytes, size, at->vm_area_struct_vm_flags),
 		.pgoff = member(bytes, size, at->vm_area_struct_vm_pgoff),
 		.file = member(bytes, size, at->vm_area_struct_vm_file),
+		.ops = member(bytes, size, at->vm_area_struct_vm_ops),
+		.private_data = member(bytes, size, at->vm_area_struct_vm_private_data),
 	};
 	/* In order, never overlapping: this also ends every loop. */
 	if (member(bytes, size, at->vm_area_struct_vm_mm) != w->mm || v.start >= v.end ||

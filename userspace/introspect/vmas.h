@@ -11,10 +11,12 @@
 #define VM_WRITE 0x2u
 #define VM_EXEC 0x4u
 #define VM_SHARED 0x8u
+#define VM_MAYSHARE 0x80u
 
 struct vma {
 	uint64_t va, start, end, flags, pgoff;
 	uint64_t file;			/* struct file, or 0 */
+	uint64_t ops, private_data;	/* 0 where the layout lacks them */
 };
 
 /*

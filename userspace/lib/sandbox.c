@@ -79,9 +79,10 @@ static int enter_root(const char *root)
 
 static int drop_identity(const struct sandbox *box)
 {
+	const uint32_t id = box->uid ? box->uid : NOBODY;
+
 	if (!box->keep_identity &&
-	    (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	     setresuid(NOBODY, NOBODY, NOBODY)))
+	    (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id)))
 		return -1;
 	/* A change of user clears the parent's death signal: set it after. */
 	if (box->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL))
@@ -115,9 +116,10 @@ static int allow_memory(scmp_filter_ctx filter)
 }
 
 /*
- * The roles are one user, so that each has the right to kill the others: a
- * signal may go to the process itself alone, as abort() sends it.  (A filter
- * inherited over a fork names the parent: there abort() ends in SIGSYS.)
+ * Processes of one user have the right to kill each other, and the scanner's
+ * are one: a signal may go to the process itself alone, as abort() sends it.
+ * (A filter inherited over a fork names the parent: there abort() ends in
+ * SIGSYS.)
  */
 static int allow_abort(scmp_filter_ctx filter)
 {

@@ -52,7 +52,7 @@ struct sandbox {
 };
 
 /*
- * New root, uid and gid nobody, no capabilities, no new privileges, limits,
+ * New root, uid and gid as above, no capabilities, no new privileges, limits,
  * seccomp (anything else kills the process; executable mappings are among it).
  * 0, or -1 and a line in the log: the caller must exit.
  */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The introspector's jail: its engine, its guest, and memory to hand over what
+ * it found.  A user of its own, so that no introspector that a guest has taken
+ * over can touch another guest's.
+ */
+#ifndef WARDEN_INTROSPECT_JAIL_H
+#define WARDEN_INTROSPECT_JAIL_H
+
+#include <stdint.h>
+
+/* 0, or -1 and a line in the log: the caller must exit. */
+int jail_introspect(uint32_t uid);
+
+#endif
