@@ -2,6 +2,7 @@
 # make            the module, BPF and userspace
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
+# make install    into the system, or below DESTDIR; make uninstall
 # See README.md for the rest.
 
 CC := gcc
@@ -51,7 +52,7 @@ KMOD_FILES := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/compat/*) \
 	include/uapi/linux/kvm_warden.h scripts/build-module
 
 $(B)/module/%/kvm_warden.ko: $(KMOD_FILES) | $(B)/setup.done
-	@scripts/build-module $* $(CURDIR)/$(B)/module/$*
+	+@scripts/build-module $* $(CURDIR)/$(B)/module/$*
 
 modules: $(foreach k,$(KERNELS),$(B)/module/$(k)/kvm_warden.ko)
 module: modules
@@ -121,6 +122,18 @@ lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm) $(B)/mod
 
 demo: lab-ready
 	@tests/lab/demo/run
+
+# ---- installation ----
+
+PREFIX ?= /usr
+DESTDIR ?=
+
+install: userspace module
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KERNELS='$(KERNELS)' scripts/install install
+
+uninstall:
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install uninstall
+.PHONY: install uninstall
 
 # ---- tests ----
 

@@ -18,7 +18,7 @@ int device_open(void)
 
 	if (fd < 0) {
 		log_err("%s: %s: %s", DEVICE, strerror(errno),
-			errno == ENOENT ? "load the module first: insmod kvm_warden.ko" :
+			errno == ENOENT ? "load the module first: modprobe kvm_warden" :
 			"wardend must run as root");
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <fcntl.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -202,14 +203,14 @@ int main(int argc, char **argv)
 	log_open("wardend", false);
 	d.config_path = parse_options(argc, argv);
 	if (config_load(d.config_path, &d.config))
-		return 1;
+		return EX_CONFIG;
 	log_open("wardend", d.config.debug);
 	block_signals();
 	raise_file_limit();
 	take_the_only_place(&d.config);
 	device = device_open();
 	if (device < 0)
-		return 1;
+		return EX_UNAVAILABLE;	/* wardend.service does not try again */
 	make_loop(&d);
 	d.guests = guests_new(device);
 	start_bpf(&d);
