@@ -35,6 +35,7 @@ typedef void (*behaviour)(int sock, uint64_t id);
 struct seen {
 	unsigned answers;
 	uint32_t job;
+	bool outdated;
 	struct m_verdict verdict;
 };
 
@@ -43,13 +44,14 @@ static struct seen seen;
 static int loader[2], content = -1;
 static pid_t last_worker;
 
-static void on_done(void *context, uint32_t job, const struct m_verdict *verdict)
+static void on_done(void *context, uint32_t job, const struct m_verdict *verdict, bool outdated)
 {
 	struct seen *s = context;
 
 	s->answers++;
 	s->job = job;
 	s->verdict = *verdict;
+	s->outdated = outdated;
 }
 
 static int set_up(void **state)
@@ -58,7 +60,8 @@ static int set_up(void **state)
 		return -1;
 	content = memfd_create("content", MFD_CLOEXEC);
 	memset(&seen, 0, sizeof(seen));
-	pool_init(&pool, loader[0], 1, 1);
+	pool_init(&pool, 1, 1);
+	pool.loader = loader[0];
 	pool.done = on_done;
 	pool.context = &seen;
 	return content < 0;
@@ -279,6 +282,32 @@ static void test_fresh_one_is_asked_for(void **state)
 	assert_true(pool_give(&pool, JOB, SCAN_FILE, content, true));
 }
 
+/* New signatures: one that is idle ends at once, one at work with its answer. */
+static void test_another_loader(void **state)
+{
+	int other[2];
+
+	add_worker(say_clean);
+	pool_use(&pool, loader[0]);
+	assert_replaced();
+	add_worker(say_nothing);
+	assert_true(pool_give(&pool, JOB, SCAN_FILE, content, false));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, other), 0);
+	pool_use(&pool, other[0]);
+	assert_false(asked_for_another());
+	assert_true(pool.worker[0].busy);
+	pool.worker[0].deadline_ms = 0;		/* it answers, if only by its end */
+	serve();
+	assert_int_equal(seen.answers, 1);
+	assert_true(seen.outdated);
+	assert_int_equal(pool.worker[0].sock, -1);
+	assert_false(asked_for_another());	/* of the loader before */
+	close(loader[1]);
+	loader[1] = other[1];
+	assert_true(asked_for_another());
+	close(other[0]);
+}
+
 static void test_nonsense(void **state)
 {
 	static const behaviour lies[] = {
@@ -326,7 +355,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_honest), TEST(test_replaced_after_detection),
-		TEST(test_fresh_one_is_asked_for), TEST(test_nonsense),
+		TEST(test_fresh_one_is_asked_for), TEST(test_another_loader),
+		TEST(test_nonsense),
 		TEST(test_death), TEST(test_hanging), TEST(test_unasked),
 	};
 

@@ -278,6 +278,82 @@ static void test_announces_database(void **state)
 	stop(&r);
 }
 
+static struct m_database next_database(struct role *r)
+{
+	struct m_database db;
+	struct msg m;
+
+	receive(r, &m);
+	assert_true(msg_decode(&m, &msg_database, &db));
+	return db;
+}
+
+/* New signatures count at once; what is refused leaves the old ones at work. */
+static void test_database_changes(void **state)
+{
+	static const char text[] = "some text with " MARKER " in it";
+	char db[96], signatures[512];
+	struct m_database next;
+	struct role r;
+
+	start_with_markers(&r, 1, 30);
+	snprintf(db, sizeof(db), "%s/db", r.dir);
+	make_signatures(signatures, sizeof(signatures));
+
+	write_file(db, "unit.ndb", "Warden.Test.Other:0:*:00112233445566778899aabbccddeeff\n");
+	next = next_database(&r);
+	assert_int_equal(next.ready, 1);
+	assert_int_equal(next.signatures, 1);
+	assert_string_not_equal(next.epoch, r.database.epoch);
+	assert_verdict(scan(&r, SCAN_FILE, sealed(text, sizeof(text))), CLEAN);
+
+	write_file(db, "unit.ndb", signatures);
+	next = next_database(&r);
+	assert_int_equal(next.ready, 1);
+	assert_string_equal(next.epoch, r.database.epoch);
+	/* Clean by the signatures of before: no verdict of theirs is used. */
+	assert_verdict(scan(&r, SCAN_FILE, sealed(text, sizeof(text))), INFECTED);
+
+	write_file(db, "broken.ndb", "this is no signature\n");
+	next = next_database(&r);
+	assert_int_equal(next.ready, 0);
+	assert_memory_equal(next.why, "broken.ndb: ", 12);
+	assert_verdict(scan(&r, SCAN_FILE, sealed("another " MARKER, sizeof("another " MARKER))),
+		       INFECTED);
+	assert_verdict(scan(&r, SCAN_FILE, sealed("nothing of note", 15)), CLEAN);
+
+	write_file(db, "broken.ndb", "");
+	next = next_database(&r);
+	assert_int_equal(next.ready, 1);
+	assert_int_equal(next.signatures, 2);
+	stop(&r);
+}
+
+/* Under way while the signatures change: it is scanned by the new ones. */
+static void test_database_changes_under_way(void **state)
+{
+	char db[96], signatures[512];
+	struct m_verdict v;
+	struct role r;
+	pid_t worker;
+
+	start_with_markers(&r, 1, 60);
+	snprintf(db, sizeof(db), "%s/db", r.dir);
+	make_signatures(signatures, sizeof(signatures));
+	write_file(db, "unit.ndb", "Warden.Test.Other:0:*:00112233445566778899aabbccddeeff\n");
+	assert_int_equal(next_database(&r).ready, 1);
+	worker = wait_for_worker(r.pid, 0);
+	/* It hangs with the content for as long as the next signatures need. */
+	assert_int_equal(kill(worker, SIGSTOP), 0);
+	ask(&r, 7, SCAN_FILE, sealed("the " MARKER, sizeof("the " MARKER)));
+	write_file(db, "unit.ndb", signatures);
+	assert_int_equal(next_database(&r).ready, 1);
+	assert_int_equal(kill(worker, SIGCONT), 0);
+	assert_int_equal(get_verdict(&r, &v), 7);
+	assert_verdict(v, INFECTED);
+	stop(&r);
+}
+
 static void test_infected_and_clean(void **state)
 {
 	static const char text[] = "some text with " MARKER " in it";
@@ -648,6 +724,8 @@ int main(void)
 		cmocka_unit_test(test_most_workers),
 		cmocka_unit_test(test_recycled_worker),
 		cmocka_unit_test(test_refused_database),
+		cmocka_unit_test(test_database_changes),
+		cmocka_unit_test(test_database_changes_under_way),
 		cmocka_unit_test(test_empty_database),
 		cmocka_unit_test(test_no_orphans),
 	};

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include "lib/messages.h"
 #include "lib/util.h"
 #include "scan/content.h"
+#include "scan/loader.h"
 #include "scan/pool.h"
 #include "scan/verdicts.h"
 
@@ -30,8 +34,14 @@ struct job {
 	uint8_t hash[HASH_BYTES];
 };
 
+struct loader {
+	int sock, pidfd;		/* -1: none */
+};
+
 struct broker {
-	int engine, loader;
+	int engine, starter;
+	struct loader loader;		/* whose workers we use */
+	struct loader coming;		/* still loading */
 	bool loaded;			/* database below is known */
 	struct m_database database;
 	struct verdicts *verdicts;
@@ -112,13 +122,19 @@ static bool settle(struct job *j, struct m_verdict *v)
 	return true;
 }
 
-static void on_done(void *context, uint32_t job, const struct m_verdict *verdict)
+static void on_done(void *context, uint32_t job, const struct m_verdict *verdict, bool outdated)
 {
 	struct broker *b = context;
 	struct job *j = &b->job[job];
 	struct verdict_key key = key_of(b, j);
 	struct m_verdict fresh = *verdict;
 
+	/* By the signatures of before: it is scanned by today's. */
+	if (outdated) {
+		j->running = false;
+		j->suspect[0] = '\0';
+		return;
+	}
 	if (!settle(j, &fresh))
 		return;
 	fresh.cached = 0;
@@ -218,34 +234,106 @@ static void on_engine(struct broker *b, struct job *j)
 	admit(b, j);
 }
 
-static void on_database(struct broker *b, const struct msg *m)
+/* ---- loaders ---- */
+
+static void end_loader(struct loader *l)
 {
-	if (b->loaded || !msg_decode(m, &msg_database, &b->database))
-		fatal("the loader sent nonsense");
+	siginfo_t info;
+
+	if (l->sock >= 0)
+		close(l->sock);
+	if (l->pidfd >= 0) {
+		syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+		waitid(P_PIDFD, l->pidfd, &info, WEXITED);
+		close(l->pidfd);
+	}
+	*l = (struct loader){ -1, -1 };
+}
+
+static void use_coming(struct broker *b, const struct m_database *database)
+{
+	end_loader(&b->loader);
+	b->loader = b->coming;
+	b->coming = (struct loader){ -1, -1 };
+	b->database = *database;
+	pool_use(&b->pool, b->loader.sock);
+}
+
+/* A database that is refused changes nothing, unless there was none before. */
+static void on_database(struct broker *b, const struct m_database *database)
+{
+	if (database->ready)
+		use_coming(b, database);
+	else
+		end_loader(&b->coming);
+	if (!b->database.ready)
+		b->database = *database;
 	b->loaded = true;
-	if (msg_post(b->engine, &msg_database, 0, &b->database, -1))
+	if (msg_post(b->engine, &msg_database, 0, database, -1))
 		exit(0);
-	if (b->database.ready)
-		pool_start(&b->pool);
+}
+
+/* It may have needed more memory than there is. */
+static void lost_coming(struct broker *b)
+{
+	struct m_database database = { .why = "the loader ended while it loaded: no memory?" };
+
+	memcpy(database.engine, b->database.engine, sizeof(database.engine));
+	on_database(b, &database);
+}
+
+static void on_coming(struct broker *b)
+{
+	struct m_database database;
+	struct msg m;
+	int r = msg_recv(b->coming.sock, &m, MSG_DONTWAIT);
+
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0) {
+		lost_coming(b);
+		return;
+	}
+	if (!msg_decode(&m, &msg_database, &database))
+		fatal("the loader sent nonsense");
+	msg_release(&m);
+	on_database(b, &database);
 }
 
 static void on_loader(struct broker *b)
 {
 	struct msg m;
-	int r = msg_recv(b->loader, &m, MSG_DONTWAIT);
+	int r = msg_recv(b->loader.sock, &m, MSG_DONTWAIT);
 
 	if (r == -EAGAIN)
 		return;
 	if (r <= 0)
 		fatal("the loader ended");
-	if (m.type == M_DATABASE)
-		on_database(b, &m);
-	else
-		pool_arrival(&b->pool, &m);
+	pool_arrival(&b->pool, &m);
 	msg_release(&m);
 }
 
-enum { ENGINE, LOADER, WORKERS };
+/* A newer one comes in place of one that is still loading. */
+static void on_starter(struct broker *b)
+{
+	struct msg m;
+	int r = msg_recv(b->starter, &m, MSG_DONTWAIT), fd;
+
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0 || (fd = msg_take_fd(&m)) < 0)
+		fatal("the starter ended");
+	if (m.type == L_LOADER) {
+		end_loader(&b->coming);
+		b->coming.sock = fd;
+	} else if (m.type == L_PROCESS && b->coming.sock >= 0 && b->coming.pidfd < 0) {
+		b->coming.pidfd = fd;
+	} else {
+		fatal("the starter sent nonsense");
+	}
+}
+
+enum { ENGINE, STARTER, LOADER, COMING, WORKERS };
 
 static void serve_once(struct broker *b)
 {
@@ -258,29 +346,38 @@ static void serve_once(struct broker *b)
 	room = free_job(b);
 	/* An engine that asks too much waits; its end is seen all the same. */
 	fds[ENGINE] = (struct pollfd) { .fd = b->engine, .events = room ? POLLIN : 0 };
-	fds[LOADER] = (struct pollfd) { .fd = b->loader, .events = POLLIN };
+	fds[STARTER] = (struct pollfd) { .fd = b->starter, .events = POLLIN };
+	fds[LOADER] = (struct pollfd) { .fd = b->loader.sock, .events = POLLIN };
+	fds[COMING] = (struct pollfd) {
+		.fd = b->coming.pidfd >= 0 ? b->coming.sock : -1, .events = POLLIN,
+	};
 	pool_poll(&b->pool, fds + WORKERS);
 	if (poll(fds, WORKERS + b->pool.size, timeout) < 0 && errno != EINTR)
 		fatal("poll: %s", strerror(errno));
 	if (fds[LOADER].revents)
 		on_loader(b);
 	pool_serve(&b->pool, fds + WORKERS);
+	if (fds[COMING].revents)
+		on_coming(b);
+	if (fds[STARTER].revents)
+		on_starter(b);
 	if (room && (fds[ENGINE].revents & POLLIN))
 		on_engine(b, room);
 	else if (fds[ENGINE].revents)
 		exit(0);
 }
 
-noreturn void broker_serve(int engine, int loader, const struct config *config)
+noreturn void broker_serve(int engine, int starter, const struct config *config)
 {
 	static struct broker b;
 
 	b.engine = engine;
-	b.loader = loader;
+	b.starter = starter;
+	b.loader = b.coming = (struct loader){ -1, -1 };
 	b.verdicts = verdicts_new(CACHED_VERDICTS);
 	if (!b.verdicts)
 		fatal("no memory for verdicts");
-	pool_init(&b.pool, loader, config->workers, config->scan_seconds);
+	pool_init(&b.pool, config->workers, config->scan_seconds);
 	b.pool.done = on_done;
 	b.pool.context = &b;
 	for (;;)

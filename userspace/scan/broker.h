@@ -8,6 +8,6 @@
 #include "lib/config.h"
 
 /* Until the engine closes its socket.  Already jailed. */
-noreturn void broker_serve(int engine, int loader, const struct config *config);
+noreturn void broker_serve(int engine, int starter, const struct config *config);
 
 #endif

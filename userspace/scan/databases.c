@@ -277,3 +277,40 @@ struct cl_engine *databases_load(const char *path, const char *tmpdir,
 	free(folder);
 	return engine;
 }
+
+static void look_at(crypto_generichash_state *state, int folder, const char *name)
+{
+	struct stat st = { 0 };
+	uint64_t signs[4];
+
+	fstatat(folder, name, &st, 0);
+	signs[0] = st.st_ino;
+	signs[1] = st.st_size;
+	signs[2] = st.st_mtim.tv_sec * 1000000000ull + st.st_mtim.tv_nsec;
+	signs[3] = st.st_ctim.tv_sec * 1000000000ull + st.st_ctim.tv_nsec;
+	crypto_generichash_update(state, (const uint8_t *)name, strlen(name) + 1);
+	crypto_generichash_update(state, (const uint8_t *)signs, sizeof(signs));
+}
+
+uint64_t databases_look(const char *path)
+{
+	struct folder *folder = malloc(sizeof(*folder));
+	struct m_database info = { 0 };
+	crypto_generichash_state state;
+	uint64_t look = 0;
+
+	if (!folder)
+		return 0;
+	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);
+	if (folder_list(folder, path, &info)) {
+		uint8_t hash[crypto_generichash_BYTES_MIN];
+
+		for (size_t i = 0; i < folder->count; i++)
+			look_at(&state, folder->fd, folder->file[i].name);
+		crypto_generichash_final(&state, hash, sizeof(hash));
+		memcpy(&look, hash, sizeof(look));
+	}
+	folder_release(folder);
+	free(folder);
+	return look;
+}

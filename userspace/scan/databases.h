@@ -19,4 +19,10 @@ void databases_engine_name(char ret_name[TEXT_NAME]);
 struct cl_engine *databases_load(const char *folder, const char *tmpdir,
 				 uint32_t scan_seconds, struct m_database *ret_info);
 
+/*
+ * What names, sizes, times and inodes of the folder's databases hash to: equal
+ * as long as nobody touches them.  0 if the folder cannot be read.
+ */
+uint64_t databases_look(const char *folder);
+
 #endif

@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,6 +57,29 @@ int jail_broker(void)
 	return sandbox_apply(&box);
 }
 
+/* What making a worker's jail takes. */
+#define JAILER (1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_CHROOT | \
+		1ull << CAP_SETUID | 1ull << CAP_SETGID)
+
+static int keep_capabilities(uint64_t keep)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = keep, .permitted = keep },
+	};
+
+	return syscall(SYS_capset, &header, data);
+}
+
+int jail_starter(void)
+{
+	/* A database need not be readable for all. */
+	if (keep_capabilities(JAILER | 1ull << CAP_DAC_READ_SEARCH) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return failed("capabilities");
+	return 0;
+}
+
 static int make_tree(const char *database)
 {
 	if ((mkdir(RUN_DIR, 0755) && errno != EEXIST) ||
@@ -89,19 +113,6 @@ int jail_private_tree(const char *database)
 	return 0;
 }
 
-/* What making a worker's jail takes, and no more. */
-static int keep_capabilities(void)
-{
-	const uint64_t keep = 1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_CHROOT |
-			      1ull << CAP_SETUID | 1ull << CAP_SETGID;
-	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = {
-		{ .effective = keep, .permitted = keep },
-	};
-
-	return syscall(SYS_capset, &header, data);
-}
-
 int jail_loader(void)
 {
 	static const int syscalls[] = {
@@ -120,7 +131,7 @@ int jail_loader(void)
 		.die_with_parent = true,
 	};
 
-	if (keep_capabilities())
+	if (keep_capabilities(JAILER))
 		return failed("capabilities");
 	return sandbox_apply(&box);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The jails of the scanner's three kinds of process:
+ * The jails of the scanner's four kinds of process:
  *
+ *   starter  makes loaders; root with the few rights that takes; reads no byte
+ *            of a guest, and no file.
  *   broker   talks to the engine and to the workers; nobody, no file at all.
  *   loader   holds the signatures and makes workers; root with the few rights
  *            that takes, in a tree of its own; reads no byte of a guest.
@@ -20,6 +22,9 @@
 
 /* Each: 0, or -1 and a line in the log; the caller must exit. */
 int jail_broker(void);
+
+/* Without a filter: a loader inherits it, and needs many calls to load. */
+int jail_starter(void);
 
 /*
  * A mount namespace whose tree holds the database folder, read-only, and

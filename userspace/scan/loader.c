@@ -52,12 +52,8 @@ static noreturn void run_worker(const struct loader *l, int sock)
 	worker_serve(sock, &l->scanner);
 }
 
-/*
- * CLONE_PARENT: the broker reaps workers, so that the loader never has to
- * know of their ends.  A plain system call, since fork cannot say so; safe as
- * the loader has one thread.
- */
-static pid_t clone_sibling(int *ret_pidfd)
+/* A plain system call: the C library's fork knows no CLONE_PARENT. */
+pid_t loader_clone_sibling(int *ret_pidfd)
 {
 	return syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD | SIGCHLD, NULL, ret_pidfd,
 		       NULL, NULL);
@@ -79,7 +75,7 @@ static void make_worker(const struct loader *l)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		fatal("loader: socketpair: %s", strerror(errno));
-	pid = clone_sibling(&pidfd);
+	pid = loader_clone_sibling(&pidfd);
 	if (pid < 0)
 		fatal("loader: no worker: %s", strerror(errno));
 	if (!pid) {
@@ -130,7 +126,7 @@ static void load(struct loader *l, const struct config *config)
 		exit(0);
 }
 
-static noreturn void run_loader(int sock, const struct config *config)
+noreturn void loader_run(int sock, const struct config *config)
 {
 	struct loader l = { .sock = sock };
 	struct msg m;
@@ -151,24 +147,4 @@ static noreturn void run_loader(int sock, const struct config *config)
 			make_worker(&l);
 	}
 	_exit(0);
-}
-
-int loader_start(const struct config *config)
-{
-	int pair[2];
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
-	    (pid = fork()) < 0) {
-		log_err("loader: %s", strerror(errno));
-		return -1;
-	}
-	if (!pid) {
-		close(pair[0]);
-		/* It must not keep the engine's socket open. */
-		close(ROLE_FD);
-		run_loader(pair[1], config);
-	}
-	close(pair[1]);
-	return pair[0];
 }

@@ -14,7 +14,7 @@
 #include "lib/messages.h"
 #include "scan/broker.h"
 #include "scan/jail.h"
-#include "scan/loader.h"
+#include "scan/starter.h"
 
 static const char *config_path(int argc, char **argv)
 {
@@ -28,7 +28,7 @@ static const char *config_path(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct config config;
-	int loader;
+	int starter;
 
 	log_open("warden-scan", false);
 	if (config_load(config_path(argc, argv), &config))
@@ -36,8 +36,8 @@ int main(int argc, char **argv)
 	log_open("warden-scan", config.debug);
 	if (fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC))
 		fatal("no engine on descriptor %d: started by wardend alone", ROLE_FD);
-	loader = loader_start(&config);
-	if (loader < 0 || jail_broker())
+	starter = starter_start(&config);
+	if (starter < 0 || jail_broker())
 		return 1;
-	broker_serve(ROLE_FD, loader, &config);
+	broker_serve(ROLE_FD, starter, &config);
 }

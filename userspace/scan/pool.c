@@ -37,10 +37,10 @@ static uint64_t now_ms(void)
 	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
 }
 
-void pool_init(struct pool *pool, int loader, uint32_t size, uint32_t scan_seconds)
+void pool_init(struct pool *pool, uint32_t size, uint32_t scan_seconds)
 {
 	memset(pool, 0, sizeof(*pool));
-	pool->loader = loader;
+	pool->loader = -1;
 	pool->size = MIN(size, POOL_MAX_WORKERS);
 	pool->scan_seconds = scan_seconds;
 	pool->arriving = -1;
@@ -54,12 +54,6 @@ static void ask_for_worker(struct pool *pool)
 
 	if (msg_send(pool->loader, &m, 0))
 		fatal("the loader is gone");
-}
-
-void pool_start(struct pool *pool)
-{
-	for (uint32_t i = 0; i < pool->size; i++)
-		ask_for_worker(pool);
 }
 
 static void add_worker(struct pool *pool, int sock, int pidfd)
@@ -115,6 +109,32 @@ static void replace(struct pool *pool, struct worker *w)
 
 	end_worker(w, how, sizeof(how));
 	ask_for_worker(pool);
+}
+
+static void forget_arriving(struct pool *pool)
+{
+	if (pool->arriving >= 0)
+		close(pool->arriving);
+	pool->arriving = -1;
+}
+
+void pool_use(struct pool *pool, int loader)
+{
+	char how[TEXT_NAME];
+
+	/* What was asked of the loader before does not come any more. */
+	forget_arriving(pool);
+	pool->loader = loader;
+	for (uint32_t i = 0; i < pool->size; i++) {
+		struct worker *w = &pool->worker[i];
+
+		w->outdated = w->busy;
+		if (w->busy)
+			continue;
+		if (w->sock >= 0)
+			end_worker(w, how, sizeof(how));
+		ask_for_worker(pool);
+	}
 }
 
 /* One that is idle; in place of none that is fresh, one is asked for. */
@@ -173,7 +193,7 @@ static void lose(struct pool *pool, struct worker *w, const char *why)
 		snprintf(verdict.name, sizeof(verdict.name), "worker died: %s", how);
 	log_warn("%s", verdict.name);
 	if (busy)
-		pool->done(pool->context, w->job, &verdict);
+		pool->done(pool->context, w->job, &verdict, w->outdated);
 	else if (++pool->idle_deaths > MAX_IDLE_DEATHS)
 		fatal("workers die before they serve: %s", how);
 	ask_for_worker(pool);
@@ -205,8 +225,8 @@ static void serve(struct pool *pool, struct worker *w)
 	w->busy = false;
 	w->scans++;
 	pool->idle_deaths = 0;
-	pool->done(pool->context, w->job, &verdict);
-	if (verdict.verdict != VERDICT_CLEAN || w->scans >= RECYCLE_SCANS)
+	pool->done(pool->context, w->job, &verdict, w->outdated);
+	if (verdict.verdict != VERDICT_CLEAN || w->scans >= RECYCLE_SCANS || w->outdated)
 		replace(pool, w);
 }
 

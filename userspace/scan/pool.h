@@ -17,6 +17,7 @@
 struct worker {
 	int sock, pidfd;		/* -1: none, asked of the loader */
 	bool busy;
+	bool outdated;			/* of a loader before: its answer is its last */
 	uint32_t job;
 	uint32_t scans;
 	uint64_t deadline_ms;		/* while busy */
@@ -28,15 +29,19 @@ struct pool {
 	uint32_t idle_deaths;		/* in a row */
 	bool again;			/* the last pool_give is to be tried again soon */
 	int arriving;			/* socket of a worker whose pidfd is to come */
-	void (*done)(void *context, uint32_t job, const struct m_verdict *verdict);
+	/* outdated: by the signatures of a loader before. */
+	void (*done)(void *context, uint32_t job, const struct m_verdict *verdict, bool outdated);
 	void *context;
 	struct worker worker[POOL_MAX_WORKERS];
 };
 
-void pool_init(struct pool *pool, int loader, uint32_t size, uint32_t scan_seconds);
+void pool_init(struct pool *pool, uint32_t size, uint32_t scan_seconds);
 
-/* Asks the loader for all workers; pool_arrival takes what it sends. */
-void pool_start(struct pool *pool);
+/*
+ * Workers come from this loader from now on: all are asked for, pool_arrival
+ * takes what it sends.  Those of the loader before end when idle.
+ */
+void pool_use(struct pool *pool, int loader);
 void pool_arrival(struct pool *pool, struct msg *m);
 
 /*
