@@ -34,7 +34,7 @@ static struct identity pinned_id, other_id;
 static uint8_t host_key[WIRE_KEY];
 static uint64_t next_id = 1;
 
-#define CAPABILITIES (1 << VERB_KILL)
+#define CAPABILITIES (1 << VERB_KILL | 1 << VERB_QUARANTINE | 1 << VERB_RESTORE)
 
 static const char *in_folder(const char *name)
 {
@@ -101,6 +101,7 @@ static pid_t start_agent(const char *key, const char *cid)
 	char transport[160];
 	char *argv[] = { getenv("WARDEN_AGENT"), "--key", (char *)in_folder(key),
 		"--host-key", (char *)in_folder("host.key.pub"),
+		"--quarantine", (char *)in_folder("quarantine"),
 		"--transport", transport, "--test-cid", (char *)cid, NULL };
 
 	snprintf(transport, sizeof(transport), "unix:%s", in_folder("sock"));
@@ -408,6 +409,53 @@ static void test_deadline(void **state)
 	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
 	assert_killed(pid);
 	agent_down();
+}
+
+/* An order for a file of that escaped path, whose content is the text. */
+static struct m_order order_to_quarantine(const char *path, const char *text)
+{
+	struct m_order o = { .cid = 7, .verb = VERB_QUARANTINE, .size = strlen(text) };
+
+	snprintf(o.path, sizeof(o.path), "%s", path);
+	hash_content(o.exe_hash, text, strlen(text));
+	o.exe_ranges.len = sizeof(struct exe_range);
+	o.exe_ranges.range[0].pages = 1;
+	randombytes_buf(o.item, sizeof(o.item));
+	return o;
+}
+
+/* Away and back again; the agent that brings it back is another process. */
+static void test_quarantine(void **state)
+{
+	char *path = strdup(in_folder("mal\nware")), escaped[200], key_file[160];
+	struct m_order o;
+	struct stat st;
+	FILE *f = fopen(path, "w");
+
+	fputs("infected", f);
+	fclose(f);
+	text_escape(escaped, sizeof(escaped), path, strlen(path));
+	o = order_to_quarantine(escaped, "infected");
+	agent_up();
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	agent_down();
+	agent_up();
+	o.verb = VERB_RESTORE;
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 8);
+	assert_int_equal(hear_result(give(&o)).status, ORDER_DONE);
+	o.verb = VERB_QUARANTINE;
+	strcpy(o.path, "/tmp/bad\\escape");
+	assert_int_equal(hear_result(give(&o)).status, ORDER_REFUSED);
+	agent_down();
+	unlink(path);
+	free(path);
+	snprintf(key_file, sizeof(key_file), "%s.quarantine", in_folder("host.key"));
+	assert_int_equal(stat(key_file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
 /* What the introspector reads: the beacon is where the agent says it is. */
@@ -907,6 +955,7 @@ int main(void)
 		cmocka_unit_test(test_agent_is_static),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_beacon),
 		cmocka_unit_test(test_unbound_gets_no_order),
 		cmocka_unit_test(test_unpinned),

@@ -9,10 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "agent/serve.h"
 #include "agent/transport.h"
+#include "agent/verbs.h"
 #include "channel/identity.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -21,17 +23,19 @@
 #define BACKOFF_MAX_MS 30000
 
 static const char usage[] =
-	"usage: warden-agent [--key FILE] [--host-key FILE] [--port N] [--host-cid N]\n"
+	"usage: warden-agent [OPTION]...\n"
 	"       warden-agent keygen FILE\n"
-	"  --key FILE       this agent's secret key (/etc/kvm-warden/agent.key)\n"
-	"  --host-key FILE  the host's public key (/etc/kvm-warden/host.pub)\n"
-	"  --port N         vsock port of warden-channel (5757)\n"
-	"  --host-cid N     vsock CID of the host (2)\n"
-	"  --debug          more lines in the log\n"
-	"  keygen FILE      write a new secret key to FILE, its public key to FILE.pub\n";
+	"  --key FILE        this agent's secret key (/etc/warden-agent/agent.key)\n"
+	"  --host-key FILE   the host's public key (/etc/warden-agent/host.pub)\n"
+	"  --quarantine DIR  where infected files are kept (/var/lib/warden-agent/quarantine)\n"
+	"  --deny VERB       never kill, quarantine or restore; may be given again\n"
+	"  --port N          vsock port of warden-channel (5757)\n"
+	"  --host-cid N      vsock CID of the host (2)\n"
+	"  --debug           more lines in the log\n"
+	"  keygen FILE       write a new secret key to FILE, its public key to FILE.pub\n";
 
 struct options {
-	const char *key, *host_key;
+	const char *key, *host_key, *quarantine;
 	bool debug;
 	struct transport transport;
 };
@@ -61,12 +65,20 @@ static uint32_t number(const char *name, const char *text)
 	return value;
 }
 
+static void deny(const char *verb)
+{
+	if (!verbs_deny(verb))
+		fatal("--deny %s: no such verb: kill, quarantine or restore", verb);
+}
+
 /* False: wrong usage. */
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
 		{ "key", required_argument, NULL, 'k' },
 		{ "host-key", required_argument, NULL, 'h' },
+		{ "quarantine", required_argument, NULL, 'q' },
+		{ "deny", required_argument, NULL, 'D' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "host-cid", required_argument, NULL, 'c' },
 		{ "debug", no_argument, NULL, 'd' },
@@ -81,6 +93,10 @@ static bool parse(int argc, char **argv, struct options *o)
 			o->key = optarg;
 		else if (c == 'h')
 			o->host_key = optarg;
+		else if (c == 'q')
+			o->quarantine = optarg;
+		else if (c == 'D')
+			deny(optarg);
 		else if (c == 'p')
 			o->transport.port = number("port", optarg);
 		else if (c == 'c')
@@ -139,7 +155,8 @@ static void connect_for_ever(const struct options *o, const struct identity *sel
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.key = "/etc/kvm-warden/agent.key", .host_key = "/etc/kvm-warden/host.pub",
+		.key = "/etc/warden-agent/agent.key", .host_key = "/etc/warden-agent/host.pub",
+		.quarantine = "/var/lib/warden-agent/quarantine",
 		.transport = { .host_cid = 2, .port = WIRE_PORT, .test_cid = 3 },
 	};
 	uint8_t host[WIRE_KEY];
@@ -161,6 +178,8 @@ int main(int argc, char **argv)
 	}
 	log_open("warden-agent", o.debug);
 	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	verbs_start(o.quarantine);
 	r = identity_load(o.key, &self);
 	if (r)
 		fatal("%s: %s", o.key, strerror(-r));

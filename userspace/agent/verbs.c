@@ -10,19 +10,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/answer.h"
 #include "agent/kill.h"
+#include "agent/quarantine.h"
+#include "agent/store.h"
 #include "lib/crypto.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
 #define REMEMBERED 64
 
-static const struct verb {
+static const char *store;		/* folder of quarantined items */
+
+static void run_quarantine(const struct record_order *order, pid_t agent,
+			   struct record_result *result)
+{
+	quarantine_verb(order, store, result);
+}
+
+static void run_restore(const struct record_order *order, pid_t agent,
+			struct record_result *result)
+{
+	restore_verb(order, store, result);
+}
+
+static struct verb {
 	uint32_t verb;
 	const char *name;
+	uint32_t limit_ms;
 	void (*run)(const struct record_order *order, pid_t agent, struct record_result *result);
+	bool denied;			/* by the guest's owner */
 } verbs[] = {
-	{ WIRE_VERB_KILL, "kill", kill_verb },
+	{ WIRE_VERB_KILL, "kill", VERBS_MS, kill_verb, false },
+	{ WIRE_VERB_QUARANTINE, "quarantine", VERBS_FILE_MS, run_quarantine, false },
+	{ WIRE_VERB_RESTORE, "restore", VERBS_FILE_MS, run_restore, false },
 };
 
 /* An order but for its nonce and key: ids alone may begin anew when the host does. */
@@ -73,12 +94,30 @@ static const struct verb *find_verb(uint32_t verb)
 	return NULL;
 }
 
+void verbs_start(const char *folder)
+{
+	store = folder;
+	store_tidy(store);
+}
+
+bool verbs_deny(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (!strcmp(verbs[i].name, name)) {
+			verbs[i].denied = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 uint64_t verbs_capabilities(void)
 {
 	uint64_t capabilities = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		capabilities |= 1ull << verbs[i].verb;
+		if (!verbs[i].denied)
+			capabilities |= 1ull << verbs[i].verb;
 	return capabilities;
 }
 
@@ -145,7 +184,7 @@ _Static_assert(sizeof(struct record_result) <= 512, "a result goes through a pip
 _Noreturn static void work(const struct verb *verb, const struct record_order *order,
 			   pid_t agent, int fd)
 {
-	struct record_result result = { 0 };
+	struct record_result result = { .status = WIRE_FAILED };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != agent)
@@ -177,13 +216,6 @@ static int spawn(struct worker *w, const struct verb *verb, const struct record_
 	return 0;
 }
 
-static bool answer(struct record_result *result, uint32_t status, const char *detail)
-{
-	result->status = status;
-	snprintf(result->detail, sizeof(result->detail), "%s", detail);
-	return true;
-}
-
 bool verbs_begin(const struct record_order *order, uint64_t now_ms,
 		 struct record_result *ret_result)
 {
@@ -194,24 +226,25 @@ bool verbs_begin(const struct record_order *order, uint64_t now_ms,
 	memset(ret_result, 0, sizeof(*ret_result));
 	ret_result->order = order->order;
 	memcpy(ret_result->nonce, order->nonce, sizeof(ret_result->nonce));
-	if (!verb)
-		return answer(ret_result, WIRE_NOT_ALLOWED, "verb not allowed");
+	if (!verb || verb->denied)
+		return !answer(ret_result, WIRE_NOT_ALLOWED, verb ?
+			       "the guest's owner does not allow this verb" : "no such verb");
 	if (recall(&key, ret_result))
 		return true;
 	if (adopt(&key, order))
 		return false;
 	w = free_worker();
 	if (!w)
-		return answer(ret_result, WIRE_FAILED, "too many orders at work");
+		return !answer(ret_result, WIRE_FAILED, "too many orders at work");
 	if (spawn(w, verb, order))
-		return answer(ret_result, WIRE_FAILED, "no process for the order");
+		return !answer(ret_result, WIRE_FAILED, "no process for the order");
 	w->state = RUNNING;
-	w->deadline_ms = now_ms + VERBS_MS;
+	w->deadline_ms = now_ms + verb->limit_ms;
 	w->orphan = false;
 	w->order = order->order;
 	memcpy(w->nonce, order->nonce, sizeof(w->nonce));
 	w->key = key;
-	log_debug("order %llu: %s pid %u", (unsigned long long)order->order, verb->name, order->pid);
+	log_debug("order %llu: %s", (unsigned long long)order->order, verb->name);
 	return false;
 }
 
@@ -244,7 +277,7 @@ static bool finish(struct worker *w, uint64_t now_ms, struct record_result *resu
 	if (n != sizeof(*result)) {
 		kill(w->pid, SIGKILL);
 		answer(result, WIRE_FAILED, n == 0 ? "the order's process died" :
-		       "gave up: the guest does not let the executable be read in time");
+		       "gave up: the guest does not let the file be read or written in time");
 	}
 	close(w->fd);
 	w->state = STUCK;

@@ -14,8 +14,16 @@
 #include "channel/record.h"
 
 #define VERBS_WORKERS WIRE_ORDERS_OPEN
-#define VERBS_MS 6000			/* limit for one order */
+#define VERBS_MS 6000			/* limit for a kill */
+#define VERBS_FILE_MS 60000		/* for a file, which may be large */
 
+/* Once, before all else: the folder of quarantined items, and leftovers in it. */
+void verbs_start(const char *store);
+
+/* The guest's owner switches a verb off; false: there is none of that name. */
+bool verbs_deny(const char *name);
+
+/* Bit n: verb n is carried out. */
 uint64_t verbs_capabilities(void);
 
 /*
