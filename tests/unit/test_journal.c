@@ -57,7 +57,7 @@ static int64_t add_finding(uint32_t pid, bool *ret_known)
 static int64_t add_order(uint32_t pid)
 {
 	struct guest_ref ref = { "boot-1", 7, 4242 };
-	struct m_order order = { .pid = pid, .start_ns = 1000 };
+	struct m_order order = { .verb = VERB_KILL, .pid = pid, .start_ns = 1000 };
 	bool known;
 	int64_t finding = add_finding(pid, &known);
 	int64_t decision = record_decision(&j, finding, "r", "kill", "");
@@ -187,7 +187,7 @@ static void order_state_changed(void **state)
 {
 	fill();
 	tamper("UPDATE orders SET outcome = 'running'");
-	expect_broken("row 4: this order's state");
+	expect_broken("row 4: this order's outcome");
 }
 
 static void reopened(void **state)
@@ -250,15 +250,15 @@ static void kills_are_counted_for_each_guest(void **state)
 
 	add_order(40);
 	add_order(41);
-	assert_int_equal(record_kills(&j, "r", &ref, 10), 2);
-	assert_int_equal(record_kills(&j, "r", &other, 10), 0);
-	assert_int_equal(record_kills(&j, "r", &host, 10), 2);
-	assert_int_equal(record_kills(&j, "r", &reboot, 10), 0);
-	assert_int_equal(record_kills(&j, "q", &ref, 10), 0);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &ref, 10), 2);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &other, 10), 0);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &host, 10), 2);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &reboot, 10), 0);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "q", &ref, 10), 0);
 	/* The wall clock does not count: it may be set. */
 	assert_int_equal(journal_commit(&j), 0);
 	tamper("UPDATE decisions SET wall_ns = wall_ns - 86400000000000");
-	assert_int_equal(record_kills(&j, "r", &ref, 10), 2);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &ref, 10), 2);
 }
 
 static void uncommitted_is_rolled_back(void **state)

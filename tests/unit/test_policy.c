@@ -58,10 +58,10 @@ static void first_match_wins(void **state)
 	assert_int_equal(policy.rules, 3);
 	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").actions,
 			 ACTION_REPORT | ACTION_KILL);
-	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit.kills, 5);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit.n, 5);
 	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit.minutes, 10);
-	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_host.kills, 90);
-	assert_int_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->limit_host.kills, 0);
+	assert_int_equal(ask("Unix.Miner.A", OBJECT_ANON, "", "").by->limit_host.n, 90);
+	assert_int_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->limit_host.n, 0);
 	assert_string_equal(ask("Eicar-Test", OBJECT_FILE, "web-1", "").by->name, "test files");
 	assert_string_equal(ask("Eicar-Test", OBJECT_DELETED, "web-1", "").by->name, "test files");
 	assert_string_equal(ask("Eicar-Test", OBJECT_ANON, "web-1", "").by->name, "rest");
@@ -79,6 +79,31 @@ static void exemption_comes_before_rules(void **state)
 	assert_false(ask("Eicar-Test", OBJECT_FILE, "", "/bin/run").by->exempt);
 }
 
+static void hosts_answers_keep_their_order(void **state)
+{
+	const struct policy_entry *e;
+	char text[64];
+
+	assert_int_equal(load(
+		"[rule a]\nmatch = *\nactions = link_down, report,kill,quarantine,contain\n"
+		"fallback = contain + link_down, pause,power_off\npatience = 2 m\nexpiry = 12h\n"
+		"[rule b]\nmatch = *\nactions = report,kill\nfallback = contain\n"), 0);
+	e = policy_rule(&policy, "a");
+	assert_int_equal(e->actions, ACTION_REPORT | ACTION_KILL | ACTION_QUARANTINE);
+	policy_step_text(&e->host, text, sizeof(text));
+	assert_string_equal(text, "link_down+contain");
+	assert_int_equal(e->nfallback, 3);
+	policy_step_text(&e->fallback[0], text, sizeof(text));
+	assert_string_equal(text, "contain+link_down");
+	assert_int_equal(e->fallback[2].verb[0], HOST_POWER_OFF);
+	assert_int_equal(e->patience_s, 120);
+	assert_int_equal(e->expiry_s, 12 * 3600);
+	e = policy_rule(&policy, "b");
+	assert_int_equal(e->patience_s, 20);
+	assert_int_equal(e->expiry_s, 0);
+	assert_null(policy_rule(&policy, "c"));
+}
+
 static void refusals_name_line_and_key(void **state)
 {
 	static const struct {
@@ -86,6 +111,25 @@ static void refusals_name_line_and_key(void **state)
 	} bad[] = {
 		{ "[rule a]\nmatch = *\nactions = destroy\n", "line 3", "actions" },
 		{ "[rule a]\nmatch = *\nactions = kill\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nactions = report,contain,contain\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nactions = contain\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nactions = report,release\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = contain+\n+\n", "line 5", "" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = kill\n", "line 4", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = contain,+\n", "line 4", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = pause+pause\n", "line 4", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = \n", "line 4", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\nfallback = pause,pause,pause,pause,pause,"
+		  "pause,pause,pause,pause\n", "line 4", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report\nfallback = contain\n", "line 1", "fallback" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\npatience = 5s\n", "line 1", "patience" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\npatience = 5h\n", "line 4", "patience" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\npatience = 0s\n", "line 4", "patience" },
+		{ "[rule a]\nmatch = *\nactions = report,kill\npatience = s\n", "line 4", "patience" },
+		{ "[rule a]\nmatch = *\nactions = report,contain\nexpiry = 5 d\n", "line 4", "expiry" },
+		{ "[rule a]\nmatch = *\nactions = report,contain\nexpiry = 99999999h\n", "line 4", "expiry" },
+		{ "[rule a]\nmatch = *\nactions = report,pause\nexpiry = 5m\n", "line 1", "expiry" },
+		{ "[exempt a]\nexe = /x\nfallback = contain\n", "line 3", "fallback" },
 		{ "[rule a]\nmatch = *\nkinds = file,socket\n", "line 3", "kinds" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 0/10m\n", "line 4", "limit" },
@@ -129,6 +173,7 @@ int main(void)
 		cmocka_unit_test(missing_file_reports),
 		cmocka_unit_test(first_match_wins),
 		cmocka_unit_test(exemption_comes_before_rules),
+		cmocka_unit_test(hosts_answers_keep_their_order),
 		cmocka_unit_test(refusals_name_line_and_key),
 		cmocka_unit_test(long_lines_are_refused),
 	};

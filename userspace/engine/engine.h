@@ -31,7 +31,12 @@ struct peer {
 	sd_event_source *source;
 };
 
-enum request_kind { REQUEST_NONE, REQUEST_LOOK, REQUEST_SWEEP, REQUEST_PROBE };
+enum request_kind {
+	REQUEST_NONE, REQUEST_LOOK, REQUEST_SWEEP, REQUEST_PROBE, REQUEST_BEACON,
+	REQUEST_SCAN,		/* M_SWEEP or M_LOOK_PID for an operator's scan */
+	REQUEST_LOOK_PID,	/* for an operator's order */
+	REQUEST_LIST, REQUEST_MAPS,
+};
 
 /* What an introspector was asked and has not finished answering. */
 struct request {
@@ -39,28 +44,43 @@ struct request {
 	uint64_t id, sent;
 	struct look look;		/* REQUEST_LOOK */
 	int64_t order;			/* REQUEST_PROBE */
+	uint32_t cid;			/* REQUEST_BEACON: the session's */
+	uint8_t nonce[HASH_BYTES];
+	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: scan_jobs.h */
+	json_t *rows;			/* REQUEST_LIST, _MAPS: what has come */
 	bool is_new;			/* a process not known before was shown */
 };
 
-enum order_phase {
-	ORDER_QUEUED = 1,	/* durable, to be sent */
-	ORDER_SENT,
-	ORDER_VERIFY,		/* answered: is the process gone, seen from outside? */
-	ORDER_WAIT,		/* not delivered: waits for a session */
-	ORDER_CHECK,		/* there is a session: is the process still there? */
+struct act {
+	TAILQ_ENTRY(act) entry;
+	int64_t seq, finding;		/* seq: in the journal */
+	struct m_act m;
+	int purpose;			/* enum act_purpose */
+	uint64_t ticket;		/* ACT_OF_OPERATOR: who waits */
+	bool sent;
+	uint64_t message, give_up;
 };
 
-struct order {
-	TAILQ_ENTRY(order) entry;
-	struct guest *guest;
-	int64_t seq;			/* in the journal */
-	struct m_order m;
-	enum order_phase phase;
-	uint32_t status;		/* enum order_status; 0: unknown */
-	bool retried, probing;
-	unsigned probes;
-	uint64_t message;		/* id of its M_ORDER */
-	uint64_t next, give_up;		/* VERIFY, CHECK: next probe; SENT: no answer */
+/* How the host holds a guest. */
+enum { HOLD_CONTAIN, HOLD_PAUSE, HOLD_LINK, HOLDS };
+
+struct hold {
+	bool on;
+	uint64_t since_wall;
+	uint64_t until;			/* monotonic; 0: until it is ended */
+	const char *doer;		/* "policy", "operator", "unknown" */
+	int64_t finding;		/* 0: none */
+};
+
+struct ladder {
+	bool on;
+	const struct policy_entry *rule;
+	int64_t finding;
+	uint32_t pid;
+	uint64_t start_ns;
+	unsigned step, pending;		/* pending: its acts without an answer */
+	bool failed;			/* one of them */
+	char cause[TEXT_WHY];
 };
 
 struct guest_counts {
@@ -78,6 +98,7 @@ struct guest {
 	uint32_t vmm_pid, cid;
 	uint32_t cid_refused;		/* claimed, but another guest's; 0: none */
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
+	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
 	bool has_cid, has_counters;
 	bool down;			/* kept until its last scan is answered */
 	uint64_t since_wall;
@@ -95,8 +116,11 @@ struct guest {
 	TAILQ_HEAD(, order) orders;
 	unsigned norders;
 	unsigned orders_sent;		/* without an answer yet */
-	const struct policy_limit *limit_met;	/* as of limit_checked */
-	uint64_t limit_checked;
+	TAILQ_HEAD(, act) acts;
+	struct hold holds[HOLDS];
+	struct ladder ladder;
+	const struct policy_limit *limit_met[ANSWER_KINDS];	/* as of limit_checked */
+	uint64_t limit_checked[ANSWER_KINDS];
 	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
 };
@@ -111,9 +135,16 @@ struct role {
 	uint64_t since_wall;
 };
 
+enum session_state { SESSION_BINDING = 1, SESSION_BOUND, SESSION_REFUSED };
+
 struct session {
 	struct m_session m;
-	uint64_t since_wall;
+	enum session_state state;
+	uint64_t guest;			/* SESSION_BOUND: whose */
+	char why[TEXT_WHY];		/* it is not bound */
+	bool asking;
+	unsigned absent;		/* so often its nonce was not there */
+	uint64_t next, since_wall;
 };
 
 struct engine {
@@ -202,30 +233,17 @@ void journal_start(struct engine *e, uint64_t now);
 void findings_of_object(struct guest *g, struct object *o);
 void findings_of_task(struct guest *g, struct task *t);
 void findings_of_use(struct guest *g, struct use *u);
-/* An order ended and the process did not: it is decided again. */
-void findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now);
+/*
+ * An order ended and the process did not: it is decided again.  How often that
+ * was so by now.
+ */
+unsigned findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now);
 /* The journal lost some: the next sweep finds them again. */
 void findings_forget(struct guest *g);
 
-/* ---- orders.c ---- */
-
-struct order *order_make(struct guest *g, const struct task *t, int64_t decision, int64_t finding);
-/* The open order for that process; 0: none. */
-int64_t orders_open(const struct guest *g, uint32_t pid, uint64_t start_ns);
-void orders_send(struct engine *e, uint64_t now);
-uint64_t orders_pump(struct guest *g, uint64_t now);
-int orders_result(struct engine *e, uint64_t id, const struct m_result *m, uint64_t now);
-void orders_probed(struct guest *g, int64_t seq, const struct m_probed *m, uint64_t now);
-void orders_session_up(struct engine *e, uint32_t cid, uint64_t now);
-void orders_channel_lost(struct engine *e, uint64_t now);
-void orders_adopt(struct guest *g);
-void orders_drop_after(struct guest *g, int64_t seq);
-void orders_drop(struct guest *g, const char *why);
-bool engine_has_session(const struct engine *e, uint32_t cid);
-
 /* ---- pump.c ---- */
 
-/* The journal is flushed soon; a decision to kill does not wait for that. */
+/* The journal is flushed soon; an order or an act does not wait for that. */
 void engine_flush_soon(struct engine *e);
 int engine_pump(sd_event_source *source, void *engine);
 

@@ -5,9 +5,13 @@
  */
 #include "engine/engine.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/acts.h"
+#include "engine/limits.h"
+#include "engine/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -77,34 +81,12 @@ static int64_t write_finding(struct guest *g, const struct use *u, bool *ret_kno
 	return seq;
 }
 
-/* True for a second: a thousand processes ask the journal once. */
-static bool limit_is_met(struct guest *g, const struct policy_entry *rule,
-			 const struct guest_ref *ref, const struct policy_limit *limit)
-{
-	struct engine *e = g->introspector.engine;
-	uint64_t now = now_mono();
-	int64_t kills;
-
-	if (!limit->kills)
-		return false;
-	if (g->limit_met == limit && now - g->limit_checked < NS_PER_S)
-		return true;
-	kills = record_kills(&e->journal, rule->name, ref, limit->minutes);
-	if (kills >= 0 && kills < limit->kills)
-		return false;
-	g->limit_met = limit;
-	g->limit_checked = now;
-	return true;
-}
-
 /* Why the policy's kill is not done; NULL: it is.  *ret_later: not yet. */
 static const char *withheld(struct guest *g, const struct use *u,
 			    const struct policy_entry *rule, bool *ret_later,
 			    char *why, size_t size)
 {
-	struct engine *e = g->introspector.engine;
-	struct guest_ref ref = guest_ref(e, g), host = { e->boot, 0, 0 };
-	const struct policy_limit *met = NULL;
+	char met[96];
 
 	*ret_later = false;
 	if (u->task->flags & TASK_KTHREAD)
@@ -114,14 +96,9 @@ static const char *withheld(struct guest *g, const struct use *u,
 	*ret_later = true;
 	if (!u->task->nranges)
 		return "kill withheld: no identity of the executable";
-	if (limit_is_met(g, rule, &ref, &rule->limit))
-		met = &rule->limit;
-	else if (limit_is_met(g, rule, &host, &rule->limit_host))
-		met = &rule->limit_host;
-	if (!met)
+	if (!limits_met(g, rule, ANSWER_KILL, met, sizeof(met)))
 		return NULL;
-	snprintf(why, size, "kill withheld: the rule's limit of %u in %u min%s is met",
-		 met->kills, met->minutes, met == &rule->limit ? "" : " for the host");
+	snprintf(why, size, "kill withheld: %s", met);
 	return why;
 }
 
@@ -151,38 +128,160 @@ static bool is_joined(struct guest *g, struct use *u, const struct policy_entry 
 	return true;
 }
 
+static struct m_order kill_of(const struct task *t)
+{
+	struct m_order m = { .verb = VERB_KILL, .pid = t->pid, .start_ns = t->start_ns };
+
+	memcpy(m.exe_hash, t->exe_hash, HASH_BYTES);
+	m.exe_ranges.len = MIN(t->nranges, EXE_MAX_RANGES) * sizeof(struct exe_range);
+	if (m.exe_ranges.len)
+		memcpy(m.exe_ranges.range, t->ranges, m.exe_ranges.len);
+	return m;
+}
+
 /*
  * again: it was decided before, and came to nothing.  What keeps it from being
- * done is written once, however often it is asked.
+ * done is written once, however often it is asked.  True: the process is dead,
+ * or ordered to be killed.
  */
-static void decide_kill(struct guest *g, struct use *u, const struct policy_entry *rule,
+static bool decide_kill(struct guest *g, struct use *u, const struct policy_entry *rule,
 			int64_t finding, bool again)
 {
 	struct engine *e = g->introspector.engine;
+	struct order_cause cause = { 0, finding, rule->name, u->object->why };
+	struct m_order m;
 	char note[128];
 	const char *why;
-	int64_t decision;
 	bool later;
 
 	if (is_joined(g, u, rule, finding, again))
-		return;
+		return true;
 	why = withheld(g, u, rule, &later, note, sizeof(note));
 	if (why) {
 		if (!u->withheld)
 			record_decision(&e->journal, finding, rule->name, "report", why);
 		u->withheld = u->undecided = later;
-		return;
+		return false;
 	}
 	if (again && !within_quota(g, false, now_mono())) {
 		u->undecided = true;
-		return;
+		return false;
 	}
 	u->withheld = false;
-	decision = record_decision(&e->journal, finding, rule->name, "kill",
-				   again ? "again: the process still runs" : "");
-	if (decision > 0 && !g->down)
-		order_make(g, u->task, decision, finding);
+	cause.decision = record_decision(&e->journal, finding, rule->name, "kill",
+					 again ? "again: the process still runs" : "");
+	m = kill_of(u->task);
 	engine_flush_soon(e);
+	return cause.decision > 0 && !g->down && order_make(g, &m, &cause, ORDER_QUEUED);
+}
+
+static struct m_order quarantine_of(const struct use *u)
+{
+	const struct object *o = u->object;
+	struct m_order m = { .verb = VERB_QUARANTINE, .pid = u->task->pid,
+			     .start_ns = u->task->start_ns, .size = o->size };
+
+	randombytes_buf(m.item, sizeof(m.item));
+	snprintf(m.path, sizeof(m.path), "%s", o->path);
+	memcpy(m.exe_hash, o->file_hash, HASH_BYTES);
+	m.exe_ranges.len = MIN(o->nranges, EXE_MAX_RANGES) * sizeof(struct exe_range);
+	if (m.exe_ranges.len)
+		memcpy(m.exe_ranges.range, o->ranges, m.exe_ranges.len);
+	return m;
+}
+
+/* Why the file is not put away; NULL: it is. */
+static const char *file_withheld(struct guest *g, const struct use *u,
+				 const struct policy_entry *rule, char *why, size_t size)
+{
+	char met[96];
+
+	if (u->object->kind != OBJECT_FILE)
+		return "quarantine does not apply: not a file";
+	if (!u->object->nranges)
+		return "quarantine withheld: no identity of the file";
+	if (!limits_met(g, rule, ANSWER_QUARANTINE, met, sizeof(met)))
+		return NULL;
+	snprintf(why, size, "quarantine withheld: %s", met);
+	return why;
+}
+
+/* After its process is dead, if that is to be killed, else at once. */
+static enum order_phase when_to_put_away(struct guest *g, const struct use *u,
+					 const struct policy_entry *rule)
+{
+	struct engine *e = g->introspector.engine;
+	struct guest_ref ref = guest_ref(e, g);
+
+	if (!(rule->actions & ACTION_KILL) || u->task->dead ||
+	    record_find_death(&e->journal, &ref, u->task->pid, u->task->start_ns) > 0)
+		return ORDER_QUEUED;
+	return ORDER_HELD;
+}
+
+static void decide_quarantine(struct guest *g, struct use *u, const struct policy_entry *rule,
+			      int64_t finding, bool again)
+{
+	struct engine *e = g->introspector.engine;
+	struct guest_ref ref = guest_ref(e, g);
+	struct order_cause cause = { 0, finding, rule->name, u->object->why };
+	struct m_order m = quarantine_of(u);
+	char note[128];
+	const char *why = file_withheld(g, u, rule, note, sizeof(note)), *action = "report";
+	int64_t other = why ? 0 : record_find_item(&e->journal, &ref, &m);
+
+	if (other > 0) {
+		snprintf(note, sizeof(note), "order %lld is for this file already", (long long)other);
+		why = note;
+		action = "joined";
+	}
+	if (why || other < 0) {
+		if (why && !again)
+			record_decision(&e->journal, finding, rule->name, action, why);
+		return;
+	}
+	cause.decision = record_decision(&e->journal, finding, rule->name, "quarantine", "");
+	if (cause.decision > 0 && !g->down)
+		order_make(g, &m, &cause, when_to_put_away(g, u, rule));
+	engine_flush_soon(e);
+}
+
+/* What the rule wants of the host, whatever the agent does. */
+static void decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding)
+{
+	struct engine *e = g->introspector.engine;
+	struct policy_step todo = { .n = 0 };
+	char name[64], met[96], note[192];
+	int64_t decision;
+
+	for (unsigned i = 0; i < rule->host.n; i++)
+		if (!acts_hold(g, rule->host.verb[i]))
+			todo.verb[todo.n++] = rule->host.verb[i];
+	policy_step_text(todo.n ? &todo : &rule->host, name, sizeof(name));
+	if (!todo.n) {
+		snprintf(note, sizeof(note), "%s: it holds the guest already", name);
+		record_decision(&e->journal, finding, rule->name, "joined", note);
+		return;
+	}
+	if (limits_met(g, rule, ANSWER_HOST, met, sizeof(met))) {
+		snprintf(note, sizeof(note), "%s withheld: %s", name, met);
+		record_decision(&e->journal, finding, rule->name, "report", note);
+		return;
+	}
+	decision = record_decision(&e->journal, finding, rule->name, name, "");
+	for (unsigned i = 0; decision > 0 && i < todo.n; i++)
+		acts_make(g, decision, finding, todo.verb[i], rule->expiry_s * 1000ull,
+			  ACT_OF_RULE, 0);
+	engine_flush_soon(e);
+}
+
+static void decide_agent(struct guest *g, struct use *u, const struct policy_entry *rule,
+			 int64_t finding, bool again)
+{
+	bool ordered = !(rule->actions & ACTION_KILL) || decide_kill(g, u, rule, finding, again);
+
+	if (ordered && rule->actions & ACTION_QUARANTINE)
+		decide_quarantine(g, u, rule, finding, again);
 }
 
 static struct policy_answer ask_policy(struct guest *g, const struct use *u)
@@ -201,17 +300,20 @@ static void decide(struct guest *g, struct use *u, int64_t finding)
 	struct policy_answer answer = ask_policy(g, u);
 	char note[128] = "";
 
-	if (answer.actions & ACTION_KILL) {
-		decide_kill(g, u, answer.by, finding, false);
+	if (answer.actions == ACTION_REPORT && (!answer.by || !answer.by->host.n)) {
+		if (answer.by && answer.by->exempt)
+			snprintf(note, sizeof(note), "exempt: %s", answer.by->name);
+		record_decision(&e->journal, finding, answer.by && !answer.by->exempt ?
+				answer.by->name : "", "report", note);
 		return;
 	}
-	if (answer.by && answer.by->exempt)
-		snprintf(note, sizeof(note), "exempt: %s", answer.by->name);
-	record_decision(&e->journal, finding,
-			answer.by && !answer.by->exempt ? answer.by->name : "", "report", note);
+	if (answer.actions != ACTION_REPORT)
+		decide_agent(g, u, answer.by, finding, false);
+	if (answer.by->host.n && !g->down)
+		decide_host(g, answer.by, finding);
 }
 
-/* That it is reported is in the journal already. */
+/* That it is reported, and what the host did, is in the journal already. */
 static void decide_again(struct guest *g, struct use *u)
 {
 	struct policy_answer answer = ask_policy(g, u);
@@ -219,8 +321,8 @@ static void decide_again(struct guest *g, struct use *u)
 	if (u->task->dead || now_mono() < u->task->next_order)
 		return;
 	u->undecided = false;
-	if (answer.actions & ACTION_KILL)
-		decide_kill(g, u, answer.by, u->finding, true);
+	if (answer.actions != ACTION_REPORT)
+		decide_agent(g, u, answer.by, u->finding, true);
 }
 
 static void new_finding(struct guest *g, struct use *u)
@@ -278,19 +380,20 @@ void findings_of_task(struct guest *g, struct task *t)
 }
 
 /* At once, three times; then ever later, for each try takes rows in the journal. */
-void findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now)
+unsigned findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now)
 {
 	struct task *t = inventory_find_task(&g->inventory, pid, start_ns);
 	struct use *u;
 
 	if (!t)
-		return;
+		return 0;
 	if (++t->failed > ORDERS_AT_ONCE)
 		t->next_order = now + MIN(ORDER_AGAIN_NS << MIN(t->failed - ORDERS_AT_ONCE, 8u),
 					  ORDER_AGAIN_MAX_NS);
 	TAILQ_FOREACH(u, &t->uses, of_task)
 		if (u->reported)
 			u->undecided = true;
+	return t->failed;
 }
 
 void findings_forget(struct guest *g)

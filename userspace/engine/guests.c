@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/acts.h"
+#include "engine/orders.h"
+#include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-/* The last slot is kept for probes: a kill's confirmation waits for no look. */
+/* The last slot is kept for probes and beacons: no look holds an answer up. */
 #define LOOK_SLOTS (INTROSPECT_OUTSTANDING - 1)
 /* An introspector that was asked and says nothing at all for so long is stuck. */
 #define SILENCE_NS (120 * NS_PER_S)
@@ -47,6 +50,7 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	inventory_init(&g->inventory);
 	scan_queue_init(&g->scans, g);
 	TAILQ_INIT(&g->orders);
+	TAILQ_INIT(&g->acts);
 	TAILQ_INSERT_TAIL(&e->guests, g, entry);
 	return g;
 }
@@ -64,6 +68,7 @@ struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 		     json_pack("{s:s}", "name", g->name));
 	if (fd >= 0)
 		guest_connect(g, fd);
+	acts_adopt(g);
 	orders_adopt(g);
 	engine_flush_soon(e);
 	return g;
@@ -73,6 +78,7 @@ struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 void guest_lost_introspector(struct guest *g)
 {
 	memset(g->requests, 0, sizeof(g->requests));
+	sessions_lost_introspector(g);
 	/* What was asked a moment ago may be asked again: nobody answered it. */
 	memset(g->looks.recent, 0, sizeof(g->looks.recent));
 	scans_drop(&g->introspector.engine->scans, &g->scans);
@@ -160,6 +166,8 @@ static void note_down(struct engine *e, const struct guest *g)
 void guest_down(struct engine *e, struct guest *g)
 {
 	log_info("guest %llu: down", (unsigned long long)g->id);
+	sessions_guest_down(g);
+	acts_drop(g);
 	orders_drop(g, "the guest is down");
 	note_down(e, g);
 	engine_flush_soon(e);
@@ -167,7 +175,7 @@ void guest_down(struct engine *e, struct guest *g)
 	memset(g->requests, 0, sizeof(g->requests));
 	g->down = true;
 	/* The other guest of its CID is alone with it now. */
-	if (g->has_cid && engine_has_session(e, g->cid))
+	if (g->has_cid)
 		orders_session_up(e, g->cid, now_mono());
 	/* Nobody scans: what waits would wait for ever. */
 	if (!e->database.ready)
@@ -180,6 +188,7 @@ void guest_free(struct engine *e, struct guest *g)
 {
 	peer_close(&g->introspector);
 	scans_drop(&e->scans, &g->scans);
+	acts_drop(g);
 	orders_drop(g, "the engine ends");
 	inventory_free(&g->inventory);
 	TAILQ_REMOVE(&e->guests, g, entry);
@@ -196,7 +205,8 @@ struct request *guest_find_request(struct guest *g, uint64_t id)
 
 struct request *guest_request(struct guest *g, enum request_kind kind)
 {
-	unsigned slots = kind == REQUEST_PROBE ? INTROSPECT_OUTSTANDING : LOOK_SLOTS;
+	bool urgent = kind == REQUEST_PROBE || kind == REQUEST_BEACON;
+	unsigned slots = urgent ? INTROSPECT_OUTSTANDING : LOOK_SLOTS;
 	struct request *r = NULL;
 	unsigned used = 0;
 
@@ -291,6 +301,7 @@ uint64_t guest_pump(struct guest *g, uint64_t now)
 {
 	uint64_t next = orders_pump(g, now);
 
+	next = MIN(next, acts_pump(g, now));
 	if (g->introspector.fd < 0 || g->kernel.state != KERNEL_READY || is_stuck(g, now))
 		return next;
 	if (g->looks.sweep_due)

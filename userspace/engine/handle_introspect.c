@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "engine/orders.h"
+#include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -65,7 +67,8 @@ static int on_object(struct guest *g, struct msg *m)
 	struct m_object object;
 
 	if (!msg_decode(m, &msg_object, &object) || object.kind < OBJECT_FILE ||
-	    object.kind > OBJECT_ANON || m->fd < 0 || !is_sealed(m->fd))
+	    object.kind > OBJECT_ANON || object.file_ranges.len % sizeof(struct exe_range) ||
+	    m->fd < 0 || !is_sealed(m->fd))
 		return -1;
 	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m));
 	return 0;
@@ -142,6 +145,31 @@ static int on_probed(struct guest *g, struct msg *m, struct request *r, uint64_t
 	return 0;
 }
 
+static int on_beacon(struct guest *g, struct msg *m, struct request *r, uint64_t now)
+{
+	struct m_beacon_seen seen;
+	struct request asked = *r;
+
+	if (!msg_decode(m, &msg_beacon_seen, &seen) || !seen.state || seen.state > BEACON_UNKNOWN)
+		return -1;
+	r->kind = REQUEST_NONE;
+	sessions_beacon(g, &asked, &seen, now);
+	return 0;
+}
+
+/* Which questions a message may answer. */
+static bool is_answer(uint32_t type, enum request_kind kind)
+{
+	switch (type) {
+	case M_PROBED:
+		return kind == REQUEST_PROBE;
+	case M_BEACON_SEEN:
+		return kind == REQUEST_BEACON;
+	default:
+		return kind == REQUEST_LOOK || kind == REQUEST_SWEEP;
+	}
+}
+
 int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 {
 	struct guest *g = peer->guest;
@@ -151,7 +179,7 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 	if (m->type == M_KERNEL)
 		return on_kernel(g, m);
 	r = guest_find_request(g, m->id);
-	if (!r || (r->kind == REQUEST_PROBE) != (m->type == M_PROBED))
+	if (!r || !is_answer(m->type, r->kind))
 		return -1;
 	switch (m->type) {
 	case M_TASK:
@@ -164,6 +192,8 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 		return on_done(g, m, r, now);
 	case M_PROBED:
 		return on_probed(g, m, r, now);
+	case M_BEACON_SEEN:
+		return on_beacon(g, m, r, now);
 	default:
 		return -1;
 	}

@@ -6,6 +6,8 @@
 
 #include <linux/kvm_warden.h>
 
+#include "engine/acts.h"
+#include "engine/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -106,8 +108,7 @@ static int on_guest_cid(struct engine *e, struct msg *m, uint64_t now)
 	record_event(&e->journal, "guest CID", g->id, g->vmm_pid, 0,
 		     json_pack("{s:I,s:s}", "cid", (json_int_t)cid.cid, "source", cid.source));
 	engine_flush_soon(e);
-	if (engine_has_session(e, cid.cid))
-		orders_session_up(e, cid.cid, now);
+	orders_session_up(e, cid.cid, now);
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static int on_events(struct engine *e, struct msg *m, uint64_t now)
 	return 0;
 }
 
-static int on_counters(struct engine *e, struct msg *m)
+static int on_counters(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_counters counters;
 	struct guest *g;
@@ -149,6 +150,7 @@ static int on_counters(struct engine *e, struct msg *m)
 	if (g) {
 		g->counters = counters;
 		g->has_counters = true;
+		acts_counters(g, counters.flags, now);
 	}
 	return 0;
 }
@@ -221,6 +223,16 @@ static int on_role_state(struct engine *e, struct msg *m)
 	return 0;
 }
 
+static int on_acted(struct engine *e, struct msg *m, uint64_t now)
+{
+	struct m_acted acted;
+
+	if (!msg_decode(m, &msg_acted, &acted) || !acted.status || acted.status > ACT_FAILED)
+		return -1;
+	acts_result(e, m->id, &acted, now);
+	return 0;
+}
+
 int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 {
 	struct engine *e = peer->engine;
@@ -235,9 +247,11 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 	case M_EVENTS:
 		return on_events(e, m, now);
 	case M_COUNTERS:
-		return on_counters(e, m);
+		return on_counters(e, m, now);
 	case M_ROLE_STATE:
 		return on_role_state(e, m);
+	case M_ACTED:
+		return on_acted(e, m, now);
 	default:
 		return -1;
 	}

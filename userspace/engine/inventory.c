@@ -78,6 +78,7 @@ static void drop_object(struct inventory *inv, struct object *o)
 	inv->nobjects--;
 	free(o->path);
 	free(o->why);
+	free(o->ranges);
 	free(o);
 }
 
@@ -271,6 +272,18 @@ static struct object *new_object(struct inventory *inv, uint64_t id)
 	return o;
 }
 
+static void set_file(struct object *o, const struct m_object *m)
+{
+	free(o->ranges);
+	o->ranges = NULL;
+	o->nranges = m->kind == OBJECT_FILE ? m->file_ranges.len / sizeof(struct exe_range) : 0;
+	memcpy(o->file_hash, m->file_hash, HASH_BYTES);
+	if (!o->nranges)
+		return;
+	o->ranges = must(malloc(m->file_ranges.len));
+	memcpy(o->ranges, m->file_ranges.range, m->file_ranges.len);
+}
+
 struct object *inventory_object(struct inventory *inv, const struct m_object *m)
 {
 	struct object *o = inventory_find_object(inv, m->object);
@@ -283,6 +296,7 @@ struct object *inventory_object(struct inventory *inv, const struct m_object *m)
 	o->size = m->size;
 	o->resident = m->resident;
 	replace_text(&o->path, m->path);
+	set_file(o, m);
 	inventory_set_state(o, OBJECT_WAITING, "");
 	TAILQ_REMOVE(&inv->object_ages, o, by_age);
 	TAILQ_INSERT_TAIL(&inv->object_ages, o, by_age);

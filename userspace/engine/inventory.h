@@ -72,6 +72,10 @@ struct object {
 	uint32_t kind;
 	uint64_t size, resident;
 	char *path;
+	uint8_t file_hash[HASH_BYTES];
+	struct exe_range *ranges;
+	uint32_t nranges;	/* 0: no hash of the file */
+	uint64_t scan;		/* the operator's scan it is counted for; 0: none */
 	enum object_state state;
 	char *why;		/* signature, or why not scanned */
 	struct m_verdict verdict;

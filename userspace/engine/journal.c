@@ -11,7 +11,10 @@
 
 #define MAX_COLUMNS 24
 
-/* Format 1.  A change of columns is a new format. */
+/*
+ * Format 1.  A change of columns is a new format; a table more is not: a journal
+ * of before gets it empty.  A result's order_id may be an act's.
+ */
 const struct journal_layout journal_layouts[JOURNAL_TABLES] = {
 	[JOURNAL_EVENTS] = { "events",
 		"kind TEXT, guest INTEGER, vmm_pid INTEGER, pid INTEGER, detail TEXT", "", 5 },
@@ -28,6 +31,13 @@ const struct journal_layout journal_layouts[JOURNAL_TABLES] = {
 		", state TEXT NOT NULL DEFAULT 'queued', outcome TEXT NOT NULL DEFAULT ''", 10 },
 	[JOURNAL_RESULTS] = { "results",
 		"order_id INTEGER, what TEXT, status TEXT, elapsed_us INTEGER, detail TEXT", "", 5 },
+	[JOURNAL_ACTS] = { "acts",
+		"decision INTEGER, finding INTEGER, boot TEXT, guest INTEGER, vmm_pid INTEGER, "
+		"verb TEXT, expiry_ms INTEGER, doer TEXT",
+		", state TEXT NOT NULL DEFAULT 'queued'", 8 },
+	[JOURNAL_ITEMS] = { "items",
+		"order_id INTEGER, item BLOB, guest_name TEXT, path TEXT, size INTEGER, "
+		"signature TEXT", "", 6 },
 };
 
 static const char schema_tail[] =
@@ -41,7 +51,15 @@ static const char schema_tail[] =
 	"CREATE INDEX IF NOT EXISTS orders_target ON orders (guest, pid, start_ns);"
 	"CREATE INDEX IF NOT EXISTS orders_finding ON orders (finding);"
 	"CREATE INDEX IF NOT EXISTS orders_state ON orders (state, outcome);"
-	"CREATE INDEX IF NOT EXISTS results_order ON results (order_id);";
+	"CREATE INDEX IF NOT EXISTS results_order ON results (order_id);"
+	"CREATE INDEX IF NOT EXISTS acts_guest ON acts (guest, seq);"
+	"CREATE INDEX IF NOT EXISTS acts_finding ON acts (finding);"
+	"CREATE INDEX IF NOT EXISTS acts_decision ON acts (decision);"
+	"CREATE INDEX IF NOT EXISTS acts_state ON acts (state);"
+	"CREATE INDEX IF NOT EXISTS items_order ON items (order_id);"
+	"CREATE INDEX IF NOT EXISTS items_item ON items (item);"
+	"CREATE INDEX IF NOT EXISTS items_path ON items (path);"
+	"CREATE INDEX IF NOT EXISTS decisions_rule_time ON decisions (rule, mono_ns);";
 
 static void hash_number(crypto_generichash_state *h, uint64_t x)
 {

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/acts.h"
+#include "engine/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -84,6 +86,7 @@ static void was_opened(struct engine *e)
 			continue;
 		record_event(&e->journal, "guest up", g->id, g->vmm_pid, 0,
 			     json_pack("{s:s}", "name", g->name));
+		acts_adopt(g);
 		orders_adopt(g);
 		findings_forget(g);
 		guest_sweep_soon(g, now_mono());

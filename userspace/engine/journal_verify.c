@@ -161,23 +161,32 @@ static enum verify_state check_strays(struct journal_verify *v)
 	return VERIFY_INTACT;
 }
 
-/* An order's state and outcome are what its last results say. */
-static enum verify_state check_orders(struct journal_verify *v)
+/* What stands beside the chain is what the last results in it say. */
+static enum verify_state check_states(struct journal_verify *v)
 {
-	static const char state[] =
-		"SELECT seq FROM orders o WHERE seq <= ? AND state IS NOT coalesce((SELECT status"
-		" FROM results WHERE order_id = o.seq AND what != 'probe' ORDER BY seq DESC LIMIT 1),"
-		" 'queued') LIMIT 1";
-	static const char outcome[] =
-		"SELECT seq FROM orders o WHERE seq <= ? AND outcome IS NOT coalesce((SELECT status"
-		" FROM results WHERE order_id = o.seq AND what = 'probe' ORDER BY seq DESC LIMIT 1),"
-		" '') LIMIT 1";
-	int64_t seq = number(v->j, state, v->j->head_seq);
+	static const struct {
+		const char *what, *sql;
+	} checks[] = {
+		{ "this order's state is not what its results say",
+		  "SELECT seq FROM orders o WHERE seq <= ? AND state IS NOT coalesce((SELECT status"
+		  " FROM results WHERE order_id = o.seq AND what != 'probe' ORDER BY seq DESC LIMIT 1),"
+		  " 'queued') LIMIT 1" },
+		{ "this order's outcome is not what its results say",
+		  "SELECT seq FROM orders o WHERE seq <= ? AND outcome IS NOT coalesce((SELECT status"
+		  " FROM results WHERE order_id = o.seq AND what = 'probe' ORDER BY seq DESC LIMIT 1),"
+		  " '') LIMIT 1" },
+		{ "this act's state is not what its results say",
+		  "SELECT seq FROM acts a WHERE seq <= ? AND state IS NOT coalesce((SELECT status"
+		  " FROM results WHERE order_id = a.seq ORDER BY seq DESC LIMIT 1), 'queued') LIMIT 1" },
+	};
 
-	if (!seq)
-		seq = number(v->j, outcome, v->j->head_seq);
-	return seq ? broken(v, "this order's state is not what its results say", seq) :
-	       check_strays(v);
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		int64_t seq = number(v->j, checks[i].sql, v->j->head_seq);
+
+		if (seq)
+			return broken(v, checks[i].what, seq);
+	}
+	return check_strays(v);
 }
 
 enum verify_state journal_verify_step(struct journal_verify *v, unsigned rows)
@@ -188,5 +197,5 @@ enum verify_state journal_verify_step(struct journal_verify *v, unsigned rows)
 		return state;
 	if (memcmp(v->hash, v->end_hash, HASH_BYTES))
 		return broken(v, "is not the head that was recorded", v->end);
-	return check_orders(v);
+	return check_states(v);
 }

@@ -115,9 +115,10 @@ static void prepare(struct engine *e, char *journal, size_t size)
 	peer_init(&e->channel, e, PEER_CHANNEL, NULL);
 	e->flush_due = NEVER;
 	e->started_wall = now_wall();
-	e->next_id = e->started_wall / NS_PER_US;	/* not those of an engine before */
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
+	/* Not those of an engine before, also when the wall clock was set back. */
+	e->next_id = 1 + ((uint64_t)randombytes_random() << 30);
 	/* A hash seed from /dev/urandom, before there is none. */
 	json_object_seed(0);
 	read_boot_id(e);

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Orders to the agents, and their confirmation from outside.
- *
- * An order is durable before it is sent, and sent once; one that could not be
- * delivered is sent once more when a session of that guest's agent comes up
- * and the process is still there.  What the agent answers is recorded and
- * believed by nobody: the process counts as killed when introspection shows
- * it gone or dying.
- */
-#include "engine/engine.h"
+/* The life of an order: made, sent, answered, sent again, found after a restart. */
+#include "engine/orders.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/acts.h"
+#include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -20,28 +14,23 @@
 #define ORDERS_RESERVED 32		/* of these for guests that have none under way */
 #define ORDERS_PER_GUEST 1024
 #define ANSWER_GRACE_NS (2 * NS_PER_S)	/* beyond the deadline the channel keeps */
-#define PROBE_TRIES 6			/* after 0, 100, 200, 400, 800, 1600 ms */
-#define PROBE_FIRST_NS (100 * NS_PER_MS)
 #define PROBE_PATIENCE_NS (20 * NS_PER_S)	/* without any introspector to ask */
 
-bool engine_has_session(const struct engine *e, uint32_t cid)
-{
-	for (unsigned i = 0; i < e->nsessions; i++)
-		if (e->sessions[i].m.cid == cid)
-			return true;
-	return false;
-}
-
-static struct engine *engine_of(const struct order *o)
+struct engine *order_engine(const struct order *o)
 {
 	return o->guest->introspector.engine;
+}
+
+bool order_has_session(const struct order *o)
+{
+	return session_bound(o->guest) != NULL;
 }
 
 static void set_sent(struct order *o)
 {
 	o->phase = ORDER_SENT;
 	o->guest->orders_sent++;
-	engine_of(o)->orders_sent++;
+	order_engine(o)->orders_sent++;
 }
 
 static void leave_sent(struct order *o)
@@ -49,10 +38,10 @@ static void leave_sent(struct order *o)
 	if (o->phase != ORDER_SENT)
 		return;
 	o->guest->orders_sent--;
-	engine_of(o)->orders_sent--;
+	order_engine(o)->orders_sent--;
 }
 
-static void order_free(struct order *o)
+void order_free(struct order *o)
 {
 	leave_sent(o);
 	TAILQ_REMOVE(&o->guest->orders, o, entry);
@@ -60,24 +49,17 @@ static void order_free(struct order *o)
 	free(o);
 }
 
-/* It is over, and its process was not seen to end. */
-static void order_failed(struct order *o)
-{
-	findings_order_failed(o->guest, o->m.pid, o->m.start_ns, now_mono());
-	order_free(o);
-}
-
 int64_t orders_open(const struct guest *g, uint32_t pid, uint64_t start_ns)
 {
 	const struct order *o;
 
 	TAILQ_FOREACH(o, &g->orders, entry)
-		if (o->m.pid == pid && o->m.start_ns == start_ns)
+		if (o->m.verb == VERB_KILL && o->m.pid == pid && o->m.start_ns == start_ns)
 			return o->seq;
 	return 0;
 }
 
-/* Only one that merely waits for an agent may be forgotten; the journal has it. */
+/* Only one that merely waits may be forgotten; the journal has it. */
 static bool room_for_order(struct guest *g)
 {
 	struct order *o;
@@ -85,9 +67,9 @@ static bool room_for_order(struct guest *g)
 	if (g->norders < ORDERS_PER_GUEST)
 		return true;
 	TAILQ_FOREACH(o, &g->orders, entry) {
-		if (o->phase != ORDER_WAIT)
+		if (o->phase != ORDER_WAIT && o->phase != ORDER_HELD)
 			continue;
-		order_failed(o);
+		order_came_to_nothing(o, "forgotten for newer ones");
 		return true;
 	}
 	return false;
@@ -102,71 +84,106 @@ static struct order *new_order(struct guest *g, int64_t seq, enum order_phase ph
 	o->guest = g;
 	o->seq = seq;
 	o->phase = phase;
+	o->patience = NEVER;
 	TAILQ_INSERT_TAIL(&g->orders, o, entry);
 	g->norders++;
 	return o;
 }
 
-struct order *order_make(struct guest *g, const struct task *t, int64_t decision, int64_t finding)
+/* begun: when it was first decided, by the monotonic clock. */
+static void set_rule(struct order *o, const char *name, uint64_t begun)
+{
+	const struct policy_entry *rule = policy_rule(&order_engine(o)->policy, name);
+
+	snprintf(o->rule, sizeof(o->rule), "%s", name);
+	if (rule && rule->nfallback)
+		o->patience = begun + rule->patience_s * NS_PER_S;
+}
+
+static int64_t record(struct guest *g, const struct m_order *m, const struct order_cause *c)
+{
+	struct journal *j = &g->introspector.engine->journal;
+	struct guest_ref ref = guest_ref(g->introspector.engine, g);
+	int64_t seq = record_order(j, c->decision, c->finding, &ref, m);
+
+	if (seq > 0 && m->verb != VERB_KILL &&
+	    record_item(j, seq, m, g->name, c->signature) < 0)
+		return -1;
+	return seq;
+}
+
+struct order *order_make(struct guest *g, const struct m_order *m, const struct order_cause *c,
+			 enum order_phase phase)
 {
 	struct engine *e = g->introspector.engine;
-	struct guest_ref ref = guest_ref(e, g);
-	struct m_order m = { .verb = VERB_KILL, .pid = t->pid, .start_ns = t->start_ns };
+	int64_t seq = record(g, m, c);
 	struct order *o;
-	int64_t seq;
 
-	memcpy(m.exe_hash, t->exe_hash, HASH_BYTES);
-	m.exe_ranges.len = MIN(t->nranges, EXE_MAX_RANGES) * sizeof(struct exe_range);
-	if (m.exe_ranges.len)
-		memcpy(m.exe_ranges.range, t->ranges, m.exe_ranges.len);
-	seq = record_order(&e->journal, decision, finding, &ref, &m);
 	if (seq < 0)
 		return NULL;
-	o = new_order(g, seq, ORDER_QUEUED);
-	if (o) {
-		o->m = m;
-		return o;
+	o = new_order(g, seq, phase);
+	if (!o) {
+		record_result(&e->journal, seq, "result", order_status_name(ORDER_UNDELIVERABLE),
+			      0, "too many orders for this guest are open");
+		findings_order_failed(g, m->pid, m->start_ns, now_mono());
+		return NULL;
 	}
-	record_result(&e->journal, seq, "result", order_status_name(ORDER_UNDELIVERABLE),
-		      0, "too many orders for this guest are open");
-	findings_order_failed(g, m.pid, m.start_ns, now_mono());
-	return NULL;
+	o->m = *m;
+	o->finding = c->finding;
+	set_rule(o, c->rule, now_mono());
+	return o;
 }
 
 /* The answer, whoever gave it.  Next: what does introspection see? */
 static void answered(struct order *o, uint32_t status, uint64_t elapsed_us,
 		     const char *detail, uint64_t now)
 {
-	struct engine *e = engine_of(o);
+	struct engine *e = order_engine(o);
 
 	leave_sent(o);
 	o->status = status;
+	record_result(&e->journal, o->seq, "result", order_status_name(status), elapsed_us, detail);
+	log_info("order %lld, %s %u of guest %llu: %s%s%s", (long long)o->seq,
+		 order_verb_name(o->m.verb), o->m.pid, (unsigned long long)o->guest->id,
+		 order_status_name(status), detail[0] ? ": " : "", detail);
+	engine_flush_soon(e);
 	o->phase = ORDER_VERIFY;
 	o->probes = 0;
 	o->next = now;
 	o->give_up = now + PROBE_PATIENCE_NS;
-	record_result(&e->journal, o->seq, "result", order_status_name(status), elapsed_us, detail);
-	log_info("order %lld, process %u of guest %llu: %s%s%s", (long long)o->seq, o->m.pid,
-		 (unsigned long long)o->guest->id, order_status_name(status),
-		 detail[0] ? ": " : "", detail);
-	engine_flush_soon(e);
+	if (o->m.verb != VERB_KILL)
+		order_told(o);
+}
+
+/* Why it cannot be sent at all; NULL: it can. */
+static const char *obstacle(const struct order *o, uint32_t *ret_status)
+{
+	const struct guest *g = o->guest;
+	const struct session *s = session_bound(g);
+
+	*ret_status = ORDER_UNDELIVERABLE;
+	if (!g->has_cid)
+		return "no vsock CID known for this guest";
+	if (guest_shares_cid(g))
+		return "withheld: CID claimed twice";
+	if (order_engine(o)->channel.fd < 0)
+		return "the channel is not running";
+	if (!s)
+		return session_of_cid(g) ? "the session with the guest's agent is not bound" :
+		       "no session with the guest's agent";
+	*ret_status = ORDER_REFUSED;
+	return session_can(s, o->m.verb) ? NULL : "the agent does not offer this";
 }
 
 /* Nothing leaves before the decision, the order and this row are on the disk. */
 static void send_order(struct order *o, uint64_t now)
 {
-	struct engine *e = engine_of(o);
+	struct engine *e = order_engine(o);
+	uint32_t status;
+	const char *why = obstacle(o, &status);
 
-	if (!o->guest->has_cid) {
-		answered(o, ORDER_UNDELIVERABLE, 0, "no vsock CID known for this guest", now);
-		return;
-	}
-	if (guest_shares_cid(o->guest)) {
-		answered(o, ORDER_UNDELIVERABLE, 0, "withheld: CID claimed twice", now);
-		return;
-	}
-	if (e->channel.fd < 0) {
-		answered(o, ORDER_UNDELIVERABLE, 0, "the channel is not running", now);
+	if (why) {
+		answered(o, status, 0, why, now);
 		return;
 	}
 	o->m.cid = o->guest->cid;
@@ -184,13 +201,17 @@ static void send_order(struct order *o, uint64_t now)
 		answered(o, ORDER_UNDELIVERABLE, 0, "the channel does not take it", now);
 }
 
-/* An agent that does not answer holds its own orders up, and nobody else's. */
+/*
+ * An agent that does not answer holds its own orders up, and nobody else's.
+ * One in a guest that stands still could not answer.
+ */
 static bool may_send(const struct guest *g)
 {
 	const struct engine *e = g->introspector.engine;
 	unsigned total = g->orders_sent ? ORDERS_OUTSTANDING - ORDERS_RESERVED : ORDERS_OUTSTANDING;
 
-	return g->orders_sent < ORDERS_PER_SESSION && e->orders_sent < total && !e->journal_failed;
+	return g->orders_sent < ORDERS_PER_SESSION && e->orders_sent < total &&
+	       !e->journal_failed && !guest_is_stopped(g);
 }
 
 void orders_send(struct engine *e, uint64_t now)
@@ -235,151 +256,104 @@ int orders_result(struct engine *e, uint64_t id, const struct m_result *m, uint6
 void orders_channel_lost(struct engine *e, uint64_t now)
 {
 	struct guest *g;
-	struct order *o;
+	struct order *o, *next;
 
 	e->nsessions = 0;
-	TAILQ_FOREACH(g, &e->guests, entry)
-		TAILQ_FOREACH(o, &g->orders, entry)
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		for (o = TAILQ_FIRST(&g->orders); o; o = next) {
+			next = TAILQ_NEXT(o, entry);
 			if (o->phase == ORDER_SENT)
 				answered(o, ORDER_EXPIRED, 0,
 					 "the channel ended before an answer", now);
+		}
+	}
 }
 
-/* ---- confirmation from outside ---- */
+/* ---- waiting for a session ---- */
 
-static void set_outcome(struct order *o, const char *outcome, const char *detail)
+/*
+ * An agent that was there and did not answer is not waited for: it is decided
+ * again.  Unless its guest stands still.
+ */
+bool order_may_retry(const struct order *o)
 {
-	record_result(&engine_of(o)->journal, o->seq, "probe", outcome, 0, detail);
-	engine_flush_soon(engine_of(o));
-	log_info("order %lld, process %u of guest %llu: seen from outside: %s",
-		 (long long)o->seq, o->m.pid, (unsigned long long)o->guest->id, outcome);
-}
-
-/* An agent that says what introspection contradicts is broken, or not ours any more. */
-static void note_lie(struct order *o)
-{
-	struct engine *e = engine_of(o);
-
-	log_warn("guest %llu: its agent says '%s' for process %u, introspection sees it run",
-		 (unsigned long long)o->guest->id, order_status_name(o->status), o->m.pid);
-	record_event(&e->journal, "agent lies", o->guest->id, o->guest->vmm_pid, o->m.pid,
-		     json_pack("{s:I,s:s,s:s}", "order", (json_int_t)o->seq, "agent says",
-			       order_status_name(o->status), "introspection sees", "running"));
-}
-
-static bool has_session(const struct order *o)
-{
-	return o->guest->has_cid && !guest_shares_cid(o->guest) &&
-	       engine_has_session(engine_of(o), o->guest->cid);
-}
-
-/* An agent that was there and did not answer is not waited for: it is decided again. */
-static bool may_retry(const struct order *o)
-{
+	if (o->status == ORDER_EXPIRED && guest_is_stopped(o->guest))
+		return true;
 	return !o->retried && (o->status == ORDER_UNDELIVERABLE ||
-			       (o->status == ORDER_EXPIRED && !has_session(o)));
+			       (o->status == ORDER_EXPIRED && !order_has_session(o)));
 }
 
-/* The process was not seen to end. */
-static void still_there(struct order *o, const char *outcome, const char *why)
+void order_wait(struct order *o)
 {
-	bool first = o->phase == ORDER_VERIFY;
+	o->phase = ORDER_WAIT;
+	o->impatient = false;
+}
 
-	set_outcome(o, outcome, why);
-	if (!strcmp(outcome, "running") &&
-	    (o->status == ORDER_DONE || o->status == ORDER_NO_TARGET))
-		note_lie(o);
-	/* Asked for with a session, in vain: no other one is waited for. */
-	if (!may_retry(o) || (!first && has_session(o))) {
-		order_failed(o);
+void order_check(struct order *o, bool impatient, uint64_t now)
+{
+	o->phase = ORDER_CHECK;
+	o->impatient = impatient;
+	o->probes = 0;
+	o->next = now;
+	o->give_up = now + PROBE_PATIENCE_NS;
+}
+
+void order_retry(struct order *o, const char *why)
+{
+	if (record_result(&order_engine(o)->journal, o->seq, "retry", "queued", 0, why)) {
+		order_wait(o);
 		return;
 	}
-	o->phase = ORDER_WAIT;
-	/* It may have come up since the order was tried. */
-	if (first && o->status == ORDER_UNDELIVERABLE && has_session(o))
-		orders_session_up(engine_of(o), o->guest->cid, now_mono());
-}
-
-static void gone(struct order *o, const struct m_probed *m)
-{
-	struct inventory *inv = &o->guest->inventory;
-	struct task *t = inventory_find_task(inv, o->m.pid, o->m.start_ns);
-	bool ordered = o->status == ORDER_DONE || o->status == ORDER_EXPIRED || !o->status;
-
-	if (t)
-		t->dead = true;
-	/* It ended; by the order only if an order reached it. */
-	set_outcome(o, ordered ? "killed" : "gone",
-		    m->state == PROBE_DYING ? "dying" : "no such process");
-	order_free(o);
-}
-
-/* ORDER_CHECK: there is a session now and the process is still there. */
-static void retry(struct order *o, uint64_t now)
-{
-	struct engine *e = engine_of(o);
-
 	o->retried = true;
 	o->phase = ORDER_QUEUED;
-	if (record_result(&e->journal, o->seq, "retry", "queued", 0,
-			  "the agent has a session now, and the process still runs"))
-		order_failed(o);
 }
 
-/* One that was never delivered need not be waited for. */
-static unsigned tries(const struct order *o)
+/* A kill is sent again if its process is still there; the agent knows its files. */
+static void wake(struct order *o, uint64_t now)
 {
-	return o->status == ORDER_UNDELIVERABLE || o->status == ORDER_REFUSED ||
-	       o->status == ORDER_MISMATCH ? 1 : PROBE_TRIES;
+	if (o->phase == ORDER_CHECK)
+		o->impatient = false;
+	if (o->phase != ORDER_WAIT)
+		return;
+	if (o->m.verb == VERB_KILL)
+		order_check(o, false, now);
+	else
+		order_retry(o, "the agent has a session now");
 }
 
-static struct order *find_order(struct guest *g, int64_t seq)
+void orders_session_up(struct engine *e, uint32_t cid, uint64_t now)
 {
+	struct guest *g;
+	struct order *o, *next;
+
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		if (g->down || !g->has_cid || g->cid != cid || !session_bound(g))
+			continue;
+		for (o = TAILQ_FIRST(&g->orders); o; o = next) {
+			next = TAILQ_NEXT(o, entry);
+			wake(o, now);
+		}
+	}
+}
+
+void orders_thawed(struct guest *g, uint64_t now)
+{
+	struct engine *e = g->introspector.engine;
 	struct order *o;
 
-	TAILQ_FOREACH(o, &g->orders, entry)
-		if (o->seq == seq)
-			return o;
-	return NULL;
-}
+	TAILQ_FOREACH(o, &g->orders, entry) {
+		const struct policy_entry *rule = policy_rule(&e->policy, o->rule);
 
-/* The number alone may be another order's: rows that were rolled back give theirs away. */
-void orders_probed(struct guest *g, int64_t seq, const struct m_probed *m, uint64_t now)
-{
-	struct order *o = find_order(g, seq);
-
-	if (!o || !o->probing || m->pid != o->m.pid || m->start_ns != o->m.start_ns)
-		return;
-	o->probing = false;
-	o->probes++;
-	if (m->state == PROBE_GONE || m->state == PROBE_DYING)
-		gone(o, m);
-	else if (o->phase == ORDER_CHECK && m->state == PROBE_RUNNING)
-		retry(o, now);
-	else if (o->probes < tries(o))
-		o->next = now + (PROBE_FIRST_NS << (o->probes - 1));
-	else
-		still_there(o, m->state == PROBE_RUNNING ? "running" : "unconfirmed", m->why);
-}
-
-static void probe(struct order *o, uint64_t now)
-{
-	struct guest *g = o->guest;
-	struct m_probe m = { .pid = o->m.pid, .start_ns = o->m.start_ns };
-	struct request *r = g->kernel.state == KERNEL_READY ?
-			    guest_request(g, REQUEST_PROBE) : NULL;
-
-	if (!r) {
-		o->next = now + PROBE_FIRST_NS;
-		if (now >= o->give_up)
-			still_there(o, "unconfirmed", "introspection of this guest does not work now");
-		return;
+		if (rule && o->patience != NEVER)
+			o->patience = now + rule->patience_s * NS_PER_S;
 	}
-	r->order = o->seq;
-	o->probing = true;
-	o->next = now + 5 * NS_PER_S;	/* then asked anew */
-	if (peer_post(&g->introspector, &msg_probe, r->id, &m, -1))
-		o->probing = false;
+	if (g->has_cid)
+		orders_session_up(e, g->cid, now);
+}
+
+static bool is_patient(const struct order *o, uint64_t now)
+{
+	return now < o->patience || guest_is_stopped(o->guest);
 }
 
 static void pump_one(struct order *o, uint64_t now)
@@ -392,10 +366,33 @@ static void pump_one(struct order *o, uint64_t now)
 	case ORDER_VERIFY:
 	case ORDER_CHECK:
 		if (now >= o->next)
-			probe(o, now);
+			order_probe(o, now);
+		break;
+	case ORDER_WAIT:
+		if (o->m.verb == VERB_KILL && !is_patient(o, now))
+			order_check(o, true, now);
+		break;
+	case ORDER_HELD:
+		if (order_process_ended(o))
+			o->phase = ORDER_QUEUED;
 		break;
 	default:
 		break;
+	}
+}
+
+static uint64_t due_of(const struct order *o)
+{
+	switch (o->phase) {
+	case ORDER_SENT:
+		return o->give_up;
+	case ORDER_VERIFY:
+	case ORDER_CHECK:
+		return o->next;
+	case ORDER_WAIT:
+		return o->m.verb == VERB_KILL && !guest_is_stopped(o->guest) ? o->patience : NEVER;
+	default:
+		return NEVER;
 	}
 }
 
@@ -408,32 +405,9 @@ uint64_t orders_pump(struct guest *g, uint64_t now)
 		next = TAILQ_NEXT(o, entry);
 		pump_one(o, now);
 	}
-	TAILQ_FOREACH(o, &g->orders, entry) {
-		if (o->phase == ORDER_SENT)
-			due = MIN(due, o->give_up);
-		else if (o->phase == ORDER_VERIFY || o->phase == ORDER_CHECK)
-			due = MIN(due, o->next);
-	}
+	TAILQ_FOREACH(o, &g->orders, entry)
+		due = MIN(due, due_of(o));
 	return due;
-}
-
-void orders_session_up(struct engine *e, uint32_t cid, uint64_t now)
-{
-	struct guest *g;
-	struct order *o;
-
-	TAILQ_FOREACH(g, &e->guests, entry) {
-		if (!g->has_cid || g->cid != cid || guest_shares_cid(g))
-			continue;
-		TAILQ_FOREACH(o, &g->orders, entry) {
-			if (o->phase != ORDER_WAIT)
-				continue;
-			o->phase = ORDER_CHECK;
-			o->probes = 0;
-			o->next = now;
-			o->give_up = now + PROBE_PATIENCE_NS;
-		}
-	}
 }
 
 /* ---- over restarts and a guest's end ---- */
@@ -446,6 +420,31 @@ static uint32_t status_of(const char *state)
 	return 0;
 }
 
+/* Known to run: nothing new until a session comes, or patience ends. */
+static void adopt_kill(struct order *o, const struct open_order *from)
+{
+	if (from->outcome[0] && order_may_retry(o))
+		order_wait(o);
+	else if (from->outcome[0])
+		order_free(o);
+}
+
+/* One that was sent is not sent again: the agent may have done it. */
+static void adopt_file_order(struct order *o)
+{
+	struct guest *g = o->guest;
+	struct guest_ref ref = guest_ref(order_engine(o), g);
+	const struct policy_entry *rule = policy_rule(&order_engine(o)->policy, o->rule);
+
+	if (o->status != ORDER_UNDELIVERABLE)
+		order_told(o);
+	else if (o->m.verb == VERB_QUARANTINE && rule && rule->actions & ACTION_KILL &&
+		 record_find_death(&order_engine(o)->journal, &ref, o->m.pid, o->m.start_ns) <= 0)
+		o->phase = ORDER_HELD;
+	else
+		order_wait(o);
+}
+
 static void adopt(void *user, const struct open_order *from)
 {
 	struct guest *g = user;
@@ -454,14 +453,17 @@ static void adopt(void *user, const struct open_order *from)
 	if (!o)
 		return;
 	o->m = from->order;
+	o->finding = from->finding;
+	set_rule(o, from->rule, from->mono_ns);
+	if (from->fell_back)
+		o->patience = NEVER;
 	o->status = status_of(from->state);
 	o->retried = from->retried;
 	o->give_up = now_mono() + 3 * PROBE_PATIENCE_NS;
-	/* Known to run: nothing new until a session comes. */
-	if (from->outcome[0] && may_retry(o))
-		o->phase = ORDER_WAIT;
-	else if (from->outcome[0])
-		order_free(o);
+	if (o->m.verb == VERB_KILL)
+		adopt_kill(o, from);
+	else
+		adopt_file_order(o);
 }
 
 /* An engine before this one left them open. */
@@ -495,69 +497,4 @@ void orders_drop(struct guest *g, const char *why)
 		log_debug("order %lld: dropped: %s", (long long)o->seq, why);
 		order_free(o);
 	}
-}
-
-/* ---- the channel's messages ---- */
-
-static void note_session(struct engine *e, const struct m_session *m)
-{
-	unsigned i = 0;
-
-	while (i < e->nsessions && e->sessions[i].m.cid != m->cid)
-		i++;
-	if (!m->up) {
-		if (i < e->nsessions)
-			e->sessions[i] = e->sessions[--e->nsessions];
-		return;
-	}
-	if (i == SESSIONS_MAX)
-		return;
-	e->sessions[i] = (struct session){ *m, now_wall() };
-	e->nsessions = MAX(e->nsessions, i + 1);
-}
-
-/* An agent that comes and goes writes on its guest's account. */
-static bool may_note_session(struct engine *e, uint32_t cid)
-{
-	struct guest *g;
-
-	TAILQ_FOREACH(g, &e->guests, entry)
-		if (!g->down && g->has_cid && g->cid == cid)
-			return guest_may_note(g);
-	return engine_may_note(e);
-}
-
-static void record_session(struct engine *e, const struct m_session *m)
-{
-	if (!may_note_session(e, m->cid))
-		return;
-	record_event(&e->journal, m->up ? "session up" : "session down", 0, 0, 0,
-		     json_pack("{s:I,s:s,s:I,s:s}", "cid", (json_int_t)m->cid, "agent", m->agent,
-			       "capabilities", (json_int_t)m->capabilities, "why", m->why));
-	engine_flush_soon(e);
-}
-
-static int on_session(struct engine *e, struct msg *raw, uint64_t now)
-{
-	struct m_session m;
-
-	if (!msg_decode(raw, &msg_session, &m))
-		return -1;
-	note_session(e, &m);
-	record_session(e, &m);
-	if (m.up)
-		orders_session_up(e, m.cid, now);
-	return 0;
-}
-
-int handle_channel(struct peer *peer, struct msg *m, uint64_t now)
-{
-	struct m_result result;
-
-	if (m->type == M_SESSION)
-		return on_session(peer->engine, m, now);
-	if (m->type != M_RESULT || !msg_decode(m, &msg_result, &result) ||
-	    !result.status || result.status > ORDER_EXPIRED)
-		return -1;
-	return orders_result(peer->engine, m->id, &result, now);
 }

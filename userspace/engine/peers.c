@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "engine/orders.h"
 #include "lib/log.h"
 
 #define BURST 64	/* messages of one peer before the others have their turn */

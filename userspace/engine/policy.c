@@ -12,6 +12,8 @@
 #include "lib/messages.h"
 #include "lib/util.h"
 
+#define PATIENCE_S 20
+
 struct load {
 	FILE *file;
 	struct policy *policy;
@@ -92,16 +94,110 @@ static bool set_kinds(struct policy_entry *e, const char *value)
 	return set_words(&e->kinds, value, kinds, ARRAY_SIZE(kinds));
 }
 
-static bool set_actions(struct policy_entry *e, const char *value)
+static uint32_t host_verb(const char *text)
+{
+	static const uint32_t verbs[] = {
+		HOST_CONTAIN, HOST_PAUSE, HOST_LINK_DOWN, HOST_POWER_OFF,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (!strcmp(host_verb_name(verbs[i]), text))
+			return verbs[i];
+	return 0;
+}
+
+static bool add_verb(struct policy_step *step, uint32_t verb)
+{
+	for (unsigned i = 0; i < step->n; i++)
+		if (step->verb[i] == verb)
+			return false;
+	if (!verb || step->n == POLICY_HOST_VERBS)
+		return false;
+	step->verb[step->n++] = verb;
+	return true;
+}
+
+/* The agent's are a set; the host's have an order. */
+static bool add_action(struct policy_entry *e, const char *text)
 {
 	static const struct word actions[] = {
 		{ "report", ACTION_REPORT }, { "kill", ACTION_KILL },
+		{ "quarantine", ACTION_QUARANTINE },
 	};
 
-	/* Nothing is done silently: every answer includes a report. */
-	return set_words(&e->actions, value, actions, ARRAY_SIZE(actions)) &&
-	       (e->actions & ACTION_REPORT);
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+		if (strcmp(actions[i].text, text))
+			continue;
+		e->actions |= actions[i].bit;
+		return true;
+	}
+	return add_verb(&e->host, host_verb(text));
 }
+
+static bool set_actions(struct policy_entry *e, const char *value)
+{
+	char copy[POLICY_TEXT], *save = NULL;
+
+	if (strlen(value) >= sizeof(copy))
+		return false;
+	strcpy(copy, value);
+	for (char *w = strtok_r(copy, ", \t", &save); w; w = strtok_r(NULL, ", \t", &save))
+		if (!add_action(e, w))
+			return false;
+	/* Nothing is done silently: every answer includes a report. */
+	return e->actions & ACTION_REPORT;
+}
+
+static bool parse_step(struct policy_step *step, char *text)
+{
+	char *save = NULL;
+
+	for (char *w = strtok_r(text, "+ \t", &save); w; w = strtok_r(NULL, "+ \t", &save))
+		if (!add_verb(step, host_verb(w)))
+			return false;
+	return step->n;
+}
+
+static bool set_fallback(struct policy_entry *e, const char *value)
+{
+	char copy[POLICY_TEXT], *save = NULL;
+
+	if (strlen(value) >= sizeof(copy))
+		return false;
+	strcpy(copy, value);
+	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
+		if (e->nfallback == POLICY_STEPS || !parse_step(&e->fallback[e->nfallback++], w))
+			return false;
+	return e->nfallback;
+}
+
+/* "20s", "5 m": seconds, at most a year. */
+static bool parse_time(uint32_t *out, const char *value, const char *units)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} known[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+	size_t digits = strspn(value, "0123456789");
+	const char *unit = value + digits + strspn(value + digits, " ");
+	char copy[16];
+	uint64_t n;
+
+	if (!digits || digits >= sizeof(copy) || !*unit || unit[1] || !strchr(units, *unit))
+		return false;
+	memcpy(copy, value, digits);
+	copy[digits] = '\0';
+	if (!parse_u64(copy, 31536000, &n) || !n)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].unit == *unit)
+			n *= known[i].seconds;
+	*out = n;
+	return n <= 31536000;
+}
+
+static bool set_patience(struct policy_entry *e, const char *v) { return parse_time(&e->patience_s, v, "sm"); }
+static bool set_expiry(struct policy_entry *e, const char *v) { return parse_time(&e->expiry_s, v, "smh"); }
 
 /* "N/Mm" */
 static bool parse_limit(struct policy_limit *out, const char *value)
@@ -141,26 +237,59 @@ static const struct key keys[] = {
 	{ "match", false, set_signature, "a glob of 1 to 127 characters" },
 	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, separated by commas" },
 	{ "guest", false, set_guest, "a glob of 1 to 127 characters" },
-	{ "actions", false, set_actions, "report, or report,kill" },
+	{ "actions", false, set_actions, "report, and of kill, quarantine, contain, pause,"
+	  " link_down, power_off, each once, separated by commas" },
+	{ "fallback", false, set_fallback, "steps separated by commas, each of contain, pause,"
+	  " link_down, power_off, joined by +" },
+	{ "patience", false, set_patience, "a time such as 20s or 5m" },
+	{ "expiry", false, set_expiry, "a time such as 90s, 30m or 12h" },
 	{ "limit", false, set_limit, "N/Mm, such as 5/10m: at most 5 kills in 10 minutes" },
 	{ "limit_host", false, set_limit_host, "N/Mm, such as 50/10m: at most 50 kills in 10 minutes" },
 	{ "exe", true, set_exe, "a glob of 1 to 127 characters" },
 	{ "signature", true, set_signature, "a glob of 1 to 127 characters" },
 };
 
+static bool contains(const struct policy_entry *e)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < e->host.n; i++)
+		found |= e->host.verb[i] == HOST_CONTAIN;
+	for (unsigned s = 0; s < e->nfallback; s++)
+		for (unsigned i = 0; i < e->fallback[s].n; i++)
+			found |= e->fallback[s].verb[i] == HOST_CONTAIN;
+	return found;
+}
+
+/* What can never take effect is a mistake of whoever wrote it. */
+static void check_rule(struct load *l, const struct policy_entry *e)
+{
+	if (!e->signature[0])
+		refuse(l, e->line, "[%s]: needs the key match", l->section);
+	else if (!e->actions)
+		refuse(l, e->line, "[%s]: needs the key actions", l->section);
+	else if (e->nfallback && !(e->actions & (ACTION_KILL | ACTION_QUARANTINE)))
+		refuse(l, e->line, "[%s] fallback: needs kill or quarantine in actions: it follows"
+		       " what an agent did not do", l->section);
+	else if (e->patience_s && !e->nfallback)
+		refuse(l, e->line, "[%s] patience: needs the key fallback", l->section);
+	else if (e->expiry_s && !contains(e))
+		refuse(l, e->line, "[%s] expiry: needs contain in actions or fallback", l->section);
+}
+
 /* The section that just ended must be whole. */
 static void check_entry(struct load *l)
 {
-	const struct policy_entry *e = l->current;
+	struct policy_entry *e = l->current;
 
 	if (!e)
 		return;
-	if (e->exempt && !e->exe[0] && !e->signature[0])
+	if (!e->exempt)
+		check_rule(l, e);
+	else if (!e->exe[0] && !e->signature[0])
 		refuse(l, e->line, "[%s]: needs the key exe or signature", l->section);
-	else if (!e->exempt && !e->signature[0])
-		refuse(l, e->line, "[%s]: needs the key match", l->section);
-	else if (!e->exempt && !e->actions)
-		refuse(l, e->line, "[%s]: needs the key actions", l->section);
+	if (!e->patience_s)
+		e->patience_s = PATIENCE_S;
 }
 
 static bool name_taken(const struct policy *p, bool exempt, const char *name)
@@ -297,7 +426,7 @@ int policy_load(const char *path, struct policy *ret_policy, char *error, size_t
 
 	memset(ret_policy, 0, sizeof(*ret_policy));
 	if (!file && errno == ENOENT) {
-		log_warn("%s: not there: everything is reported, nothing killed", path);
+		log_warn("%s: not there: everything is reported, nothing done", path);
 		ret_policy->missing = true;
 		return 0;
 	}
@@ -308,6 +437,24 @@ int policy_load(const char *path, struct policy *ret_policy, char *error, size_t
 		return -1;
 	}
 	return finish(&l, ini_parse_stream(next_line, &l, on_key, &l));
+}
+
+const struct policy_entry *policy_rule(const struct policy *policy, const char *name)
+{
+	for (unsigned i = 0; i < policy->n; i++)
+		if (!policy->entry[i].exempt && !strcmp(policy->entry[i].name, name))
+			return &policy->entry[i];
+	return NULL;
+}
+
+void policy_step_text(const struct policy_step *step, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < step->n && used < size; i++)
+		used += snprintf(out + used, size - used, "%s%s", i ? "+" : "",
+				 host_verb_name(step->verb[i]));
 }
 
 static bool matches(const char *glob, const char *text)

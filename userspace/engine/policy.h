@@ -6,8 +6,15 @@
  *   match = GLOB             signature name (required)
  *   kinds = file,memfd,deleted,anon      (optional; all)
  *   guest = GLOB             guest's name (optional; all)
- *   actions = report         or: report,kill (required)
- *   limit = N/Mm             no more than N kills in M minutes in one guest (optional)
+ *   actions = LIST           report (required), and of the agent: kill,
+ *                            quarantine; of the host, done at once and in the
+ *                            order written: contain, pause, link_down, power_off
+ *   fallback = STEP,STEP...  answers of the host, joined by "+", for when the
+ *                            agent's came to nothing (optional)
+ *   patience = N s|m         how long a missing agent is waited for (20 s)
+ *   expiry = N s|m|h         of contain (until thaw)
+ *   limit = N/Mm             no more than N kills, N quarantines and N answers of
+ *                            the host in M minutes in one guest (optional)
  *   limit_host = N/Mm        the same over all guests (optional)
  *
  *   [exempt NAME]            report alone, whatever the rules say
@@ -29,11 +36,21 @@
 #define POLICY_TEXT 128
 #define POLICY_NAME 64
 
-#define ACTION_REPORT (1u << 0)
-#define ACTION_KILL   (1u << 1)
+#define POLICY_HOST_VERBS 4	/* contain, pause, link_down, power_off */
+#define POLICY_STEPS 8
+
+#define ACTION_REPORT     (1u << 0)
+#define ACTION_KILL       (1u << 1)
+#define ACTION_QUARANTINE (1u << 2)
 
 struct policy_limit {
-	uint32_t kills, minutes;	/* 0: no limit */
+	uint32_t n, minutes;	/* 0: no limit */
+};
+
+/* What the host does, in that order: enum host_verb. */
+struct policy_step {
+	uint32_t verb[POLICY_HOST_VERBS];
+	unsigned n;
 };
 
 struct policy_entry {
@@ -44,6 +61,10 @@ struct policy_entry {
 	char exe[POLICY_TEXT];
 	uint32_t kinds;			/* bit n: enum object_kind n; 0: all */
 	uint32_t actions;
+	struct policy_step host;	/* of actions: done at once */
+	struct policy_step fallback[POLICY_STEPS];
+	unsigned nfallback;
+	uint32_t patience_s, expiry_s;	/* expiry 0: until thaw */
 	struct policy_limit limit, limit_host;	/* of one guest; of all */
 	uint32_t line;			/* of its section, for messages */
 };
@@ -70,6 +91,12 @@ struct policy_answer {
  * the default policy.
  */
 int policy_load(const char *path, struct policy *ret_policy, char *error, size_t size);
+
+/* The rule of that name; NULL: there is none (any more). */
+const struct policy_entry *policy_rule(const struct policy *policy, const char *name);
+
+/* "contain+link_down" */
+void policy_step_text(const struct policy_step *step, char *out, size_t size);
 
 struct policy_answer policy_decide(const struct policy *policy,
 				   const struct policy_question *question);

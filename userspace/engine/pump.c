@@ -2,6 +2,9 @@
 /* What the engine does after every event, and when it wakes without one. */
 #include "engine/control.h"
 
+#include "engine/acts.h"
+#include "engine/orders.h"
+#include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -26,9 +29,10 @@ static void mend_after_rollback(struct engine *e)
 	struct guest *g;
 
 	e->journal_failed = false;
-	log_err("journal: cannot be written: no order is sent meanwhile");
+	log_err("journal: cannot be written: no order is sent, nothing is done by the host meanwhile");
 	TAILQ_FOREACH(g, &e->guests, entry) {
 		orders_drop_after(g, e->journal.head_seq);
+		acts_drop_after(g, e->journal.head_seq);
 		findings_forget(g);
 	}
 }
@@ -46,6 +50,7 @@ int engine_pump(sd_event_source *source, void *user)
 		if (!g->down)
 			due = MIN(due, guest_pump(g, now));
 	}
+	due = MIN(due, sessions_pump(e, now));
 	scanning_pump(e, now);
 	orders_send(e, now);
 	due = MIN(due, control_pump(e->control, now));

@@ -49,33 +49,71 @@ int64_t record_order(struct journal *j, int64_t decision, int64_t finding,
 int record_result(struct journal *j, int64_t order, const char *what,
 		  const char *status, uint64_t elapsed_us, const char *detail);
 
+/* What a quarantine or restore order is about. */
+int64_t record_item(struct journal *j, int64_t order, const struct m_order *m,
+		    const char *guest_name, const char *signature);
+
+/* doer: "policy" or "operator". */
+int64_t record_act(struct journal *j, int64_t decision, int64_t finding,
+		   const struct guest_ref *ref, const struct m_act *act, const char *doer);
+
+/* what: "sent", "result" or "restart". */
+int record_acted(struct journal *j, int64_t act, const char *what, const char *status,
+		 uint64_t elapsed_us, const char *detail);
+
 /* The order by which that process is confirmed dead, 0 if none, -1 on error. */
 int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			  uint32_t pid, uint64_t start_ns);
 
 /*
- * Kill decisions of that rule in the last minutes: in that guest, or, if
- * guest is 0, on the host; in this boot of the host alone.  -1 on error.
+ * The order that puts that very file away, or did, in that guest; 0: none, -1:
+ * error.
  */
-int64_t record_kills(struct journal *j, const char *rule, const struct guest_ref *ref,
-		     uint32_t minutes);
+int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m);
+
+enum answer_kind { ANSWER_KILL, ANSWER_QUARANTINE, ANSWER_HOST, ANSWER_KINDS };
 
 /*
- * At start: an order that was sent and has no answer is "unknown after
- * restart", one that was never sent "undeliverable".  How many; -1 on error.
+ * Decisions of that rule in the last minutes: in that guest, or, if guest is
+ * 0, on the host; in this boot of the host alone.  -1 on error.
+ */
+int64_t record_answers(struct journal *j, enum answer_kind kind, const char *rule,
+		       const struct guest_ref *ref, uint32_t minutes);
+
+/*
+ * At start: what was sent and has no answer is "unknown after restart", what
+ * was never sent "undeliverable".  How many; -1 on error.
  */
 int record_restart(struct journal *j);
 
 struct open_order {
-	int64_t seq;
+	int64_t seq, finding;
+	uint64_t mono_ns;
 	struct m_order order;		/* without cid and deadline */
-	char state[32], outcome[32];
-	bool retried;
+	char rule[64], state[32], outcome[32];
+	bool retried, fell_back;	/* fell_back: the host has answered since */
 };
 
 /* Orders for that guest whose end is not known.  How many, or -1. */
 int record_open_orders(struct journal *j, const struct guest_ref *ref,
 		       void (*each)(void *user, const struct open_order *order), void *user);
+
+/* The last act of those that hold and release a guest in one way. */
+struct last_act {
+	int64_t seq, finding;
+	uint32_t verb;
+	bool done;			/* false: sent, and what became of it is not known */
+	uint64_t expiry_ms, wall_ns, mono_ns;	/* the times of its last result */
+	char doer[16];
+};
+
+/* 1, 0 if there is none, -1 on error. */
+int record_last_act(struct journal *j, const struct guest_ref *ref, uint32_t hold,
+		    uint32_t release, struct last_act *ret_act);
+
+/* The first row's first column, 0 without a row, -1 on error. */
+int64_t records_number(struct journal *j, const char *sql,
+		       const struct journal_value *values, size_t n);
 
 /* Rows as objects: column names are keys, blobs hexadecimal.  NULL on error. */
 json_t *records_query(struct journal *j, const char *sql,

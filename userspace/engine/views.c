@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "engine/acts.h"
+#include "engine/sessions.h"
 #include "lib/util.h"
 
 #define I(x) ((json_int_t)(x))
@@ -70,17 +72,30 @@ static json_t *database_json(const struct engine *e)
 			 I(d->signatures), "epoch", d->epoch, "engine", d->engine, "why", d->why);
 }
 
+static json_t *capabilities_json(const struct session *s)
+{
+	json_t *list = json_array();
+
+	for (uint32_t verb = VERB_KILL; verb <= VERB_RESTORE; verb++)
+		if (session_can(s, verb))
+			json_array_append_new(list, json_string(order_verb_name(verb)));
+	return list;
+}
+
+static json_t *session_json(const struct session *s)
+{
+	return json_pack("{s:s,s:s,s:I,s:s,s:s,s:o,s:I}", "agent", s->m.agent, "version",
+			 s->m.version, "cid", I(s->m.cid), "state", session_state_name(s),
+			 "why", s->why, "capabilities", capabilities_json(s),
+			 "since_wall_ns", I(s->since_wall));
+}
+
 static json_t *sessions_json(const struct engine *e)
 {
 	json_t *sessions = json_array();
 
-	for (unsigned i = 0; i < e->nsessions; i++) {
-		const struct session *s = &e->sessions[i];
-
-		json_array_append_new(sessions, json_pack("{s:I,s:s,s:I,s:I}", "cid", I(s->m.cid),
-			"agent", s->m.agent, "capabilities", I(s->m.capabilities),
-			"since_wall_ns", I(s->since_wall)));
-	}
+	for (unsigned i = 0; i < e->nsessions; i++)
+		json_array_append_new(sessions, session_json(&e->sessions[i]));
 	return sessions;
 }
 
@@ -254,12 +269,42 @@ static unsigned living(const struct guest *g)
 	return n;
 }
 
+static json_t *containment_json(const struct guest *g)
+{
+	const struct hold *h = &g->holds[HOLD_CONTAIN];
+	uint64_t now = now_mono();
+	json_t *o;
+
+	if (!h->on)
+		return json_null();
+	o = json_pack("{s:I,s:s}", "since_wall_ns", I(h->since_wall), "by", h->doer);
+	set(o, "until_wall_ns", h->until ? json_integer(I(now_wall() + MAX(h->until, now) - now)) :
+	    json_null());
+	set(o, "finding", h->finding ? json_integer(h->finding) : json_null());
+	return o;
+}
+
+static void set_answers(json_t *o, const struct guest *g)
+{
+	const struct session *s = session_of_cid(g);
+	char why[TEXT_WHY];
+	bool agent = strategy_is_agent(g, why, sizeof(why));
+
+	set(o, "contained", json_boolean(g->holds[HOLD_CONTAIN].on));
+	set(o, "containment", containment_json(g));
+	set(o, "paused", json_boolean(g->holds[HOLD_PAUSE].on));
+	set(o, "link_down", json_boolean(g->holds[HOLD_LINK].on));
+	set(o, "session", s ? session_json(s) : json_null());
+	set(o, "strategy", json_string(agent ? "agent" : "host"));
+	set(o, "strategy_why", json_string(why));
+}
+
 json_t *view_guest(struct engine *e, struct guest *g)
 {
 	json_t *o = json_pack("{s:I,s:s,s:I,s:I,s:i,s:b,s:b}", "id", I(g->id), "name", g->name,
 			      "vmm_pid", I(g->vmm_pid), "since_wall_ns", I(g->since_wall),
 			      "tasks", (int)living(g), "introspected", g->introspector.fd >= 0,
-			      "agent", g->has_cid && engine_has_session(e, g->cid));
+			      "agent", session_bound(g) != NULL);
 
 	set(o, "cid", g->has_cid ? json_integer(g->cid) : json_null());
 	set(o, "cid_source", json_string(g->cid_source));
@@ -268,6 +313,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 	set(o, "work", work_json(g));
 	set(o, "last_sweep", sweep_json(g));
 	set(o, "objects", objects_json(e, g));
+	set_answers(o, g);
 	return o;
 }
 
@@ -309,6 +355,7 @@ json_t *view_status(struct engine *e)
 	set(s, "orders", tally(e, "SELECT state AS what, count(*) AS n FROM orders GROUP BY state"));
 	set(s, "outcomes", tally(e, "SELECT CASE outcome WHEN '' THEN 'open' ELSE outcome END"
 				 " AS what, count(*) AS n FROM orders GROUP BY outcome"));
+	set(s, "acts", tally(e, "SELECT state AS what, count(*) AS n FROM acts GROUP BY state"));
 	set(s, "discrepancies", json_integer(count(e,
 		"SELECT count(*) AS n FROM events WHERE kind = 'agent lies'")));
 	set(s, "journal", journal_json(e));
@@ -415,6 +462,21 @@ static json_t *orders_json(struct engine *e, json_int_t finding, json_int_t t_se
 	return orders;
 }
 
+/* What the host did itself because of this finding. */
+static json_t *acts_json(struct engine *e, json_int_t finding)
+{
+	json_t *acts = query_for(e, "SELECT seq AS id, wall_ns, mono_ns, decision, verb, state"
+				 " FROM acts WHERE finding = ? ORDER BY seq", finding), *act;
+	size_t i;
+
+	json_array_foreach(acts, i, act)
+		set(act, "results", query_for(e,
+			"SELECT wall_ns, mono_ns, what, status, elapsed_us, detail FROM results"
+			" WHERE order_id = ? ORDER BY seq",
+			json_integer_value(json_object_get(act, "id"))));
+	return acts;
+}
+
 static void complete_finding(struct engine *e, json_t *f)
 {
 	json_int_t id = json_integer_value(json_object_get(f, "id"));
@@ -429,6 +491,7 @@ static void complete_finding(struct engine *e, json_t *f)
 	set(f, "decisions", query_for(e, "SELECT seq AS id, wall_ns, mono_ns, rule, action, note"
 				      " FROM decisions WHERE finding = ? ORDER BY seq", id));
 	set(f, "orders", orders_json(e, id, t_seen));
+	set(f, "acts", acts_json(e, id));
 }
 
 /* An id means this boot's guest; a name, all that had it. */

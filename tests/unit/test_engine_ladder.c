@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* When an agent's answer came to nothing: what the host does, and when it does not. */
+#include "test_engine_world.h"
+
+static char policy[] =
+	"[rule test]\nmatch = Test.*\nactions = report,kill\n"
+	"fallback = contain+link_down, power_off\npatience = 1s\nexpiry = 90s\n";
+static char policy_limit[] =
+	"[rule test]\nmatch = Test.*\nactions = report,contain\nlimit = 1/60m\n";
+static char policy_direct[] =
+	"[rule test]\nmatch = Test.*\nactions = report,link_down,contain\n";
+
+#define EXPIRY 90000
+
+/* An infected process, and no agent that could be told. */
+static void no_agent(void)
+{
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_up(true);
+	infected();
+	answer_probe(PROBE_RUNNING);
+	await_order("undeliverable", "running");
+}
+
+static void contain(void)
+{
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_DONE);
+	answer_act(HOST_LINK_DOWN, EXPIRY, ACT_DONE);
+	await_contained(true);
+}
+
+static void missing_agent_is_waited_for(void **state)
+{
+	json_t *g, *answer, *f;
+	uint64_t before;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	before = mono();
+	answer_probe(PROBE_RUNNING);
+	assert_true(mono() - before > 500000000ull);
+	contain();
+	expect_silence(w.parent, 300);
+	g = guest_json();
+	assert_true(json_is_true(json_object_get(g, "link_down")));
+	assert_true(json_is_false(json_object_get(g, "paused")));
+	assert_string_equal(text(g, "strategy"), "host");
+	f = json_object_get(g, "containment");
+	assert_string_equal(text(f, "by"), "policy");
+	assert_true(number(f, "until_wall_ns") > number(f, "since_wall_ns"));
+	assert_true(number(f, "finding") > 0);
+	json_decref(g);
+	f = finding(&answer);
+	assert_int_equal(json_array_size(json_object_get(f, "acts")), 2);
+	json_decref(answer);
+	assert_true(is_noted("fallback, step 1 of 2: no session"));
+	verify_journal();
+}
+
+static void ended_process_contains_nobody(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_GONE);
+	expect_silence(w.parent, 500);
+	await_order("undeliverable", "gone");
+	assert_false(is_contained());
+}
+
+static void agent_in_time_is_asked(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	session_up();
+	answer_probe(PROBE_RUNNING);
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	expect_silence(w.parent, 1500);
+	await_order("done", "killed");
+}
+
+static void next_step_when_one_fails(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_FAILED);
+	answer_act(HOST_LINK_DOWN, EXPIRY, ACT_DONE);
+	answer_act(HOST_POWER_OFF, EXPIRY, ACT_UNAVAILABLE);
+	expect_silence(w.parent, 300);
+	assert_true(is_noted("step 2 of 2"));
+	assert_true(is_noted("no step could be carried out"));
+	assert_false(is_contained());
+	verify_journal();
+}
+
+static void silent_agent(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	expect_order();
+	for (int i = 0; i < 6; i++)
+		answer_probe(PROBE_RUNNING);
+	contain();
+	assert_true(is_noted("no answer in time"));
+}
+
+static void refusing_agent(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	send_result(expect_order(), ORDER_REFUSED);
+	answer_probe(PROBE_RUNNING);
+	contain();
+}
+
+static void lying_agent(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	send_result(expect_order(), ORDER_DONE);
+	for (int i = 0; i < 6; i++)
+		answer_probe(PROBE_RUNNING);
+	contain();
+	assert_true(is_noted("introspection sees it run"));
+}
+
+/* What nobody could check is not held against the agent. */
+static void unconfirmed_is_no_lie(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	send_result(expect_order(), ORDER_DONE);
+	for (int i = 0; i < 6; i++)
+		answer_probe(PROBE_UNKNOWN);
+	await_order("done", "unconfirmed");
+	expect_silence(w.parent, 300);
+}
+
+static void agent_that_cannot_kill(void **state)
+{
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_up(true);
+	session_with(CAN(QUARANTINE));
+	g = guest_json();
+	assert_string_equal(text(g, "strategy"), "host");
+	assert_string_equal(text(g, "strategy_why"), "its agent does not offer kill");
+	json_decref(g);
+	infected();
+	answer_probe(PROBE_RUNNING);
+	contain();
+	expect_silence(w.channel, 100);
+}
+
+/* A contained guest's agent is frozen: nothing is sent to it, nothing held against it. */
+static void contained_guest_waits(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	send_result(expect_order(), ORDER_REFUSED);
+	answer_probe(PROBE_RUNNING);
+	contain();
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	sweep("e2", show_miner);
+	expect_silence(w.channel, 300);
+	await_order("refused", "running");
+	/* It expired, or somebody released it. */
+	say_flags(0);
+	await_contained(false);
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	expect_silence(w.parent, 300);
+	assert_int_equal(status_number("kills_confirmed"), 1);
+	verify_journal();
+}
+
+/* An order under way when the guest is stopped is tried again when it runs. */
+static void stopped_before_the_answer(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	expect_order();
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	for (int i = 0; i < 6; i++)
+		answer_probe(PROBE_RUNNING);
+	await_order("no answer in time", "running");
+	expect_silence(w.parent, 1500);
+	say_flags(0);
+	answer_probe(PROBE_RUNNING);
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	await_order("done", "killed");
+}
+
+static void containment_is_found_again(void **state)
+{
+	json_t *g, *c;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	contain();
+	end_engine(SIGKILL);
+	start_engine();
+	json_decref(ctl_when_up());
+	guest_up(true);
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	await_contained(true);
+	g = guest_json();
+	c = json_object_get(g, "containment");
+	assert_string_equal(text(c, "by"), "policy");
+	assert_true(number(c, "finding") > 0);
+	assert_true(json_is_integer(json_object_get(c, "until_wall_ns")));
+	assert_true(json_is_true(json_object_get(g, "link_down")));
+	json_decref(g);
+	/* It is answer enough: nothing is done again. */
+	expect_silence(w.parent, 1500);
+	say_flags(0);
+	await_contained(false);
+	verify_journal();
+}
+
+/* The engine ended between asking and being answered: the module knows. */
+static void unanswered_containment_is_found(void **state)
+{
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	expect_act(HOST_CONTAIN, EXPIRY);
+	end_engine(SIGKILL);
+	start_engine();
+	json_decref(ctl_when_up());
+	guest_up(true);
+	assert_false(is_contained());
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	await_contained(true);
+	g = guest_json();
+	assert_string_equal(text(json_object_get(g, "containment"), "by"), "policy");
+	json_decref(g);
+	expect_silence(w.parent, 1500);
+	verify_journal();
+}
+
+static void contained_by_nobody_we_know(void **state)
+{
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	await_contained(true);
+	g = guest_json();
+	assert_string_equal(text(json_object_get(g, "containment"), "by"), "unknown");
+	json_decref(g);
+}
+
+static void show_two(uint64_t id)
+{
+	show_miner(id);
+	show_program(id, PID + 1, "/tmp/miner", true);
+	show_use(id, PID + 1);
+}
+
+static void limit_counts_answers_of_the_host(void **state)
+{
+	json_t *answer;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_up(true);
+	infected();
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	say_flags(0);
+	await_contained(false);
+	/* Released: another process of the same rule contains it no second time. */
+	sweep("e2", show_two);
+	expect_silence(w.parent, 500);
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 2);
+	json_decref(answer);
+	assert_false(is_contained());
+}
+
+static void direct_answers_in_their_order(void **state)
+{
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_up(true);
+	infected();
+	answer_act(HOST_LINK_DOWN, 0, ACT_UNAVAILABLE);
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	/* Another finding contains nothing anew. */
+	sweep("e2", show_two);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+	expect_silence(w.parent, 300);
+	verify_journal();
+}
+
+static void late_answer_of_the_parent(void **state)
+{
+	struct m_acted m = { .status = ACT_DONE };
+
+	NEEDS_PROGRAMS();
+	guest_up(true);
+	send_to(w.parent, &msg_acted, 123456, &m, -1);
+	assert_false(is_contained());
+}
+
+int main(void)
+{
+#define P(f, p) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, p)
+	const struct CMUnitTest tests[] = {
+		P(missing_agent_is_waited_for, policy), P(ended_process_contains_nobody, policy),
+		P(agent_in_time_is_asked, policy), P(next_step_when_one_fails, policy),
+		P(silent_agent, policy), P(refusing_agent, policy), P(lying_agent, policy),
+		P(unconfirmed_is_no_lie, policy), P(agent_that_cannot_kill, policy),
+		P(contained_guest_waits, policy), P(stopped_before_the_answer, policy),
+		P(containment_is_found_again, policy), P(unanswered_containment_is_found, policy),
+		P(contained_by_nobody_we_know, policy),
+		P(limit_counts_answers_of_the_host, policy_limit),
+		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
