@@ -2,15 +2,13 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "lib/util.h"
 
 static const struct column columns[] = {
-	{ "TIME", -19 }, { "GUEST", -10 }, { "PID", 6 }, { "COMM", -13 },
-	{ "SIGNATURE", -22 }, { "FOUND", -14 }, { "ANSWER", -10 },
+	{ "ID", RIGHT }, { "TIME", LEFT }, { "GUEST", CUT }, { "PID", RIGHT }, { "COMM", CUT },
+	{ "SIGNATURE", CUT }, { "FOUND", LEFT }, { "ANSWER", LEFT },
 };
-
-#define N (int)(sizeof(columns) / sizeof(columns[0]))
 
 /* What came of it: the outcome seen from outside, else the order's state. */
 static const char *answer_of(const json_t *f)
@@ -23,45 +21,48 @@ static const char *answer_of(const json_t *f)
 	return text_of(order, "outcome")[0] ? text_of(order, "outcome") : text_of(order, "state");
 }
 
-static void print_orders(const json_t *f)
+static void note_answers(struct table *t, const json_t *f)
 {
-	const json_t *order, *decision;
-	char ms[32];
+	const json_t *order, *decision, *act;
 	size_t i;
 
 	json_array_foreach(member(f, "decisions"), i, decision)
 		if (text_of(decision, "note")[0])
-			printf("    %s\n", text_of(decision, "note"));
+			table_note(t, "%s", text_of(decision, "note"));
 	json_array_foreach(member(f, "orders"), i, order) {
-		printf("    order %lld: %s", (long long)number_of(order, "id"),
-		       text_of(order, "state"));
-		if (text_of(order, "outcome")[0])
-			printf("; seen from outside: %s", text_of(order, "outcome"));
-		if (member(order, "killed_after_us"))
-			printf(", %s after it was seen",
-			       ms_text(ms, number_of(order, "killed_after_us")));
-		putchar('\n');
+		const char *outcome = text_of(order, "outcome");
+		bool timed = member(order, "killed_after_us");
+		char ms[32];
+
+		table_note(t, "order %lld, %s: %s%s%s%s%s%s", (long long)number_of(order, "id"),
+			   text_of(order, "verb"), text_of(order, "state"),
+			   outcome[0] ? "; seen from outside: " : "", outcome, timed ? ", " : "",
+			   timed ? ms_text(ms, number_of(order, "killed_after_us")) : "",
+			   timed ? " after it was seen" : "");
 	}
+	json_array_foreach(member(f, "acts"), i, act)
+		table_note(t, "the host, %s: %s", text_of(act, "verb"), text_of(act, "state"));
 }
 
-static void print_finding(const json_t *f)
+static void add_finding(struct table *t, const json_t *f)
 {
-	char time[32], pid[24], guest[24], ms[32], found[48];
+	char id[32], time[32], pid[32], guest[32], ms[32], found[64];
 	const char *name = text_of(f, "guest_name");
 
-	snprintf(pid, sizeof(pid), "%lld", (long long)number_of(f, "pid"));
-	snprintf(guest, sizeof(guest), "%lld", (long long)number_of(f, "guest"));
-	snprintf(found, sizeof(found), "%s %s", text_of(f, "found_by"),
+	snprintf(found, sizeof(found), "%.20s %s", text_of(f, "found_by"),
 		 ms_text(ms, number_of(f, "latency_us")));
-	print_row(columns, N, (const char *const[]){
-		  time_text(time, number_of(f, "wall_ns")), name[0] ? name : guest, pid,
-		  text_of(f, "comm"), text_of(f, "signature"), found, answer_of(f) });
-	printf("    %s: %s\n", text_of(f, "object_kind"), text_of(f, "path"));
-	print_orders(f);
+	table_row(t, (const char *const[]){ number_text(id, number_of(f, "id")),
+		  time_text(time, number_of(f, "wall_ns")),
+		  name[0] ? name : number_text(guest, number_of(f, "guest")),
+		  number_text(pid, number_of(f, "pid")), text_of(f, "comm"),
+		  text_of(f, "signature"), found, answer_of(f) });
+	table_note(t, "%s: %s", text_of(f, "object_kind"), text_of(f, "path"));
+	note_answers(t, f);
 }
 
 static void print_findings(const json_t *answer)
 {
+	struct table *t;
 	const json_t *f;
 	size_t i;
 
@@ -69,31 +70,24 @@ static void print_findings(const json_t *answer)
 		printf("Nothing found.\n");
 		return;
 	}
-	print_head(columns, N);
+	t = table_new(columns, ARRAY_SIZE(columns));
 	json_array_foreach(member(answer, "findings"), i, f)
-		print_finding(f);
+		add_finding(t, f);
+	table_end(t);
 }
 
 int verb_findings(struct cli *cli, int argc, char **argv)
 {
-	char path[512] = "/v1/findings", guest[256];
-	int code = EXIT_YES;
-	json_t *answer;
+	const char *guest = NULL;
+	uint64_t limit = 200;
+	const struct arg args[] = {
+		{ "--guest", .text = &guest }, { "--limit", .number = &limit, .max = 5000 },
+	};
+	char most[32];
 
-	if (argc == 2 && !strcmp(argv[0], "--guest") && argv[1][0] &&
-	    url_escape(guest, sizeof(guest), argv[1]))
-		strcat(strcat(path, "?guest="), guest);
-	else if (argc)
-		return tell_error(cli, EXIT_USAGE, "usage",
-				  "usage: wardenctl findings [--guest GUEST]",
-				  "GUEST is an id or a name of wardenctl guests");
-	answer = api_get(cli, path, &code);
-	if (!answer)
-		return code;
-	if (cli->json)
-		print_json(answer);
-	else
-		print_findings(answer);
-	json_decref(answer);
-	return code;
+	if (take_args(cli, argc, argv, args, ARRAY_SIZE(args), 0, 0) < 0)
+		return EXIT_USAGE;
+	number_text(most, limit);
+	return guest ? show_get(cli, print_findings, "/v1/findings?limit=*&guest=*", most, guest) :
+		       show_get(cli, print_findings, "/v1/findings?limit=*", most);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A client for one GET over the daemon's socket.  HTTP/1.0: the answer is not
- * chunked and ends where the connection does.
+ * A client for one request over the daemon's socket.  HTTP/1.0: the answer is
+ * not chunked and ends where the connection does.
  */
 #include "cli/cli.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "lib/util.h"
 
 #define ANSWER_MAX (256u << 20)
+#define BODY_MAX 4096
 #define PATIENCE_S 120		/* a long journal takes time to verify */
 
 int tell_error(struct cli *cli, int exit_code, const char *code, const char *message,
@@ -34,16 +36,6 @@ int tell_error(struct cli *cli, int exit_code, const char *code, const char *mes
 			fprintf(stderr, "wardenctl: what to do: %s\n", what_to_do);
 	}
 	return exit_code;
-}
-
-static int unreachable(struct cli *cli)
-{
-	char message[512];
-
-	snprintf(message, sizeof(message), "%s: %s", cli->socket, strerror(errno));
-	return tell_error(cli, EXIT_DAEMON, "unreachable", message,
-			  errno == EACCES ? "only root and members of the group named by control_group"
-			  " in wardend.conf may ask" : "is wardend running? systemctl status wardend");
 }
 
 static int open_socket(const char *path)
@@ -64,12 +56,15 @@ static int open_socket(const char *path)
 	return util_steal_fd(&fd);
 }
 
-static int send_request(int fd, const char *path)
+static int send_request(int fd, const char *method, const char *path, const json_t *body)
 {
-	char request[1024];
-	int n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: wardend\r\n\r\n", path);
+	char request[API_PATH + BODY_MAX + 256];
+	autofree char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: wardend\r\n"
+			 "Content-Length: %zu\r\n\r\n%s", method, path, text ? strlen(text) : 0,
+			 text ? text : "");
 
-	if (n >= (int)sizeof(request)) {
+	if ((body && !text) || n >= (int)sizeof(request)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -117,40 +112,26 @@ static json_t *parse_answer(const char *text, int *ret_status)
 	return json_loads(body + 4, 0, NULL);
 }
 
-static json_t *ask(struct cli *cli, const char *path, int *ret_status, int *ret_code)
+/* NULL and errno: not reachable; *ret_status 0: not understood. */
+static json_t *ask(struct cli *cli, const char *method, const char *path, const json_t *body,
+		   int *ret_status)
 {
 	autofd int fd = open_socket(cli->socket);
-	autofree char *text = fd < 0 || send_request(fd, path) ? NULL : receive(fd);
+	autofree char *text = NULL;
 	json_t *answer;
 
-	if (!text) {
-		*ret_code = unreachable(cli);
+	*ret_status = -1;
+	if (fd < 0 || send_request(fd, method, path, body) || !(text = receive(fd)))
 		return NULL;
-	}
+	*ret_status = 0;
 	answer = parse_answer(text, ret_status);
-	if (!answer)
-		*ret_code = tell_error(cli, EXIT_DAEMON, "bad_answer",
-				       "the daemon's answer is not understood",
-				       "is wardenctl of the same version as wardend?");
-	return answer;
+	return cli->json ? answer : make_printable(answer);
 }
 
-json_t *api_get(struct cli *cli, const char *path, int *ret_code)
-{
-	int status = 0;
-	json_t *answer = ask(cli, path, &status, ret_code);
-	const json_t *error;
+/* ---- a request's path ---- */
 
-	if (!answer || status == 200)
-		return answer;
-	error = member(answer, "error");
-	*ret_code = tell_error(cli, status == 404 ? EXIT_NO : EXIT_DAEMON, text_of(error, "code"),
-			       text_of(error, "message"), text_of(error, "what_to_do"));
-	json_decref(answer);
-	return NULL;
-}
-
-bool url_escape(char *out, size_t size, const char *arg)
+/* arg with everything but letters, digits, '.', '_', '-' as %XX.  False if too long. */
+static bool url_escape(char *out, size_t size, const char *arg)
 {
 	size_t used = 0;
 
@@ -164,4 +145,160 @@ bool url_escape(char *out, size_t size, const char *arg)
 	}
 	out[used] = '\0';
 	return true;
+}
+
+static bool make_path(char path[API_PATH], const char *format, va_list args)
+{
+	size_t used = 0;
+
+	for (; *format; format++) {
+		if (*format == '*') {
+			if (!url_escape(path + used, API_PATH - used, va_arg(args, const char *)))
+				return false;
+			used += strlen(path + used);
+		} else if (used + 1 < API_PATH) {
+			path[used++] = *format;
+		} else {
+			return false;
+		}
+	}
+	path[used] = '\0';
+	return true;
+}
+
+/* ---- errors ---- */
+
+static int exit_code_of(int status)
+{
+	switch (status) {
+	case 404:
+	case 409:
+		return EXIT_NO;
+	case 400:
+	case 413:
+		return EXIT_USAGE;
+	default:
+		return EXIT_DAEMON;
+	}
+}
+
+static int unreachable(struct cli *cli)
+{
+	char message[512];
+
+	snprintf(message, sizeof(message), "%s: %s", cli->socket, errno ? strerror(errno) :
+		 "the daemon ended the connection");
+	return tell_error(cli, EXIT_DAEMON, "unreachable", message,
+			  errno == EACCES ? "only root and members of the group named by control_group"
+			  " in wardend.conf (warden) may ask: usermod -aG warden USER, then log in again" :
+			  "is wardend running? systemctl status wardend; wardenctl doctor");
+}
+
+/* Takes answer; the exit code. */
+static int tell_answer(struct cli *cli, int status, json_t *answer)
+{
+	const json_t *error = member(answer, "error");
+	int code = exit_code_of(status);
+
+	if (status < 0)
+		return unreachable(cli);
+	if (!error)
+		code = tell_error(cli, EXIT_DAEMON, "bad_answer",
+				  "the daemon's answer is not understood",
+				  "did it end in the middle? Is wardenctl of the same version as"
+				  " wardend? systemctl status wardend");
+	else
+		tell_error(cli, code, text_of(error, "code"), text_of(error, "message"),
+			   text_of(error, "what_to_do"));
+	json_decref(answer);
+	return code;
+}
+
+static json_t *call(struct cli *cli, int *ret_code, const char *method, const json_t *body,
+		    const char *format, va_list args)
+{
+	char path[API_PATH];
+	json_t *answer;
+	int status;
+
+	if (!make_path(path, format, args)) {
+		*ret_code = tell_usage(cli, "a name is too long");
+		return NULL;
+	}
+	answer = ask(cli, method, path, body, &status);
+	if (answer && status >= 200 && status < 300)
+		return answer;
+	*ret_code = tell_answer(cli, status, answer);
+	return NULL;
+}
+
+json_t *api_get(struct cli *cli, int *ret_code, const char *format, ...)
+{
+	json_t *answer;
+	va_list args;
+
+	va_start(args, format);
+	answer = call(cli, ret_code, "GET", NULL, format, args);
+	va_end(args);
+	return answer;
+}
+
+json_t *api_send(struct cli *cli, int *ret_code, const char *method, json_t *body,
+		 const char *format, ...)
+{
+	json_t *answer;
+	va_list args;
+
+	va_start(args, format);
+	answer = call(cli, ret_code, method, body, format, args);
+	va_end(args);
+	json_decref(body);
+	return answer;
+}
+
+json_t *api_try(struct cli *cli, char *why, size_t size, const char *format, ...)
+{
+	char path[API_PATH];
+	json_t *answer = NULL;
+	int status = 0;
+	va_list args;
+	bool fits;
+
+	va_start(args, format);
+	fits = make_path(path, format, args);
+	va_end(args);
+	if (fits)
+		answer = ask(cli, "GET", path, NULL, &status);
+	if (answer && status == 200)
+		return answer;
+	if (status < 0)
+		snprintf(why, size, "%s: %s", cli->socket, strerror(errno));
+	else
+		snprintf(why, size, "%s: %s", text_of(member(answer, "error"), "code"),
+			 text_of(member(answer, "error"), "message"));
+	json_decref(answer);
+	return NULL;
+}
+
+void show(struct cli *cli, json_t *answer, void (*print)(const json_t *answer))
+{
+	if (cli->json)
+		print_json(answer);
+	else
+		print(answer);
+	json_decref(answer);
+}
+
+int show_get(struct cli *cli, void (*print)(const json_t *answer), const char *format, ...)
+{
+	int code = EXIT_YES;
+	json_t *answer;
+	va_list args;
+
+	va_start(args, format);
+	answer = call(cli, &code, "GET", NULL, format, args);
+	va_end(args);
+	if (answer)
+		show(cli, answer, print);
+	return code;
 }

@@ -3,26 +3,113 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-int verb_journal(struct cli *cli, int argc, char **argv)
+#include "lib/util.h"
+
+#define FOLLOW_US 1000000
+#define LIMIT_MAX 5000
+
+static void print_verified(const json_t *answer)
 {
-	int code = EXIT_YES;
-	json_t *answer;
-	bool intact;
-
-	if (argc != 1 || strcmp(argv[0], "verify"))
-		return tell_error(cli, EXIT_USAGE, "usage", "usage: wardenctl journal verify", "");
-	answer = api_get(cli, "/v1/journal/verify", &code);
-	if (!answer)
-		return code;
-	intact = json_is_true(member(answer, "intact"));
-	if (cli->json)
-		print_json(answer);
-	else if (intact)
+	if (is_true(answer, "intact"))
 		printf("Intact: %lld rows, head %s\n", (long long)number_of(answer, "rows"),
 		       text_of(answer, "head"));
 	else
 		printf("Broken: %s\n", text_of(answer, "why"));
-	json_decref(answer);
-	return intact ? EXIT_YES : EXIT_NO;
+}
+
+static int verify(struct cli *cli)
+{
+	int code = EXIT_YES;
+	json_t *answer = api_get(cli, &code, "/v1/journal/verify");
+
+	if (!answer)
+		return code;
+	code = is_true(answer, "intact") ? EXIT_YES : EXIT_NO;
+	show(cli, answer, print_verified);
+	return code;
+}
+
+/* Everything a row has, but what every row has. */
+static void print_row(const json_t *row)
+{
+	static const char *const heads[] = { "seq", "table", "wall_ns", "mono_ns", "hash", "boot" };
+	char time[32];
+	const char *key;
+	json_t *value;
+
+	printf("%6lld  %s  %-9s", (long long)number_of(row, "seq"),
+	       time_text(time, number_of(row, "wall_ns")), text_of(row, "table"));
+	json_object_foreach((json_t *)row, key, value) {
+		bool head = false;
+		autofree char *text = NULL;
+
+		for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+			head |= !strcmp(key, heads[i]);
+		if (head || json_is_null(value) ||
+		    (json_is_string(value) && !json_string_value(value)[0]))
+			continue;
+		if (json_is_string(value)) {
+			printf(" %s=%s", key, json_string_value(value));
+			continue;
+		}
+		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		printf(" %s=%s", key, text ? text : "?");
+	}
+	putchar('\n');
+}
+
+static void print_rows(const json_t *answer)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(member(answer, "rows"), i, row)
+		print_row(row);
+}
+
+/* Once, or until interrupted: then an object a line. */
+static int list(struct cli *cli, uint64_t after, uint64_t limit, bool follow)
+{
+	int code = EXIT_YES;
+
+	do {
+		char from[32], most[32];
+		json_t *answer = api_get(cli, &code, "/v1/journal?after=*&limit=*",
+					 number_text(from, after), number_text(most, limit));
+		const json_t *rows = member(answer, "rows");
+		size_t n = json_array_size(rows);
+
+		if (!answer)
+			return code;
+		if (n)
+			after = number_of(json_array_get(rows, n - 1), "seq");
+		if (!follow || n)
+			show(cli, answer, print_rows);
+		else
+			json_decref(answer);
+		fflush(stdout);
+		if (follow && n < limit)
+			usleep(FOLLOW_US);
+	} while (follow);
+	return EXIT_YES;
+}
+
+int verb_journal(struct cli *cli, int argc, char **argv)
+{
+	uint64_t after = 0, limit = 200;
+	bool follow = false;
+	const struct arg args[] = {
+		{ "--after", .number = &after, .max = INT64_MAX },
+		{ "--limit", .number = &limit, .max = LIMIT_MAX },
+		{ "--follow", .flag = &follow },
+	};
+	int n = take_args(cli, argc, argv, args, ARRAY_SIZE(args), 0, 1);
+
+	if (n < 0)
+		return EXIT_USAGE;
+	if (n && strcmp(argv[0], "verify"))
+		return tell_usage(cli, "verify, or options alone");
+	return n ? verify(cli) : list(cli, after, limit, follow);
 }

@@ -5,28 +5,49 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/util.h"
 
 #define SOCKET_PATH "/run/kvm-warden/control.sock"
 
-static const struct verb {
-	const char *name;
-	int (*run)(struct cli *cli, int argc, char **argv);
-	const char *description;
-} verbs[] = {
-	{ "status", verb_status, "the daemon's health and what it found (the default)" },
-	{ "guests", verb_guests, "the guests" },
-	{ "ps", verb_ps, "GUEST: its processes, seen from outside" },
-	{ "findings", verb_findings, "[--guest GUEST]: what was found and what came of it" },
-	{ "journal", verb_journal, "verify: is every row of the journal as it was written?" },
+static const struct verb verbs[] = {
+	{ "status", verb_status, "", "the daemon's health and what it found (the default)" },
+	{ "guests", verb_guests, "[GUEST]", "the guests, or one in detail" },
+	{ "ps", verb_ps, "GUEST", "its processes, seen from outside" },
+	{ "tree", verb_tree, "GUEST", "the same by parents and children" },
+	{ "maps", verb_maps, "GUEST PID", "a process's memory map" },
+	{ "scan", verb_scan, "GUEST [PID] | --watch SCAN", "scans everything it executes now" },
+	{ "findings", verb_findings, "[--guest GUEST] [--limit N]",
+	  "what was found and what came of it" },
+	{ "explain", verb_explain, "FINDING", "why it was seen, scanned and answered so" },
+	{ "quarantine", verb_quarantine, "[list] [--guest GUEST] | restore ITEM [--reason TEXT]",
+	  "files put away in guests, and back" },
+	{ "freeze", verb_freeze, "GUEST [--seconds N] [--pause] [--reason TEXT]",
+	  "stops a guest, until thaw or for N seconds" },
+	{ "thaw", verb_thaw, "GUEST", "lets it run, and its network, again" },
+	{ "kill", verb_kill, "GUEST PID [--yes] [--reason TEXT]",
+	  "has the guest's agent kill a process" },
+	{ "enrol", verb_enrol, "NAME [--seconds N]", "invites the agent of the guest NAME" },
+	{ "agents", verb_agents, "[revoke NAME | rotate NAME]", "pinned keys, and their sessions" },
+	{ "journal", verb_journal, "[--after N] [--limit N] [--follow] | verify",
+	  "what was decided and done; is it as it was written?" },
+	{ "doctor", verb_doctor, "[--config FILE]", "what is amiss on this host, and how to mend it" },
+	{ "_words", verb_words, "guests | pids GUEST | findings | items | agents", NULL },
 };
 
 static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: wardenctl [--json] [--socket PATH] [VERB]\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].description);
-	fprintf(out, "\nExit status: 0 yes, 1 no, 2 usage, 3 the daemon. See wardenctl(1).\n");
+		if (verbs[i].description)
+			fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].description);
+	fprintf(out, "\nwardenctl VERB --help tells its arguments.  Exit status: 0 yes, 1 no, 2 usage,"
+		" 3 the daemon,\n4 undecided.  See wardenctl(1).\n");
+}
+
+static bool asks_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
 /* Takes --json and --socket out of argv, wherever they stand.  The new argc, or -1. */
@@ -47,24 +68,40 @@ static int take_options(struct cli *cli, int argc, char **argv)
 	return n;
 }
 
+static int run(struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1 && asks_help(argv[1])) {
+		printf("usage: wardenctl %s %s\n%s\n", cli->verb->name, cli->verb->arguments,
+		       cli->verb->description ? cli->verb->description : "for completion");
+		return EXIT_YES;
+	}
+	return cli->verb->run(cli, argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { .socket = SOCKET_PATH };
+	char *status[] = { (char *)"status" };
 
+	log_open("wardenctl", false);
 	argv++;
 	argc = take_options(&cli, argc - 1, argv);
 	if (argc < 0)
 		return tell_error(&cli, EXIT_USAGE, "usage", "--socket needs a path", "");
-	if (!argc)
-		return verb_status(&cli, 0, argv);
-	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
+	if (!argc) {
+		argv = status;
+		argc = 1;
+	}
+	if (asks_help(argv[0]) || !strcmp(argv[0], "help")) {
 		print_usage(stdout);
 		return EXIT_YES;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		cli.verb = &verbs[i];
 		if (!strcmp(argv[0], verbs[i].name))
-			return verbs[i].run(&cli, argc - 1, argv + 1);
+			return run(&cli, argc, argv);
+	}
 	if (!cli.json)
 		print_usage(stderr);
-	return tell_error(&cli, EXIT_USAGE, "usage", "there is no such verb", "wardenctl --help");
+	return tell_error(&cli, EXIT_USAGE, "usage", "no such verb", "wardenctl --help");
 }

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-int print_json(json_t *json)
+#include "lib/util.h"
+
+int print_json(const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2));
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	return EXIT_YES;
 }
@@ -30,6 +32,11 @@ json_int_t number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+bool is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
 const char *time_text(char out[32], json_int_t wall_ns)
 {
 	time_t t = wall_ns / 1000000000;
@@ -49,27 +56,52 @@ const char *ms_text(char out[32], json_int_t us)
 	return out;
 }
 
-static void print_cell(const struct column *column, const char *text, bool last)
+const char *number_text(char out[32], json_int_t number)
 {
-	int width = abs(column->width), len = strlen(text);
-
-	if (len > width)
-		printf("%.*s~", width - 1, text);
-	else if (last && column->width < 0)
-		fputs(text, stdout);
-	else
-		printf("%*s", column->width, text);
-	putchar(last ? '\n' : ' ');
+	snprintf(out, 32, "%lld", (long long)number);
+	return out;
 }
 
-void print_row(const struct column *columns, int n, const char *const *cells)
+/* ---- what a terminal would obey ---- */
+
+static void escape(char *out, size_t size, const char *text)
 {
-	for (int i = 0; i < n; i++)
-		print_cell(&columns[i], cells[i], i == n - 1);
+	text_escape(out, size, text, strlen(text));
 }
 
-void print_head(const struct column *columns, int n)
+static void clean_members(json_t *object)
 {
-	for (int i = 0; i < n; i++)
-		print_cell(&columns[i], columns[i].head, i == n - 1);
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(object, next, key, value) {
+		char name[256];
+
+		make_printable(value);
+		if (text_is_printable(key))
+			continue;
+		escape(name, sizeof(name), key);
+		json_object_set(object, name, value);
+		json_object_del(object, key);
+	}
+}
+
+/* The daemon escapes what guests wrote; this holds also if it does not. */
+json_t *make_printable(json_t *json)
+{
+	char text[4096];
+	json_t *item;
+	size_t i;
+
+	if (json_is_object(json)) {
+		clean_members(json);
+	} else if (json_is_array(json)) {
+		json_array_foreach(json, i, item)
+			make_printable(item);
+	} else if (json_is_string(json) && !text_is_printable(json_string_value(json))) {
+		escape(text, sizeof(text), json_string_value(json));
+		json_string_set(json, text);
+	}
+	return json;
 }

@@ -30,7 +30,7 @@ static void print_database(const json_t *status)
 {
 	const json_t *d = member(status, "database");
 
-	if (json_is_true(member(d, "ready")))
+	if (is_true(d, "ready"))
 		printf("Database   %lld signatures, epoch %.16s, %s\n",
 		       (long long)number_of(d, "signatures"), text_of(d, "epoch"),
 		       text_of(d, "engine"));
@@ -73,9 +73,10 @@ static void print_guests(const json_t *status)
 	json_array_foreach(guests, i, g) {
 		const json_t *c = member(g, "counters");
 
-		printf("  %lld %s: kernel %s, %lld tasks, exits %lld, events %lld emitted"
+		printf("  %lld %s%s: kernel %s, %lld tasks, exits %lld, events %lld emitted"
 		       " %lld delivered %lld lost\n",
 		       (long long)number_of(g, "id"), text_of(g, "name"),
+		       is_true(g, "contained") ? " (contained)" : is_true(g, "paused") ? " (paused)" : "",
 		       text_of(member(g, "kernel"), "state"), (long long)number_of(g, "tasks"),
 		       (long long)number_of(c, "exits"), (long long)number_of(c, "emitted"),
 		       (long long)number_of(c, "delivered"),
@@ -101,7 +102,7 @@ static void print_status(const json_t *s)
 	char since[32];
 
 	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
-	printf("Events     %s%s%s\n", json_is_true(member(bpf, "on")) ? "through BPF" :
+	printf("Events     %s%s%s\n", is_true(bpf, "on") ? "through BPF" :
 	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
 	print_database(s);
 	print_guests(s);
@@ -113,27 +114,19 @@ static void print_status(const json_t *s)
 	       (long long)number_of(s, "discrepancies"));
 	print_counts("Orders     ", member(s, "orders"));
 	print_counts("Outcomes   ", member(s, "outcomes"));
-	printf("Journal    %lld rows, head %.16s\n",
+	print_counts("Host acts  ", member(s, "acts"));
+	printf("Journal    %lld rows, head %.16s%s%s\n",
 	       (long long)number_of(member(s, "journal"), "rows"),
-	       text_of(member(s, "journal"), "head"));
+	       text_of(member(s, "journal"), "head"),
+	       is_true(member(s, "journal"), "writable") ? "" : ", NOT WRITABLE: ",
+	       text_of(member(s, "journal"), "why"));
 	printf("Roles\n");
 	print_roles(s);
 }
 
 int verb_status(struct cli *cli, int argc, char **argv)
 {
-	int code = EXIT_YES;
-	json_t *status;
-
-	if (argc)
-		return tell_error(cli, EXIT_USAGE, "usage", "status takes no argument", "");
-	status = api_get(cli, "/v1/status", &code);
-	if (!status)
-		return code;
-	if (cli->json)
-		print_json(status);
-	else
-		print_status(status);
-	json_decref(status);
-	return code;
+	if (take_args(cli, argc, argv, NULL, 0, 0, 0) < 0)
+		return EXIT_USAGE;
+	return show_get(cli, print_status, "/v1/status");
 }

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* doctor: the kernel, KVM and our module. */
+#include "cli/doctor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+
+#define SYSFS "/sys/kernel/kvm_warden/"
+#define DEVICE "/dev/kvm_warden"
+#define SUPPORTED "6.1."
+
+/* The file's first line; "" if there is none. */
+static void read_line(char *out, size_t size, const char *path)
+{
+	autofile FILE *f = fopen(path, "re");
+
+	if (!f || !fgets(out, (int)size, f))
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+}
+
+static bool is_there(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+void check_kernel(struct doctor *d)
+{
+	struct utsname name;
+
+	uname(&name);
+	if (strcmp(name.machine, "x86_64"))
+		report(d, FAIL, "kernel", "use an x86_64 host", "%s on %s", name.release, name.machine);
+	else if (strncmp(name.release, SUPPORTED, strlen(SUPPORTED)))
+		report(d, WARN, "kernel", "", "%s: tried on Debian's %sx alone", name.release, SUPPORTED);
+	else
+		report(d, OK, "kernel", "", "%s", name.release);
+}
+
+void check_kvm(struct doctor *d)
+{
+	if (is_there("/sys/module/kvm_intel"))
+		report(d, FAIL, "kvm", "use an AMD host", "kvm_intel: Intel hosts are not supported yet");
+	else if (!is_there("/sys/module/kvm"))
+		report(d, FAIL, "kvm", "modprobe kvm_amd; if it refuses, switch on SVM in the firmware",
+		       "not loaded: no guest can run here");
+	else if (!is_there("/sys/module/kvm_amd"))
+		report(d, FAIL, "kvm", "modprobe kvm_amd; if it refuses, switch on SVM in the firmware",
+		       "kvm_amd is not loaded");
+	else
+		report(d, OK, "kvm", "", "kvm and kvm_amd are loaded");
+}
+
+static void check_state(struct doctor *d)
+{
+	char state[512];
+
+	read_line(state, sizeof(state), SYSFS "state");
+	if (!strncmp(state, "attached", 8))
+		report(d, OK, "state", "", "%s", state);
+	else if (!strncmp(state, "waiting", 7))
+		report(d, WARN, "state", "modprobe kvm_amd", "%s", state);
+	else if (!strncmp(state, "switched", 8))
+		report(d, FAIL, "state", "echo 1 >" SYSFS "enabled", "%s: guests are not watched",
+		       state);
+	else
+		report(d, FAIL, "state", "build and install it for this kernel: make install", "%s",
+		       state);
+}
+
+void check_module(struct doctor *d)
+{
+	char version[64], path[512];
+	struct utsname name;
+
+	uname(&name);
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/kvm_warden.ko", name.release);
+	read_line(version, sizeof(version), SYSFS "version");
+	if (!version[0] && is_there(path)) {
+		report(d, FAIL, "module", "modprobe kvm_warden", "kvm_warden is not loaded");
+		return;
+	}
+	if (!version[0]) {
+		report(d, FAIL, "module", "build and install it for this kernel: make install",
+		       "kvm_warden is not loaded, and there is none for %s", name.release);
+		return;
+	}
+	if (strcmp(version, WARDEN_VERSION))
+		report(d, WARN, "module", "install both from one release, then load the module anew",
+		       "version %s is loaded, this is %s", version, WARDEN_VERSION);
+	else
+		report(d, OK, "module", "", "kvm_warden %s", version);
+	check_state(d);
+}
+
+void check_device(struct doctor *d)
+{
+	struct stat st;
+
+	if (stat(DEVICE, &st))
+		report(d, FAIL, "device", "modprobe kvm_warden", DEVICE ": %s", strerror(errno));
+	else if (!S_ISCHR(st.st_mode))
+		report(d, FAIL, "device", "rm " DEVICE ", then load the module anew",
+		       DEVICE " is not a device");
+	else if (st.st_uid || st.st_mode & 077)
+		report(d, FAIL, "device", "chown root " DEVICE "; chmod 600 " DEVICE,
+		       DEVICE ": others than root can read every guest's memory");
+	else
+		report(d, OK, "device", "", DEVICE ", root alone");
+}
+
+void check_btf(struct doctor *d)
+{
+	if (is_there("/sys/kernel/btf/vmlinux"))
+		report(d, OK, "btf", "", "the kernel describes its types");
+	else
+		report(d, FAIL, "btf", "use a kernel with CONFIG_DEBUG_INFO_BTF",
+		       "/sys/kernel/btf/vmlinux is missing: no events");
+}

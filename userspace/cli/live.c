@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* doctor: what the running daemon says of itself. */
+#include "cli/doctor.h"
+
+#include <string.h>
+
+#define MANY_RESTARTS 3
+
+void check_daemon(struct doctor *d)
+{
+	char since[32];
+
+	if (d->status)
+		report(d, OK, "daemon", "", "answers, since %s",
+		       time_text(since, number_of(d->status, "started_wall_ns")));
+	else
+		report(d, FAIL, "daemon", "systemctl start wardend; systemctl status wardend tells more",
+		       "%s", d->why);
+}
+
+void check_events(struct doctor *d)
+{
+	const json_t *bpf = member(d->status, "bpf");
+
+	if (!d->status)
+		return;
+	if (is_true(bpf, "on"))
+		report(d, OK, "events", "", "through BPF");
+	else
+		report(d, WARN, "events", "journalctl -u wardend tells more",
+		       "none: guests are seen by sweeps alone: %s", text_of(bpf, "how"));
+}
+
+void check_roles(struct doctor *d)
+{
+	const json_t *role;
+	unsigned up = 0;
+	size_t i;
+
+	json_array_foreach(member(d->status, "roles"), i, role) {
+		const char *name = text_of(role, "role");
+
+		if (!strcmp(name, "bpf"))
+			continue;
+		if (strcmp(text_of(role, "state"), "up"))
+			report(d, FAIL, "roles", "journalctl -u wardend tells more", "%s is down: %s",
+			       name, text_of(role, "why"));
+		else if (number_of(role, "restarts") > MANY_RESTARTS)
+			report(d, WARN, "roles", "journalctl -u wardend tells more",
+			       "%s was started again %lld times: %s", name,
+			       (long long)number_of(role, "restarts"), text_of(role, "why"));
+		else
+			up++;
+	}
+	if (up)
+		report(d, OK, "roles", "", "%u are up", up);
+}
+
+void check_journal(struct doctor *d)
+{
+	const json_t *journal = member(d->status, "journal");
+
+	if (!d->status)
+		return;
+	if (is_true(journal, "writable"))
+		report(d, OK, "journal", "", "%lld rows; wardenctl journal verify reads them all",
+		       (long long)number_of(journal, "rows"));
+	else
+		report(d, FAIL, "journal", "make room, or mend the folder; then systemctl restart wardend",
+		       "not writable, so nothing is answered: %s", text_of(journal, "why"));
+}
+
+static void check_guest(struct doctor *d, const json_t *g)
+{
+	const json_t *kernel = member(g, "kernel");
+	const char *name = text_of(g, "name");
+	long long id = number_of(g, "id");
+
+	if (!strcmp(text_of(kernel, "state"), "unobservable"))
+		report(d, WARN, "guest", "", "%lld %s cannot be observed: %s", id, name,
+		       text_of(kernel, "why"));
+	else if (!is_true(g, "agent"))
+		report(d, WARN, "guest", "wardenctl enrol NAME, if it shall have an agent",
+		       "%lld %s has no agent in session: the host answers alone%s%s", id, name,
+		       text_of(g, "strategy_why")[0] ? ": " : "", text_of(g, "strategy_why"));
+	else
+		report(d, OK, "guest", "", "%lld %s, its agent in session", id, name);
+}
+
+void check_guests(struct doctor *d)
+{
+	const json_t *g, *a;
+	json_t *agents;
+	unsigned pinned = 0, in = 0;
+	char why[256];
+	size_t i;
+
+	if (!d->status)
+		return;
+	json_array_foreach(member(d->status, "guests"), i, g)
+		check_guest(d, g);
+	agents = api_try(d->cli, why, sizeof(why), "/v1/agents");
+	if (!agents) {
+		report(d, WARN, "agents", "journalctl -u wardend tells more", "%s", why);
+		return;
+	}
+	json_array_foreach(member(agents, "agents"), i, a) {
+		pinned += !strcmp(text_of(a, "state"), "pinned");
+		in += is_true(a, "session");
+	}
+	report(d, OK, "agents", "", "%u pinned, %u in session", pinned, in);
+	json_decref(agents);
+}

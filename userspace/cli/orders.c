@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* An order's way, for the verbs that give one. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+
+#define POLL_US 200000
+#define POLLS 450		/* 90 s: longer than the daemon waits for an agent */
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* A kill is over when it was seen from outside; what needs no look, at its answer. */
+static bool is_over(const json_t *order)
+{
+	static const char *const open[] = { "", "queued", "sent" };
+	static const char *const came_to_nothing[] = {
+		"undeliverable", "refused", "failed", "another process",
+	};
+	const char *state = text_of(order, "state");
+
+	if (text_of(order, "outcome")[0])
+		return true;
+	if (!strcmp(text_of(order, "verb"), "kill"))
+		return is_one_of(state, came_to_nothing, ARRAY_SIZE(came_to_nothing));
+	return !is_one_of(state, open, ARRAY_SIZE(open));
+}
+
+static int exit_code_of(const json_t *order)
+{
+	static const char *const done[] = { "killed", "gone", "restored", "quarantined" };
+	const char *outcome = text_of(order, "outcome");
+
+	if (!outcome[0])
+		return !strcmp(text_of(order, "verb"), "kill") ||
+		       strcmp(text_of(order, "state"), "done") ? EXIT_NO : EXIT_YES;
+	if (!strcmp(outcome, "unconfirmed"))
+		return EXIT_UNDECIDED;
+	return is_one_of(outcome, done, ARRAY_SIZE(done)) ? EXIT_YES : EXIT_NO;
+}
+
+static void print_order(const json_t *order)
+{
+	const json_t *results = member(order, "results");
+	const json_t *last = json_array_get(results, json_array_size(results) - 1);
+
+	printf("Order %lld: %s", (long long)number_of(order, "order"), text_of(order, "state"));
+	if (text_of(order, "outcome")[0])
+		printf("; seen from outside: %s", text_of(order, "outcome"));
+	printf("%s%s\n", text_of(last, "detail")[0] ? ": " : "", text_of(last, "detail"));
+}
+
+int follow_order(struct cli *cli, json_int_t number)
+{
+	int code = EXIT_YES;
+	char id[32], message[96];
+	json_t *order;
+
+	number_text(id, number);
+	for (unsigned i = 0; i < POLLS; i++) {
+		order = api_get(cli, &code, "/v1/orders/*", id);
+		if (!order)
+			return code;
+		if (is_over(order)) {
+			code = exit_code_of(order);
+			show(cli, order, print_order);
+			return code;
+		}
+		json_decref(order);
+		usleep(POLL_US);
+	}
+	snprintf(message, sizeof(message), "order %s: nothing came of it in time", id);
+	return tell_error(cli, EXIT_UNDECIDED, "timeout", message,
+			  "wardenctl journal tells what becomes of it");
+}
