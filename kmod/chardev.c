@@ -14,6 +14,8 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "check.h"
+#include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
 #include "memory.h"
@@ -22,6 +24,7 @@
 
 static int guest_release(struct inode *inode, struct file *file)
 {
+	kw_freeze_thaw(file->private_data, file);
 	kw_guest_put(file->private_data);
 	return 0;
 }
@@ -77,11 +80,13 @@ static long guest_regs(struct kw_guest *guest, void __user *arg)
 {
 	struct kvm_warden_regs regs, in;
 	struct kw_vcpu *v;
+	int r;
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	if (memchr_inv(in.reserved, 0, sizeof(in.reserved)) || in.reserved0)
-		return -EINVAL;
+	r = kw_check_regs(&in);
+	if (r)
+		return r;
 	if (READ_ONCE(guest->gone))
 		return -ENODEV;
 	v = kw_guest_vcpu(guest, in.vcpu);
@@ -102,12 +107,13 @@ static long guest_memslots(struct kw_guest *guest, void __user *arg)
 	struct kvm_warden_memslot *slots;
 	struct file *file;
 	u32 room;
-	long r = 0;
+	long r;
 
 	if (copy_from_user(&request, arg, sizeof(request)))
 		return -EFAULT;
-	if (request.reserved || request.count > KVM_WARDEN_MAX_SLOTS)
-		return -EINVAL;
+	r = kw_check_memslots(&request);
+	if (r)
+		return r;
 	file = kw_guest_pin(guest);
 	if (!file)
 		return -ENODEV;
@@ -137,6 +143,26 @@ static long guest_read(struct kw_guest *guest, void __user *arg)
 	return kw_memory_read(guest, &request);
 }
 
+static long guest_freeze(struct file *file, void __user *arg)
+{
+	struct kvm_warden_freeze request;
+	int r;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	r = kw_check_freeze(&request);
+	if (r)
+		return r;
+	r = kw_freeze_begin(file->private_data, file, &request);
+	if (r && r != -EBUSY)
+		return r;
+	if (copy_to_user(arg, &request, sizeof(request))) {
+		kw_freeze_thaw(file->private_data, file);
+		return -EFAULT;
+	}
+	return r;
+}
+
 static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct kw_guest *guest = file->private_data;
@@ -151,6 +177,10 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return guest_memslots(guest, user);
 	case KVM_WARDEN_READ:
 		return guest_read(guest, user);
+	case KVM_WARDEN_FREEZE:
+		return guest_freeze(file, user);
+	case KVM_WARDEN_THAW:
+		return kw_freeze_thaw(guest, file);
 	default:
 		return -ENOTTY;
 	}
@@ -187,11 +217,13 @@ static long control_next_guest(void __user *arg)
 {
 	struct kvm_warden_guest_info info;
 	struct kw_guest *guest;
+	int r;
 
 	if (copy_from_user(&info, arg, sizeof(info)))
 		return -EFAULT;
-	if (info.reserved0 || memchr_inv(info.reserved, 0, sizeof(info.reserved)))
-		return -EINVAL;
+	r = kw_check_next_guest(&info);
+	if (r)
+		return r;
 	guest = kw_guest_next(info.guest);
 	if (!guest)
 		return -ENOENT;
@@ -204,12 +236,13 @@ static long control_open_guest(void __user *arg)
 {
 	struct kvm_warden_open request;
 	struct kw_guest *guest;
-	int fd;
+	int fd, r;
 
 	if (copy_from_user(&request, arg, sizeof(request)))
 		return -EFAULT;
-	if (request.flags || request.reserved)
-		return -EINVAL;
+	r = kw_check_open(&request);
+	if (r)
+		return r;
 	guest = kw_guest_find(request.guest);
 	if (!guest)
 		return -ENOENT;
@@ -217,6 +250,28 @@ static long control_open_guest(void __user *arg)
 	if (fd < 0)
 		kw_guest_put(guest);
 	return fd;
+}
+
+static long control_contain(unsigned int cmd, void __user *arg)
+{
+	struct kvm_warden_contain request;
+	struct kw_guest *guest;
+	int r;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	r = kw_check_contain(&request);
+	if (r)
+		return r;
+	guest = kw_guest_find(request.guest);
+	if (!guest)
+		return -ENOENT;
+	if (cmd == KVM_WARDEN_CONTAIN)
+		r = kw_freeze_contain(guest, request.expiry_ms);
+	else
+		r = kw_freeze_release(guest);
+	kw_guest_put(guest);
+	return r;
 }
 
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -230,6 +285,9 @@ static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return control_next_guest(user);
 	case KVM_WARDEN_OPEN_GUEST:
 		return control_open_guest(user);
+	case KVM_WARDEN_CONTAIN:
+	case KVM_WARDEN_RELEASE:
+		return control_contain(cmd, user);
 	default:
 		return -ENOTTY;
 	}

@@ -13,6 +13,7 @@
 #include <linux/ktime.h>
 
 #include "events.h"
+#include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
 #include "svm.h"
@@ -124,6 +125,11 @@ void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
 	preempt_disable_notrace();
 	on_exit(vcpu, &svm_backend, slow_path_svm);
 	preempt_enable_notrace();
+}
+
+void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
+{
+	kw_freeze_at_entry(vcpu, &svm_backend);
 }
 
 void kw_exit_forget(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What happens at every exit of every guest. */
+/* What happens at every exit of every guest, and at entry while one is stopped. */
 #ifndef KW_EXIT_H
 #define KW_EXIT_H
 
@@ -9,6 +9,9 @@ struct kvm_vcpu;
 
 /* Attached to the kvm_exit tracepoint, one for each vendor. */
 void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
+
+/* Attached to kvm_entry while a guest is stopped. */
+void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
 
 /* No CPU remembers a vCPU of an unhashed guest afterwards. */
 void kw_exit_forget(void);

@@ -21,6 +21,7 @@
 #include "compat/compat.h"
 #include "events.h"
 #include "exit.h"
+#include "freeze.h"
 #include "kvm_glue.h"
 #include "sysfs.h"
 
@@ -53,6 +54,7 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	INIT_LIST_HEAD(&guest->node);
 	INIT_LIST_HEAD(&guest->vcpus);
 	init_waitqueue_head(&guest->wait);
+	kw_freeze_init_guest(guest);
 	return guest;
 }
 
@@ -163,14 +165,50 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 }
 
 /* Addresses are used again; the page that we hold is not. */
-struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
+static struct kw_vcpu *find_vcpu(struct kvm_vcpu *vcpu)
 {
 	struct kw_vcpu *v;
 
 	hash_for_each_possible_rcu_notrace(kw_vcpus, v, hash, (unsigned long)vcpu)
 		if (v->run == kw_vcpu_run(vcpu))
 			return v;
-	return track(vcpu, backend);
+	return NULL;
+}
+
+struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
+{
+	return find_vcpu(vcpu) ?: track(vcpu, backend);
+}
+
+static bool is_stopped(struct kvm *kvm)
+{
+	struct kw_guest *guest;
+	unsigned long irq;
+	bool stopped;
+
+	raw_spin_lock_irqsave(&kw_guests_lock, irq);
+	guest = find_by_kvm(kvm, kw_kvm_mm(kvm));
+	stopped = guest && READ_ONCE(guest->stop.why);
+	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);
+	return stopped;
+}
+
+/* A vCPU that has not exited yet joins its guest here, but never makes one. */
+struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
+{
+	struct kw_vcpu *v = find_vcpu(vcpu);
+
+	if (v)
+		return READ_ONCE(v->guest->stop.why) ? v : NULL;
+	if (!is_stopped(kw_vcpu_kvm(vcpu)))
+		return NULL;
+	v = alloc_vcpu(vcpu, backend);
+	if (!v)
+		return ERR_PTR(-ENOMEM);
+	if (insert(NULL, v))
+		return v;
+	free_vcpu(v);
+	return NULL;
 }
 
 /* ---- finding ---- */
@@ -238,7 +276,7 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 	*info = (struct kvm_warden_guest_info) {
 		.guest = guest->id,
 		.vmm_pid = guest->vmm_pid,
-		.flags = READ_ONCE(guest->flags),
+		.flags = READ_ONCE(guest->flags) | kw_freeze_flags(guest),
 		.emitted = atomic64_read(&guest->emitted),
 		.suppressed = atomic64_read(&guest->suppressed),
 	};
@@ -291,11 +329,28 @@ static void remove_guests(struct list_head *dead)
 		kw_sysfs_remove(guest);
 		WRITE_ONCE(guest->gone, true);
 		wake_up_all(&guest->wait);
+		kw_freeze_end_guest(guest);
 		kw_guest_put(guest);
 	}
 }
 
-/* A VMM may close every file while a vCPU runs on: what exits is not dead. */
+/* KVM frees a vCPU's page with the vCPU: then the reference to it is ours alone. */
+static bool has_vcpus(struct kw_guest *guest)
+{
+	struct kw_vcpu *v;
+	bool found = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(v, &guest->vcpus, node)
+		found |= page_count(virt_to_page(v->run)) > 1;
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * A VMM may close every file while a vCPU runs on, is halted or parked: what
+ * has vCPUs is not dead, else it would slip its containment.
+ */
 static bool is_alive(struct kw_guest *guest)
 {
 	struct file *file = kw_guest_pin(guest);
@@ -308,7 +363,7 @@ static bool is_alive(struct kw_guest *guest)
 	if (!file) {
 		if (ran)
 			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
-		return ran;
+		return ran || has_vcpus(guest);
 	}
 	fput(file);
 	return true;

@@ -12,9 +12,11 @@
 #include <linux/refcount.h>
 #include <linux/seqlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/kvm_warden.h>
 
 #include "backend.h"
+#include "stop.h"
 
 struct file;
 struct kvm;
@@ -45,6 +47,11 @@ struct kw_guest {
 	struct list_head node;		/* kw_guests */
 	struct list_head vcpus;		/* RCU; writers hold kw_guests_lock */
 	wait_queue_head_t wait;		/* woken when gone */
+	struct mutex stop_lock;		/* guards stop; the probe reads stop.why alone */
+	struct kw_stop stop;
+	bool stop_refused;		/* the guest is going: nothing stops it any more */
+	wait_queue_head_t runs;		/* woken when nothing stops it */
+	struct delayed_work stop_over;	/* at the deadline of stop */
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
 	atomic64_t emitted, suppressed;
@@ -52,8 +59,9 @@ struct kw_guest {
 };
 
 /*
- * One vCPU's state.  Written by its own thread inside the exit probe alone;
- * others read counters torn at worst, and regs under the sequence counter.
+ * One vCPU's state.  Written by its own thread alone, inside the probes and
+ * while it is parked; others read counters torn at worst, and regs under the
+ * sequence counter.
  */
 struct kw_vcpu {
 	void *run;			/* its kvm_run page: ours by reference, so never another vCPU's */
@@ -68,6 +76,10 @@ struct kw_vcpu {
 	seqcount_t regs_seq;
 	u64 regs_time;			/* ns, monotonic; 0: none yet */
 	struct kvm_warden_regs regs;
+	struct callback_head park;
+	bool arming;			/* park is queued, or runs */
+	bool parked;
+	u64 parked_at, parks;
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };
@@ -76,6 +88,12 @@ void kw_guest_exit(void);
 
 /* Exit probe: the state of this vCPU, made at its first exit; NULL: no memory. */
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
+
+/*
+ * Entry probe: the state of this vCPU if its guest is stopped, made if it is new
+ * there; NULL: it may run; -ENOMEM: it may not, and there is no memory.
+ */
+struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
 
 /* A reference to the guest with this id, or to the next above it; or NULL. */
 struct kw_guest *kw_guest_find(u64 id);

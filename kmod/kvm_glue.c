@@ -29,6 +29,9 @@ static_assert(offsetof(struct kvm_vcpu, arch) == FACT_VCPU_ARCH_OFFSET);
 static_assert(__builtin_types_compatible_p(typeof(&kw_probe_exit_svm),
 					   fact_trace_kvm_exit),
 	      "the target's kvm_exit tracepoint has another prototype");
+static_assert(__builtin_types_compatible_p(typeof(&kw_probe_entry_svm),
+					   fact_trace_kvm_entry),
+	      "the target's kvm_entry tracepoint has another prototype");
 
 /* ---- what a vCPU says ---- */
 
@@ -64,6 +67,23 @@ struct mm_struct *kw_kvm_mm(struct kvm *kvm)
 	return kvm->mm;
 }
 
+/* vcpu_load() registers the vCPU's notifier first in its thread's list. */
+bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu)
+{
+	return current->preempt_notifiers.first == &vcpu->preempt_notifier.link;
+}
+
+bool kw_vcpu_is_halted(struct kvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->stat.generic.blocking);
+}
+
+/* Every ioctl on a vCPU holds its mutex, KVM_RUN all the time. */
+bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu)
+{
+	return !mutex_is_locked(&vcpu->mutex);
+}
+
 /* ---- attaching ---- */
 
 enum glue_state { WAITING, ATTACHED, REFUSED, SWITCHED_OFF };
@@ -71,13 +91,17 @@ enum glue_state { WAITING, ATTACHED, REFUSED, SWITCHED_OFF };
 static const u8 kvm_build_id[] = FACT_KVM_BUILD_ID;
 static const u8 kvm_amd_build_id[] = FACT_KVM_AMD_BUILD_ID;
 
+#define ENTRY_IDLE msecs_to_jiffies(2000)
+
 /* Guards what is below, and attaching as such. */
 static DEFINE_MUTEX(glue_lock);
 static struct module *kvm_module;
-static struct tracepoint *kvm_exit_tp;
+static struct tracepoint *kvm_exit_tp, *kvm_entry_tp;
 static enum glue_state state = WAITING;
 static char refusal[160];
 static bool switched_on = true;
+static unsigned int entry_holders;
+static bool entry_attached;
 static bool leaving;		/* the module goes: modules may vanish unannounced */
 
 /* A private struct of kernel/module/sysfs.c; its layout is checked. */
@@ -155,7 +179,7 @@ static enum glue_state try_attach(void)
 	bool known;
 	int r;
 
-	if (!kvm_exit_tp || kvm_module->state != MODULE_STATE_LIVE)
+	if (!kvm_exit_tp || !kvm_entry_tp || kvm_module->state != MODULE_STATE_LIVE)
 		return WAITING;
 	vendor = find_module_kobject("kvm_amd", &mod);
 	if (!vendor)
@@ -193,15 +217,80 @@ static void attach_if_possible(void)
 		set_state(try_attach());
 }
 
-/* Afterwards no probe runs any more. */
-static void detach(enum glue_state new)
+/* Afterwards the probe does not run any more. */
+static void detach_entry(void)
 {
 	lockdep_assert_held(&glue_lock);
-	if (state == ATTACHED) {
-		tracepoint_probe_unregister(kvm_exit_tp, kw_probe_exit_svm, NULL);
-		tracepoint_synchronize_unregister();
+	if (!entry_attached)
+		return;
+	tracepoint_probe_unregister(kvm_entry_tp, kw_probe_entry_svm, NULL);
+	tracepoint_synchronize_unregister();
+	entry_attached = false;
+}
+
+static void detach_exit(void)
+{
+	lockdep_assert_held(&glue_lock);
+	if (state != ATTACHED)
+		return;
+	tracepoint_probe_unregister(kvm_exit_tp, kw_probe_exit_svm, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* kvm or its vendor's module goes: no VM is left. */
+static void detach(void)
+{
+	detach_exit();
+	detach_entry();
+	set_state(switched_on ? WAITING : SWITCHED_OFF);
+}
+
+/* A guest that is contained stays so: the hook that this needs stays as well. */
+static void switch_off(void)
+{
+	detach_exit();
+	if (!entry_holders)
+		detach_entry();
+	set_state(SWITCHED_OFF);
+}
+
+/*
+ * Attaching soon after detaching waits for a grace period: freezes come in
+ * rows, so that the hook stays for a moment.
+ */
+static void entry_idle_fn(struct work_struct *work)
+{
+	mutex_lock(&glue_lock);
+	if (!entry_holders)
+		detach_entry();
+	mutex_unlock(&glue_lock);
+}
+
+static DECLARE_DELAYED_WORK(entry_idle, entry_idle_fn);
+
+int kw_glue_hold_entry(void)
+{
+	int r = 0;
+
+	mutex_lock(&glue_lock);
+	if (state != ATTACHED)
+		r = -ESHUTDOWN;
+	else if (!entry_attached)
+		r = tracepoint_probe_register(kvm_entry_tp, kw_probe_entry_svm, NULL);
+	if (!r) {
+		entry_attached = true;
+		entry_holders++;
 	}
-	set_state(new);
+	mutex_unlock(&glue_lock);
+	return r;
+}
+
+void kw_glue_drop_entry(void)
+{
+	mutex_lock(&glue_lock);
+	if (!--entry_holders && entry_attached)
+		mod_delayed_work(system_wq, &entry_idle, ENTRY_IDLE);
+	mutex_unlock(&glue_lock);
 }
 
 static void attach_work_fn(struct work_struct *work)
@@ -237,9 +326,10 @@ static int on_tracepoints(struct notifier_block *nb, unsigned long action, void 
 	if (action == MODULE_STATE_COMING) {
 		kvm_module = mod;
 		kvm_exit_tp = find_tracepoint(mod, "kvm_exit");
+		kvm_entry_tp = find_tracepoint(mod, "kvm_entry");
 	} else if (action == MODULE_STATE_GOING) {
-		detach(switched_on ? WAITING : SWITCHED_OFF);
-		kvm_exit_tp = NULL;
+		detach();
+		kvm_exit_tp = kvm_entry_tp = NULL;
 		kvm_module = NULL;
 	}
 	mutex_unlock(&glue_lock);
@@ -259,7 +349,7 @@ static int on_module(struct notifier_block *nb, unsigned long action, void *data
 		schedule_work(&attach_work);
 	if (action == MODULE_STATE_GOING && vendor) {
 		mutex_lock(&glue_lock);
-		detach(switched_on ? WAITING : SWITCHED_OFF);
+		detach();
 		mutex_unlock(&glue_lock);
 	}
 	return NOTIFY_OK;
@@ -275,7 +365,7 @@ int kw_glue_enable(bool on)
 	if (on)
 		attach_if_possible();
 	else
-		detach(SWITCHED_OFF);
+		switch_off();
 	mutex_unlock(&glue_lock);
 	return 0;
 }
@@ -298,6 +388,8 @@ ssize_t kw_glue_describe(char *buf, size_t size)
 	n = scnprintf(buf, size, "%s\n",
 		      state == ATTACHED ? "attached" :
 		      state == REFUSED ? refusal :
+		      state == SWITCHED_OFF && entry_attached ?
+			"switched off; stopped guests stay stopped" :
 		      state == SWITCHED_OFF ? "switched off" :
 		      "waiting for kvm and kvm_amd");
 	mutex_unlock(&glue_lock);
@@ -328,6 +420,7 @@ void kw_glue_exit(void)
 	mutex_unlock(&glue_lock);
 	unregister_module_notifier(&module_nb);
 	cancel_work_sync(&attach_work);
+	cancel_delayed_work_sync(&entry_idle);
 	/* Replays GOING for a loaded kvm: the probe is detached there. */
 	unregister_tracepoint_module_notifier(&tracepoints_nb);
 	tracepoint_synchronize_unregister();

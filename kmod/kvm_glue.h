@@ -24,6 +24,13 @@ int kw_glue_enable(bool on);
 bool kw_glue_enabled(void);
 bool kw_glue_attached(void);
 
+/*
+ * The entry hook is attached while someone holds it.  -ESHUTDOWN: hooks are
+ * switched off, or there are none.  It outlives the switch while it is held.
+ */
+int kw_glue_hold_entry(void);
+void kw_glue_drop_entry(void);
+
 /* One line: attached, waiting, or refused and why. */
 ssize_t kw_glue_describe(char *buf, size_t size);
 
@@ -49,7 +56,14 @@ struct mm_struct *kw_kvm_mm(struct kvm *kvm);
 struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
 			u32 idx, void *run);
 
+/* Is this the vCPU that the current thread runs?  The pointer is not followed. */
+bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu);
+
 /* The rest is for pinned VMs alone. */
+
+/* It waits for an interrupt; it is not in KVM_RUN. */
+bool kw_vcpu_is_halted(struct kvm_vcpu *vcpu);
+bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu);
 
 /* Fills up to room slots ordered by gpa; returns how many there are. */
 int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room);

@@ -4,7 +4,7 @@
 
 #include "chardev.h"
 #include "debugfs.h"
-#include "exit.h"
+#include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
 #include "sysfs.h"
@@ -34,12 +34,16 @@ err_guest:
 	return r;
 }
 
-/* Nobody holds an fd: each pins the module.  Hooks go first, data after. */
+/*
+ * Nobody holds an fd and no guest is contained: each pins the module.  Hooks go
+ * first, data after.
+ */
 static void __exit kw_exit(void)
 {
 	kw_glue_exit();
 	kw_chardev_exit();
 	kw_debugfs_exit();
+	kw_freeze_exit();
 	kw_guest_exit();
 	kw_sysfs_exit();
 }

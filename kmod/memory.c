@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "check.h"
 #include "guest.h"
 #include "kvm_glue.h"
 
@@ -77,14 +78,6 @@ static int read_segment(struct kvm *kvm, struct mm_struct *mm, struct kvm_warden
 	return 0;
 }
 
-static int check_segment(const struct kvm_warden_segment *seg)
-{
-	if (seg->len > KVM_WARDEN_MAX_SEGMENT || seg->reserved ||
-	    seg->gpa + seg->len < seg->gpa)
-		return -EINVAL;
-	return 0;
-}
-
 static long read_segments(struct kvm *kvm, struct mm_struct *mm, const struct kvm_warden_read *request)
 {
 	struct kvm_warden_segment __user *user = u64_to_user_ptr(request->segments);
@@ -95,7 +88,7 @@ static long read_segments(struct kvm *kvm, struct mm_struct *mm, const struct kv
 	for (i = 0; i < request->count; i++) {
 		if (copy_from_user(&seg, &user[i], sizeof(seg)))
 			return -EFAULT;
-		r = check_segment(&seg);
+		r = kw_check_segment(&seg);
 		if (!r)
 			r = read_segment(kvm, mm, &seg);
 		if (r)
@@ -109,15 +102,17 @@ static long read_segments(struct kvm *kvm, struct mm_struct *mm, const struct kv
 long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *request)
 {
 	struct file *file;
-	long r = -ENODEV;
+	long r;
 
-	if (request->flags || request->count > KVM_WARDEN_MAX_SEGMENTS)
-		return -EINVAL;
+	r = kw_check_read(request);
+	if (r)
+		return r;
 	if (READ_ONCE(guest->flags) & KVM_WARDEN_GUEST_ENCRYPTED)
 		return -EPERM;
 	file = kw_guest_pin(guest);
 	if (!file)
 		return -ENODEV;
+	r = -ENODEV;
 	if (mmget_not_zero(guest->mm)) {
 		r = read_segments(guest->kvm, guest->mm, request);
 		mmput_async(guest->mm);

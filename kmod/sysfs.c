@@ -89,12 +89,14 @@ GUEST_ATTR(events_suppressed, info->suppressed);
 GUEST_ATTR(encrypted, !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
 GUEST_ATTR(nested, !!(info->flags & KVM_WARDEN_GUEST_NESTED));
 GUEST_ATTR(hidden, !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
+GUEST_ATTR(contained, !!(info->flags & KVM_WARDEN_GUEST_CONTAINED));
+GUEST_ATTR(frozen, !!(info->flags & KVM_WARDEN_GUEST_FROZEN));
 
 static struct attribute *guest_attrs[] = {
 	&vmm_pid_attr.attr, &vcpus_attr.attr, &exits_attr.attr,
 	&events_emitted_attr.attr, &events_suppressed_attr.attr,
 	&encrypted_attr.attr, &nested_attr.attr,
-	&hidden_attr.attr, NULL,
+	&hidden_attr.attr, &contained_attr.attr, &frozen_attr.attr, NULL,
 };
 
 ATTRIBUTE_GROUPS(guest);

@@ -68,6 +68,8 @@ echo "#define FACT_SVM_VMCB_OFFSET $(offset "$work/types" vcpu_svm vmcb)"
 for member in dir notes attrs; do
 	echo "#define FACT_NOTES_${member^^}_OFFSET $(offset "$work/types" module_notes_attrs $member)"
 done
-proto=$(sed -n 's/___[0-9]*//g; s/^typedef void (\*btf_trace_kvm_exit)/typedef void (*fact_trace_kvm_exit)/p' "$work/kvm.h" | head -n 1)
-[ -n "$proto" ] || die "kvm.ko has no tracepoint kvm_exit"
-echo "$proto"
+for tracepoint in kvm_exit kvm_entry; do
+	proto=$(sed -n "s/___[0-9]*//g; s/^typedef void (\*btf_trace_$tracepoint)/typedef void (*fact_trace_$tracepoint)/p" "$work/kvm.h" | head -n 1)
+	[ -n "$proto" ] || die "kvm.ko has no tracepoint $tracepoint"
+	echo "$proto"
+done

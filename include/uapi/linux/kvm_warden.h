@@ -21,6 +21,8 @@
  *   KVM_WARDEN_REGS        one vCPU's registers as of its last sampled exit
  *   KVM_WARDEN_MEMSLOTS    the guest-physical ranges that are RAM
  *   KVM_WARDEN_READ        vectored reads of guest-physical memory
+ *   KVM_WARDEN_FREEZE      stop every vCPU for a moment, to look
+ *   KVM_WARDEN_THAW        end that
  *   poll()                 POLLHUP once the guest is gone
  *
  * Rules for every ioctl
@@ -30,6 +32,28 @@
  * never refers to another VM.  While hooks are switched off
  * (/sys/kernel/kvm_warden/enabled = 0) KVM_WARDEN_REGS answers from the last
  * sample, whose age tells.
+ *
+ * A guest that stands still
+ * -------------------------
+ * CONTAIN and FREEZE may hold at once; the guest runs while neither does.  When
+ * such a request returns 0, no vCPU of the guest executes an instruction, nor
+ * will one that is added later:
+ *
+ *   - A vCPU is parked inside KVM_RUN, never elsewhere: the VMM may hold its
+ *     locks there.  One that is outside is parked at its next KVM_RUN, one that
+ *     is halted when it is woken, each before its first instruction.
+ *   - Parking leaves the VMM's own rules alone: a signal ends KVM_RUN with
+ *     -EINTR as always, and the next one parks again.  So a VMM's pause, query,
+ *     dump and quit work as they do with a guest that runs.
+ *   - An instruction whose I/O the VMM is carrying out ends; one with a repeat
+ *     prefix goes on for 1,024 rounds at most.  An interrupt that is due may
+ *     be put on the guest's stack, its handler does not run.
+ *   - The VMM's devices and the guest's clocks go on: DMA under way still
+ *     reaches memory, and the guest sees time leap when it runs again.
+ *
+ * rmmod is refused (-EBUSY) while a guest is contained, or a guest fd is open.
+ * With hooks switched off both requests are refused (-ESHUTDOWN); containments
+ * that hold stay, and so does the one hook they need, until they end.
  *
  * Trace events
  * ------------
@@ -165,7 +189,7 @@ struct kvm_warden_open {
  * A containment is an answer to malware: it outlives every fd and the daemon,
  * and ends at KVM_WARDEN_RELEASE, its expiry, or the VM's end.  A guest that is
  * contained already gets the new expiry.  Errors: -ENOENT no such guest, or
- * (RELEASE) it is not contained.
+ * (RELEASE) it is not contained; -ESHUTDOWN (CONTAIN) hooks are switched off.
  */
 struct kvm_warden_contain {
 	__u64 guest;
@@ -173,6 +197,51 @@ struct kvm_warden_contain {
 	__u32 flags;
 	__u32 reserved;
 };
+
+/**
+ * struct kvm_warden_freeze - argument of KVM_WARDEN_FREEZE
+ * @timeout_ms:	in: ends by itself after that time, at most
+ *		KVM_WARDEN_FREEZE_MAX_MS; 0: KVM_WARDEN_FREEZE_DEFAULT_MS
+ * @flags:	in: must be 0
+ * @vcpus:	out: vCPUs of the guest
+ * @parked:	out: of these, parked inside KVM_RUN or halted
+ * @outside:	out: of these, in the VMM's own code (serving a device, paused)
+ * @reserved0:	must be 0
+ * @took_ns:	out: from the request until the last of them stood still
+ * @wait_ns:	out: with -EBUSY: how long until this request would be granted
+ *
+ * An observation: it belongs to the fd, and ends at KVM_WARDEN_THAW, at its
+ * time-out, or at the fd's last close.  One at a time for a guest.
+ *
+ * An observer must not be able to hold a guest for ever, so that each guest has
+ * a budget for being observed.  It is KVM_WARDEN_FREEZE_MAX_MS at first and at
+ * most, and grows by one part in KVM_WARDEN_FREEZE_SHARE of the time in which
+ * the guest is not frozen.  A freeze takes its whole timeout_ms from it and
+ * gives back what it did not use, less 1 ms at least.
+ *
+ * A vCPU that is neither parked nor outside after a quarter of the time-out is
+ * still on its way inside the kernel; it executes no instruction either.
+ *
+ * Errors of KVM_WARDEN_FREEZE: -EBUSY the budget does not hold timeout_ms;
+ * -EALREADY the guest is frozen, by this fd or another; -EINVAL; -EINTR a signal;
+ * -ESHUTDOWN hooks are switched off.  Of KVM_WARDEN_THAW (no argument): -ENOENT
+ * this fd's freeze is over, so that what was read may be of a guest that ran.
+ */
+struct kvm_warden_freeze {
+	__u32 timeout_ms;
+	__u32 flags;
+	__u32 vcpus;
+	__u32 parked;
+	__u32 outside;
+	__u32 reserved0;
+	__u64 took_ns;
+	__u64 wait_ns;
+	__u64 reserved[2];
+};
+
+#define KVM_WARDEN_FREEZE_DEFAULT_MS	100
+#define KVM_WARDEN_FREEZE_MAX_MS	1000
+#define KVM_WARDEN_FREEZE_SHARE		10
 
 /* struct kvm_warden_regs.flags */
 #define KVM_WARDEN_REGS_GUEST_MODE	(1U << 0)	/* the vCPU ran a nested guest: registers withheld */
@@ -284,5 +353,7 @@ struct kvm_warden_read {
 #define KVM_WARDEN_REGS		_IOWR(KVM_WARDEN_IOC, 0x11, struct kvm_warden_regs)
 #define KVM_WARDEN_MEMSLOTS	_IOWR(KVM_WARDEN_IOC, 0x12, struct kvm_warden_memslots)
 #define KVM_WARDEN_READ		_IOW(KVM_WARDEN_IOC, 0x13, struct kvm_warden_read)
+#define KVM_WARDEN_FREEZE	_IOWR(KVM_WARDEN_IOC, 0x14, struct kvm_warden_freeze)
+#define KVM_WARDEN_THAW		_IO(KVM_WARDEN_IOC, 0x15)
 
 #endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "check.h"
+
+#include <linux/errno.h>
+#include <linux/string.h>
+#include <uapi/linux/kvm_warden.h>
+
+#define ZERO(array) (!memchr_inv(array, 0, sizeof(array)))
+
+static int valid(bool is)
+{
+	return is ? 0 : -EINVAL;
+}
+
+int kw_check_next_guest(const struct kvm_warden_guest_info *info)
+{
+	return valid(!info->reserved0 && ZERO(info->reserved));
+}
+
+int kw_check_open(const struct kvm_warden_open *request)
+{
+	return valid(!request->flags && !request->reserved);
+}
+
+int kw_check_contain(const struct kvm_warden_contain *request)
+{
+	return valid(!request->flags && !request->reserved);
+}
+
+int kw_check_regs(const struct kvm_warden_regs *regs)
+{
+	return valid(!regs->reserved0 && ZERO(regs->reserved));
+}
+
+int kw_check_memslots(const struct kvm_warden_memslots *request)
+{
+	return valid(!request->reserved && request->count <= KVM_WARDEN_MAX_SLOTS);
+}
+
+int kw_check_read(const struct kvm_warden_read *request)
+{
+	return valid(!request->flags && request->count <= KVM_WARDEN_MAX_SEGMENTS);
+}
+
+int kw_check_segment(const struct kvm_warden_segment *seg)
+{
+	return valid(seg->len <= KVM_WARDEN_MAX_SEGMENT && !seg->reserved &&
+		     seg->gpa + seg->len >= seg->gpa);
+}
+
+int kw_check_freeze(struct kvm_warden_freeze *request)
+{
+	if (request->flags || request->reserved0 || !ZERO(request->reserved) ||
+	    request->timeout_ms > KVM_WARDEN_FREEZE_MAX_MS)
+		return -EINVAL;
+	*request = (struct kvm_warden_freeze){
+		.timeout_ms = request->timeout_ms ?: KVM_WARDEN_FREEZE_DEFAULT_MS,
+	};
+	return 0;
+}
