@@ -325,11 +325,11 @@ static void remove_guests(struct list_head *dead)
 	synchronize_rcu();		/* no probe uses what it remembered */
 	list_for_each_entry_safe(guest, next, dead, node) {
 		list_del_init(&guest->node);
+		kw_freeze_end_guest(guest);
 		kw_emit_down(guest);
 		kw_sysfs_remove(guest);
 		WRITE_ONCE(guest->gone, true);
 		wake_up_all(&guest->wait);
-		kw_freeze_end_guest(guest);
 		kw_guest_put(guest);
 	}
 }
