@@ -26,6 +26,8 @@
 #define WIRE_NONCE 32
 #define WIRE_HASH 32			/* BLAKE2b-256 */
 #define WIRE_SIGNATURE 64
+#define WIRE_TRANSCRIPT 64		/* BLAKE2b-512 over the handshake */
+#define WIRE_TOKEN_SECRET 16
 #define WIRE_STREAM_HEADER 24		/* of crypto_secretstream_xchacha20poly1305 */
 #define WIRE_STREAM_OVERHEAD 17		/* added by it to each record */
 #define WIRE_RECORD_MAX (WIRE_FRAME_MAX - WIRE_STREAM_OVERHEAD)
@@ -49,13 +51,18 @@
 #define WIRE_REFUSED_SIZE 2
 
 #define WIRE_REFUSED_VERSION 1		/* no version in common */
-#define WIRE_REFUSED_UNKNOWN 2		/* the agent's key is not pinned */
+#define WIRE_REFUSED_UNKNOWN 2		/* the agent's key is not pinned, nobody is invited */
+#define WIRE_REFUSED_REVOKED 3		/* it was, and never will be again */
 
 /* Domain separation: what each hash, signature and key begins with. */
 #define WIRE_LABEL_TRANSCRIPT "KVM Warden channel 1: transcript"
 #define WIRE_LABEL_HOST "KVM Warden channel 1: host"
 #define WIRE_LABEL_AGENT "KVM Warden channel 1: agent"
 #define WIRE_LABEL_KEYS "KVM Warden channel 1: keys"
+#define WIRE_LABEL_TOKEN "KVM Warden channel 1: token"
+#define WIRE_LABEL_ENROL "KVM Warden channel 1: enrol"
+#define WIRE_LABEL_ROTATE "KVM Warden channel 1: rotate"
+#define WIRE_LABEL_SUCCESSOR "KVM Warden channel 1: successor"
 #define WIRE_KDF_CONTEXT "KWCHkeys"
 #define WIRE_KDF_TO_AGENT 1
 #define WIRE_KDF_TO_HOST 2
@@ -75,12 +82,21 @@
 #define WIRE_PING 4	/* host: u8 type, u64 value */
 #define WIRE_PONG 5	/* agent: u8 type, u64 value of the ping */
 #define WIRE_CLOSE 6	/* host, its last record: u8 type, text why */
+#define WIRE_ENROL 7	/* agent, before LOGIN: u8 type, key of the token, signature by it */
+#define WIRE_ENROLLED 8	/* host, its answer: u8 type, text name */
+#define WIRE_ROTATE 9	/* host: u8 type.  Make a new key. */
+#define WIRE_ROTATED 10	/* agent: u8 type, key, signature by the old one, by the new one */
+#define WIRE_UNROTATED 11	/* agent, instead: u8 type, text why */
+#define WIRE_SUCCESSOR 12	/* host: u8 type, key of its own, signature by the old one, by
+				 * the new one */
 
 #define WIRE_LOGIN_BASE (1 + 8 + WIRE_NONCE + 4 + 8 + 1)
 #define WIRE_ORDER_BASE (1 + 4 + 8 + WIRE_NONCE)
 #define WIRE_RESULT_BASE (1 + 4 + 8 + WIRE_NONCE + 1)
 #define WIRE_PING_SIZE (1 + 8)
 #define WIRE_CLOSE_BASE (1 + 1)
+#define WIRE_ENROL_SIZE (1 + WIRE_KEY + WIRE_SIGNATURE)
+#define WIRE_ROTATED_SIZE (1 + WIRE_KEY + 2 * WIRE_SIGNATURE)
 #define WIRE_RANGES 64
 #define WIRE_PATH_MAX 1023
 #define WIRE_TEXT_MAX 255

@@ -16,10 +16,15 @@ struct text {
 	size_t len;
 };
 
-static bool pinned(void *arg, const uint8_t identity[WIRE_KEY])
+static uint8_t reason = WIRE_REFUSED_UNKNOWN;
+
+static uint8_t admit(void *arg, const uint8_t identity[WIRE_KEY])
 {
-	return !memcmp(identity, agent_id.public, WIRE_KEY);
+	return memcmp(identity, agent_id.public, WIRE_KEY) ? reason : 0;
 }
+
+/* The agent's pins of its host: one, or two while its key changes. */
+static struct host_keys hosts;
 
 static struct text out_of(const struct handshake *h)
 {
@@ -45,14 +50,16 @@ static int setup(void **state)
 	crypto_sign_keypair(host_id.public, host_id.secret);
 	crypto_sign_keypair(agent_id.public, agent_id.secret);
 	crypto_sign_keypair(other_id.public, other_id.secret);
+	memcpy(hosts.key[0], host_id.public, WIRE_KEY);
+	hosts.n = 1;
 	return 0;
 }
 
 /* Begins anew and goes through the first n messages, which must be good. */
 static void go(struct pair *p, int n)
 {
-	handshake_agent(&p->agent, &agent_id, host_id.public);
-	handshake_host(&p->host, &host_id, pinned, NULL);
+	handshake_agent(&p->agent, &agent_id, &hosts);
+	handshake_host(&p->host, &host_id, admit, NULL);
 	p->hello = out_of(&p->agent);
 	if (n < 1)
 		return;
@@ -141,7 +148,7 @@ static void test_wrong_host_key(void **state)
 	static struct pair p;
 
 	go(&p, 0);
-	handshake_host(&p.host, &other_id, pinned, NULL);
+	handshake_host(&p.host, &other_id, admit, NULL);
 	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_MORE);
 	p.host_text = out_of(&p.host);
 	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_FAILED);
@@ -156,7 +163,7 @@ static void test_impostor_host(void **state)
 
 	memcpy(impostor.public, host_id.public, WIRE_KEY);
 	go(&p, 0);
-	handshake_host(&p.host, &impostor, pinned, NULL);
+	handshake_host(&p.host, &impostor, admit, NULL);
 	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_MORE);
 	p.host_text = out_of(&p.host);
 	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_FAILED);
@@ -170,7 +177,7 @@ static void test_impostor_agent(void **state)
 
 	memcpy(impostor.public, agent_id.public, WIRE_KEY);
 	go(&p, 0);
-	handshake_agent(&p.agent, &impostor, host_id.public);
+	handshake_agent(&p.agent, &impostor, &hosts);
 	p.hello = out_of(&p.agent);
 	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_MORE);
 	p.host_text = out_of(&p.host);
@@ -185,7 +192,7 @@ static void test_unpinned_agent(void **state)
 	static struct pair p;
 
 	go(&p, 0);
-	handshake_agent(&p.agent, &other_id, host_id.public);
+	handshake_agent(&p.agent, &other_id, &hosts);
 	p.hello = out_of(&p.agent);
 	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_FAILED);
 	assert_string_equal(p.host.why, "key is not pinned");
@@ -193,6 +200,51 @@ static void test_unpinned_agent(void **state)
 	assert_int_equal(p.host_text.len, WIRE_REFUSED_SIZE);
 	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_FAILED);
 	assert_string_equal(p.agent.why, "the host says: this agent's key is not pinned");
+}
+
+static void test_revoked_agent(void **state)
+{
+	static struct pair p;
+
+	go(&p, 0);
+	handshake_agent(&p.agent, &other_id, &hosts);
+	p.hello = out_of(&p.agent);
+	reason = WIRE_REFUSED_REVOKED;
+	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_FAILED);
+	reason = WIRE_REFUSED_UNKNOWN;
+	assert_string_equal(p.host.why, "key is revoked");
+	p.host_text = out_of(&p.host);
+	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_FAILED);
+	assert_string_equal(p.agent.why, "the host says: this agent's key was revoked");
+}
+
+/* Both keys of the host are good while it changes; the agent knows which it was. */
+static void test_two_host_keys(void **state)
+{
+	static struct pair p;
+
+	memcpy(hosts.key[1], other_id.public, WIRE_KEY);
+	hosts.n = 2;
+	go(&p, 4);
+	assert_memory_equal(p.agent.peer, host_id.public, WIRE_KEY);
+	go(&p, 0);
+	handshake_host(&p.host, &other_id, admit, NULL);
+	assert_int_equal(step(&p.host, &p.hello), HANDSHAKE_MORE);
+	p.host_text = out_of(&p.host);
+	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_MORE);
+	assert_memory_equal(p.agent.peer, other_id.public, WIRE_KEY);
+	hosts.n = 1;
+}
+
+/* What proofs in the session are over is the same at both ends, and in no other session. */
+static void test_transcripts(void **state)
+{
+	static struct pair a, b;
+
+	go(&a, 4);
+	go(&b, 4);
+	assert_memory_equal(a.agent.transcript, a.host.transcript, WIRE_TRANSCRIPT);
+	assert_memory_not_equal(a.agent.transcript, b.agent.transcript, WIRE_TRANSCRIPT);
 }
 
 /* True if a handshake whose message m is changed so ends in failure. */
@@ -294,7 +346,7 @@ static void test_replay(void **state)
 	static struct pair old, now;
 
 	go(&old, 4);
-	handshake_host(&now.host, &host_id, pinned, NULL);
+	handshake_host(&now.host, &host_id, admit, NULL);
 	assert_int_equal(step(&now.host, &old.hello), HANDSHAKE_MORE);
 	assert_int_equal(step(&now.host, &old.agent_text), HANDSHAKE_FAILED);
 	go(&now, 0);
@@ -343,6 +395,9 @@ int main(void)
 		cmocka_unit_test(test_impostor_host),
 		cmocka_unit_test(test_impostor_agent),
 		cmocka_unit_test(test_unpinned_agent),
+		cmocka_unit_test(test_revoked_agent),
+		cmocka_unit_test(test_two_host_keys),
+		cmocka_unit_test(test_transcripts),
 		cmocka_unit_test(test_every_byte_flipped),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_too_long),

@@ -30,7 +30,6 @@ static int setup(void **state)
 	alarm(30);
 	ch.engine = pair[0];
 	engine = pair[1];
-	ch.pins.n = AGENTS;
 	conns_init(&ch);
 	orders_init(&ch);
 	for (uint32_t i = 0; i <= AGENTS; i++) {

@@ -254,20 +254,55 @@ static void test_longest_order(void **state)
 	assert_memory_equal(&in, &out, sizeof(in));
 }
 
-static void test_close(void **state)
+/* The records that are one text: the type tells them apart. */
+static void test_texts(void **state)
 {
-	struct record_close in = { "replaced" }, out;
-	uint8_t record[RECORD_MAX + 1] = { 0 };
-	size_t n = record_put_close(record, &in);
+	static const uint8_t types[] = { WIRE_CLOSE, WIRE_ENROLLED, WIRE_UNROTATED };
 
-	assert_int_equal(n, WIRE_CLOSE_BASE + 8);
-	assert_true(record_get_close(record, n, &out));
-	assert_string_equal(out.why, "replaced");
+	for (size_t i = 0; i < sizeof(types); i++) {
+		uint8_t record[RECORD_MAX + 1] = { 0 };
+		struct record_text out;
+		size_t n = record_put_text(record, types[i], "replaced");
+
+		assert_int_equal(n, WIRE_CLOSE_BASE + 8);
+		assert_true(record_get_text(record, n, types[i], &out));
+		assert_string_equal(out.text, "replaced");
+		assert_false(record_get_text(record, n, types[(i + 1) % 3], &out));
+		for (size_t len = 0; len < n; len++)
+			assert_false(record_get_text(record, len, types[i], &out));
+		assert_false(record_get_text(record, n + 1, types[i], &out));
+		record[4] = '\n';
+		assert_false(record_get_text(record, n, types[i], &out));
+	}
+}
+
+static void test_keys(void **state)
+{
+	struct record_new_key in, out;
+	struct record_enrol enrol, got;
+	uint8_t record[RECORD_MAX + 1] = { 0 };
+	size_t n;
+
+	randombytes_buf(&in, sizeof(in));
+	n = record_put_new_key(record, WIRE_ROTATED, &in);
+	assert_int_equal(n, WIRE_ROTATED_SIZE);
+	assert_true(record_get_new_key(record, n, WIRE_ROTATED, &out));
+	assert_memory_equal(&in, &out, sizeof(in));
+	assert_false(record_get_new_key(record, n, WIRE_SUCCESSOR, &out));
 	for (size_t len = 0; len < n; len++)
-		assert_false(record_get_close(record, len, &out));
-	assert_false(record_get_close(record, n + 1, &out));
-	record[4] = '\n';
-	assert_false(record_get_close(record, n, &out));
+		assert_false(record_get_new_key(record, len, WIRE_ROTATED, &out));
+	assert_false(record_get_new_key(record, n + 1, WIRE_ROTATED, &out));
+	randombytes_buf(&enrol, sizeof(enrol));
+	n = record_put_enrol(record, &enrol);
+	assert_int_equal(n, WIRE_ENROL_SIZE);
+	assert_true(record_get_enrol(record, n, &got));
+	assert_memory_equal(&enrol, &got, sizeof(got));
+	assert_false(record_get_enrol(record, n - 1, &got));
+	assert_false(record_get_enrol(record, n + 1, &got));
+	n = record_put_rotate(record);
+	assert_true(record_is_rotate(record, n));
+	assert_false(record_is_rotate(record, n + 1));
+	assert_false(record_is_rotate(record, 0));
 }
 
 /* A version of 64 bytes has no room, one with a control character no place. */
@@ -349,10 +384,12 @@ static void test_login_and_ping(void **state)
 	assert_false(record_get_ping(record, 0, WIRE_PING, &value));
 }
 
-static bool pinned(void *arg, const uint8_t identity[WIRE_KEY])
+static uint8_t admit(void *arg, const uint8_t identity[WIRE_KEY])
 {
-	return true;
+	return 0;
 }
+
+static struct host_keys hosts = { .n = 1 };
 
 /* Hands what waits in from to to, step bytes at a time. */
 static enum link_event carry(struct link *from, struct link *to, size_t step)
@@ -381,8 +418,9 @@ static void link_both(size_t step)
 {
 	crypto_sign_keypair(host_id.public, host_id.secret);
 	crypto_sign_keypair(agent_id.public, agent_id.secret);
-	link_agent(&agent, &agent_id, host_id.public);
-	link_host(&host, &host_id, pinned, NULL);
+	memcpy(hosts.key[0], host_id.public, WIRE_KEY);
+	link_agent(&agent, &agent_id, &hosts);
+	link_host(&host, &host_id, admit, NULL);
 	assert_int_equal(carry(&agent, &host, step), LINK_MORE);
 	assert_int_equal(carry(&host, &agent, step), LINK_MORE);
 	assert_int_equal(carry(&agent, &host, step), LINK_UP);
@@ -410,7 +448,7 @@ static void test_link_limits(void **state)
 	const uint8_t header[] = { 1, 1, 0, 0 }, *at = header;
 	size_t n = sizeof(header);
 
-	link_host(&host, &host_id, pinned, NULL);
+	link_host(&host, &host_id, admit, NULL);
 	assert_int_equal(link_input(&host, &at, &n), LINK_FAILED);
 	assert_false(link_send(&host, header, 4, 1));
 	link_both(1 << 20);
@@ -418,7 +456,7 @@ static void test_link_limits(void **state)
 	n = sizeof(header);
 	assert_int_equal(link_input(&host, &at, &n), LINK_MORE);
 	/* no records before the handshake is over */
-	link_agent(&agent, &agent_id, host_id.public);
+	link_agent(&agent, &agent_id, &hosts);
 	assert_false(link_send(&agent, header, 4, 1));
 }
 
@@ -450,7 +488,8 @@ int main(void)
 		cmocka_unit_test(test_order_ranges),
 		cmocka_unit_test(test_order_of_a_file),
 		cmocka_unit_test(test_longest_order),
-		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_login_version),
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_longest_result),

@@ -6,12 +6,15 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "agent/enrol.h"
+#include "agent/keyring.h"
 #include "agent/serve.h"
 #include "agent/transport.h"
 #include "agent/verbs.h"
@@ -24,6 +27,7 @@
 
 static const char usage[] =
 	"usage: warden-agent [OPTION]...\n"
+	"       warden-agent [OPTION]... enrol TOKEN\n"
 	"       warden-agent keygen FILE\n"
 	"  --key FILE        this agent's secret key (/etc/warden-agent/agent.key)\n"
 	"  --host-key FILE   the host's public key (/etc/warden-agent/host.pub)\n"
@@ -32,10 +36,11 @@ static const char usage[] =
 	"  --port N          vsock port of warden-channel (5757)\n"
 	"  --host-cid N      vsock CID of the host (2)\n"
 	"  --debug           more lines in the log\n"
+	"  enrol TOKEN       make the key and have the host pin it; -: TOKEN from standard input\n"
 	"  keygen FILE       write a new secret key to FILE, its public key to FILE.pub\n";
 
 struct options {
-	const char *key, *host_key, *quarantine;
+	const char *key, *host_key, *quarantine, *token;
 	bool debug;
 	struct transport transport;
 };
@@ -110,7 +115,9 @@ static bool parse(int argc, char **argv, struct options *o)
 		else
 			return false;
 	}
-	return optind == argc;
+	if (optind == argc - 2 && !strcmp(argv[optind], "enrol"))
+		o->token = argv[optind + 1];
+	return optind == argc || o->token;
 }
 
 static void wait_ms(uint32_t ms)
@@ -133,20 +140,22 @@ static void report(const char *why, bool was_up)
 }
 
 /* Once the host has let us in, the next try comes soon; else ever later. */
-static void connect_for_ever(const struct options *o, const struct identity *self,
-			     const uint8_t host[WIRE_KEY])
+static void connect_for_ever(const struct options *o, struct keyring *keys)
 {
 	uint32_t backoff = BACKOFF_MIN_MS;
 
-	for (;;) {
+	for (unsigned attempt = 0; ; attempt++) {
 		int fd = transport_connect(&o->transport);
 		bool up = false;
 
-		const char *why = fd < 0 ? strerror(-fd) : serve(fd, self, host, &up);
+		const char *why = fd < 0 ? strerror(-fd) :
+			serve(fd, keys, keyring_identity(keys, attempt), &up);
 
 		report(why, up);
-		if (up)
+		if (up) {
 			backoff = BACKOFF_MIN_MS;
+			attempt = UINT_MAX;	/* a new key is tried first */
+		}
 		wait_ms(backoff / 2 + randombytes_uniform(backoff / 2 + 1));
 		backoff = MIN(2 * backoff, (uint32_t)BACKOFF_MAX_MS);
 	}
@@ -159,8 +168,8 @@ int main(int argc, char **argv)
 		.quarantine = "/var/lib/warden-agent/quarantine",
 		.transport = { .host_cid = 2, .port = WIRE_PORT, .test_cid = 3 },
 	};
-	uint8_t host[WIRE_KEY];
-	struct identity self;
+	static struct keyring keys;
+	const char *path;
 	int r;
 
 	log_open("warden-agent", false);
@@ -179,12 +188,15 @@ int main(int argc, char **argv)
 	log_open("warden-agent", o.debug);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
+	if (o.token)
+		return enrol(o.token, o.key, o.host_key, &o.transport);
 	verbs_start(o.quarantine);
-	r = identity_load(o.key, &self);
+	keys.key_path = o.key;
+	keys.host_path = o.host_key;
+	r = keyring_load(&keys, &path);
 	if (r)
-		fatal("%s: %s", o.key, strerror(-r));
-	r = key_file_read(o.host_key, host, sizeof(host), false);
-	if (r)
-		fatal("%s: %s", o.host_key, strerror(-r));
-	connect_for_ever(&o, &self, host);
+		fatal("%s: %s%s", path, strerror(-r), r == -ENOENT ?
+		      ": enrol this agent first: wardenctl enrol NAME on the host, then "
+		      "warden-agent enrol TOKEN here" : "");
+	connect_for_ever(&o, &keys);
 }

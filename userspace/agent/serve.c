@@ -12,6 +12,7 @@
 #include "agent/verbs.h"
 #include "channel/clock.h"
 #include "channel/link.h"
+#include "channel/proof.h"
 #include "lib/log.h"
 
 #define HANDSHAKE_MS 5000	/* until the host's first record */
@@ -21,6 +22,9 @@ static struct serving {
 	int fd;
 	bool heard;			/* a record: the host let us in */
 	bool closed;			/* it told why it wants no session */
+	bool rotated;			/* because this agent has a new key */
+	struct keyring *keys;
+	const struct identity *self;
 	uint64_t deadline_ms;
 	const char *why;		/* not NULL: over */
 	struct link link;
@@ -87,32 +91,85 @@ static void on_order(struct record_order *order)
 }
 
 /* The host tells why it ends the session. */
-static void on_close(const struct record_close *bye)
+static void on_close(const struct record_text *bye)
 {
-	static char why[sizeof(bye->why) + 32];
+	static char why[sizeof(bye->text) + 32];
 
-	snprintf(why, sizeof(why), "the host ended it: %s", bye->why);
+	snprintf(why, sizeof(why), "the host ended it: %s", bye->text);
 	s.closed = true;
 	end(why);
+}
+
+/* The key that this session is under signs the next one. */
+static void on_rotate(void)
+{
+	const uint8_t *transcript = s.link.handshake.transcript;
+	struct record_new_key new_key;
+	uint8_t record[RECORD_MAX];
+	int r = s.self == &s.keys->next ? -EBUSY : keyring_make_next(s.keys);
+
+	if (r) {
+		log_warn("no new key: %s", strerror(-r));
+		send_record(record, record_put_text(record, WIRE_UNROTATED, strerror(-r)));
+		return;
+	}
+	memcpy(new_key.key, s.keys->next.public, WIRE_KEY);
+	proof_sign(new_key.by_old, s.self, WIRE_LABEL_ROTATE, transcript, new_key.key);
+	proof_sign(new_key.by_new, &s.keys->next, WIRE_LABEL_ROTATE, transcript, new_key.key);
+	s.rotated = true;
+	send_record(record, record_put_new_key(record, WIRE_ROTATED, &new_key));
+}
+
+static void on_successor(const struct record_new_key *next)
+{
+	const struct handshake *h = &s.link.handshake;
+	int r;
+
+	if (!proof_holds(next->by_old, h->peer, WIRE_LABEL_SUCCESSOR, h->transcript, next->key) ||
+	    !proof_holds(next->by_new, next->key, WIRE_LABEL_SUCCESSOR, h->transcript, next->key)) {
+		end("the host announced a key that is not its own");
+		return;
+	}
+	r = keyring_keep_host(s.keys, next->key);
+	if (r)
+		log_warn("the host's next key cannot be kept: %s", strerror(-r));
+	else
+		log_info("the host's next key is known");
+}
+
+/* The host has let this agent in. */
+static void on_first_record(void)
+{
+	log_info("session is up");
+	keyring_up(s.keys, s.self, s.link.handshake.peer);
+	if (!s.keys->has_next)
+		s.self = &s.keys->self;		/* the same key, in its new place */
 }
 
 static void on_record(const uint8_t *record, size_t len)
 {
 	struct record_order order;
-	struct record_close bye;
+	struct record_new_key successor;
+	struct record_text bye;
 	uint64_t ping;
 
 	if (record_get_order(record, len, &order)) {
 		on_order(&order);
-	} else if (record_get_close(record, len, &bye)) {
+	} else if (record_get_text(record, len, WIRE_CLOSE, &bye)) {
 		on_close(&bye);
 		return;
+	} else if (record_is_rotate(record, len)) {
+		on_rotate();
+	} else if (record_get_new_key(record, len, WIRE_SUCCESSOR, &successor)) {
+		on_successor(&successor);
 	} else if (record_get_ping(record, len, WIRE_PING, &ping)) {
 		on_ping(ping);
 	} else {
 		end("the host sent a record that is none");
 		return;
 	}
+	if (!s.heard)
+		on_first_record();
 	s.heard = true;
 	s.deadline_ms = clock_ms() + SILENCE_MS;
 }
@@ -185,27 +242,22 @@ static void turn(void)
 		end(s.heard ? "the host fell silent" : "the host does not answer");
 }
 
-const char *serve(int fd, const struct identity *self, const uint8_t host[WIRE_KEY],
-		  bool *ret_up)
+const char *serve(int fd, struct keyring *keys, const struct identity *self, bool *ret_up)
 {
-	bool told = false;
-
 	s.fd = fd;
-	s.heard = s.closed = false;
+	s.keys = keys;
+	s.self = self;
+	s.heard = s.closed = s.rotated = false;
 	s.why = NULL;
 	s.deadline_ms = clock_ms() + HANDSHAKE_MS;
-	link_agent(&s.link, self, host);
+	link_agent(&s.link, self, &keys->hosts);
 	transmit();
-	while (!s.why) {
+	while (!s.why)
 		turn();
-		if (s.heard && !told)
-			log_info("session is up");
-		told = s.heard;
-	}
 	verbs_orphan();
 	link_wipe(&s.link);
 	sodium_memzero(&beacon, sizeof(beacon));
 	close(fd);
-	*ret_up = s.heard && !s.closed;
+	*ret_up = s.heard && (!s.closed || s.rotated);
 	return s.why;
 }

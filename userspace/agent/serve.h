@@ -4,15 +4,13 @@
 
 #include <stdbool.h>
 
-#include "channel/identity.h"
-#include "warden/wire.h"
+#include "agent/keyring.h"
 
 /*
  * One connection, from handshake to end.  Closes fd.  Returns why it ended;
  * *ret_up tells whether the host had let this agent in and did not itself send
  * it away again.
  */
-const char *serve(int fd, const struct identity *self, const uint8_t host[WIRE_KEY],
-		  bool *ret_up);
+const char *serve(int fd, struct keyring *keys, const struct identity *self, bool *ret_up);
 
 #endif

@@ -8,18 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "channel/agents.h"
 #include "channel/bytes.h"
+#include "channel/proof.h"
 #include "channel/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
 #define ACCEPTS_A_TURN HALF_OPEN_MAX
 
-/* Half-open ones, sessions, and what died in this turn. */
 void conns_init(struct channel *ch)
 {
-	ch->max_conns = ch->pins.n + 2 * HALF_OPEN_MAX;
-	ch->conns = calloc(ch->max_conns, sizeof(*ch->conns));
+	ch->conns = calloc(CONNS_MAX, sizeof(*ch->conns));
 	if (!ch->conns)
 		fatal("out of memory");
 }
@@ -94,6 +94,7 @@ static void conn_end(struct channel *ch, struct conn *c, const char *why, uint64
 	c->fd = -1;
 	if (was_up) {
 		report(ch, c, false, why);
+		agents_lost(ch, c, why);
 		orders_agent_lost(ch, c, why, now_ms);
 	} else if (told) {
 		report_refused(ch, c, why, now_ms);
@@ -102,13 +103,13 @@ static void conn_end(struct channel *ch, struct conn *c, const char *why, uint64
 }
 
 /* The same, and the agent is told why, if it can hear it. */
-static void conn_dismiss(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
+void conn_dismiss(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms)
 {
-	struct record_close bye;
 	uint8_t record[RECORD_MAX];
 
-	snprintf(bye.why, sizeof(bye.why), "%s", why);
-	link_send(&c->link, record, record_put_close(record, &bye), now_ms);
+	if (c->state == CONN_DEAD)
+		return;
+	link_send(&c->link, record, record_put_text(record, WIRE_CLOSE, why), now_ms);
 	conn_end(ch, c, why, now_ms);
 }
 
@@ -177,15 +178,21 @@ static bool admit(struct channel *ch, struct conn *c, uint64_t now_ms)
 	return c->state != CONN_DEAD;
 }
 
-static bool is_pinned(void *arg, const uint8_t identity[WIRE_KEY])
+static uint8_t admit_identity(void *arg, const uint8_t identity[WIRE_KEY])
 {
-	return pins_find(arg, identity);
+	struct pins *pins = arg;
+
+	if (pins_find(pins, identity))
+		return 0;
+	if (pins_is_revoked(pins, identity))
+		return WIRE_REFUSED_REVOKED;
+	return pins_invites(pins) ? 0 : WIRE_REFUSED_UNKNOWN;
 }
 
 /* The table has no room left only if a turn brought more than it can. */
 static void add_conn(struct channel *ch, int fd, uint32_t cid, uint64_t now_ms)
 {
-	struct conn *c = ch->nconns < ch->max_conns ? calloc(1, sizeof(*c)) : NULL;
+	struct conn *c = ch->nconns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		close(fd);
@@ -195,7 +202,7 @@ static void add_conn(struct channel *ch, int fd, uint32_t cid, uint64_t now_ms)
 	c->cid = cid;
 	c->since_ms = now_ms;
 	c->state = ch->listener.unix_preface ? CONN_PREFACE : CONN_HALF_OPEN;
-	link_host(&c->link, &ch->self, is_pinned, &ch->pins);
+	link_host(&c->link, &ch->self, admit_identity, &ch->pins);
 	ch->conns[ch->nconns++] = c;
 	if (c->state == CONN_HALF_OPEN)
 		admit(ch, c, now_ms);
@@ -256,17 +263,36 @@ static void send_ping(struct channel *ch, struct conn *c, uint64_t now_ms)
 	conn_send(ch, c, record, record_put_ping(record, WIRE_PING, c->ping_value), now_ms);
 }
 
+/* Agents that are told keep both keys until the first handshake with the new one. */
+static void announce_successor(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	const uint8_t *transcript = c->link.handshake.transcript;
+	struct record_new_key next;
+	uint8_t record[RECORD_MAX];
+
+	memcpy(next.key, ch->next.public, WIRE_KEY);
+	proof_sign(next.by_old, &ch->self, WIRE_LABEL_SUCCESSOR, transcript, next.key);
+	proof_sign(next.by_new, &ch->next, WIRE_LABEL_SUCCESSOR, transcript, next.key);
+	conn_send(ch, c, record, record_put_new_key(record, WIRE_SUCCESSOR, &next), now_ms);
+}
+
 static void on_login(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
 	if (!record_get_login(c->link.record, c->link.record_len, &c->login)) {
 		conn_end(ch, c, "its first record is no login", now_ms);
 		return;
 	}
-	c->pin = pins_find(&ch->pins, c->link.handshake.peer);
+	c->pin = agents_login(ch, c->link.handshake.peer);
+	if (!c->pin) {
+		conn_dismiss(ch, c, "key is not pinned", now_ms);
+		return;
+	}
 	replace_others(ch, c, now_ms);
 	c->state = CONN_UP;
 	report(ch, c, true, "");
 	send_ping(ch, c, now_ms);	/* tells the agent that it is in */
+	if (ch->has_next && c->state == CONN_UP)
+		announce_successor(ch, c, now_ms);
 	orders_agent_back(ch, c);
 }
 
@@ -275,10 +301,13 @@ static void on_record(struct channel *ch, struct conn *c, uint64_t now_ms)
 	const uint8_t *record = c->link.record;
 	size_t len = c->link.record_len;
 	struct record_result result;
+	struct record_enrol enrol;
 	uint64_t value;
 
 	c->heard_ms = now_ms;
-	if (c->state == CONN_HALF_OPEN) {
+	if (c->state == CONN_HALF_OPEN && record_get_enrol(record, len, &enrol)) {
+		agents_enrol(ch, c, &enrol, now_ms);
+	} else if (c->state == CONN_HALF_OPEN) {
 		on_login(ch, c, now_ms);
 	} else if (record_get_result(record, len, &result)) {
 		if (!orders_result(ch, c, &result))
@@ -286,6 +315,8 @@ static void on_record(struct channel *ch, struct conn *c, uint64_t now_ms)
 	} else if (record_get_ping(record, len, WIRE_PONG, &value) && c->ping_ms &&
 		   value == c->ping_value) {
 		c->ping_ms = 0;
+	} else if (c->rotate_ms && agents_rotated(ch, c, record, len, now_ms)) {
+		return;
 	} else {
 		conn_end(ch, c, "a malformed or unexpected record", now_ms);
 	}
@@ -343,6 +374,8 @@ static uint64_t deadline(const struct conn *c)
 		return UINT64_MAX;
 	if (c->state != CONN_UP)
 		return c->since_ms + LOGIN_MS;
+	if (c->rotate_ms)
+		return MIN(c->rotate_ms + ROTATE_MS, c->ping_ms ? c->ping_ms + PONG_MS : UINT64_MAX);
 	return c->ping_ms ? c->ping_ms + PONG_MS : c->heard_ms + PING_AFTER_MS;
 }
 
@@ -359,6 +392,8 @@ static void on_deadline(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
 	if (c->state != CONN_UP)
 		conn_end(ch, c, "no login in time", now_ms);
+	else if (c->rotate_ms && now_ms >= c->rotate_ms + ROTATE_MS)
+		agents_rotate_late(ch, c);
 	else if (c->ping_ms)
 		conn_end(ch, c, "the agent does not answer", now_ms);
 	else

@@ -25,6 +25,9 @@ struct conn *conns_find(const struct channel *ch, uint32_t cid);
 /* The engine knows whose guest a session is, or that it is not its guest's. */
 void conns_bound(struct channel *ch, const struct m_bound *m, uint64_t now_ms);
 
+/* Ends it, and the agent is told why. */
+void conn_dismiss(struct channel *ch, struct conn *c, const char *why, uint64_t now_ms);
+
 /* False, and the end of c, if the agent does not read. */
 bool conn_send(struct channel *ch, struct conn *c, const uint8_t *record, size_t len,
 	       uint64_t now_ms);

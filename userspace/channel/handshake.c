@@ -31,7 +31,7 @@ static void transcript_start(struct handshake *h)
 
 /* What a role signs: its label, then the transcript so far. */
 struct signed_text {
-	uint8_t bytes[32 + 64];
+	uint8_t bytes[32 + WIRE_TRANSCRIPT];
 	size_t len;
 };
 
@@ -138,14 +138,14 @@ static size_t written(const struct handshake *h, const struct writer *w)
 }
 
 void handshake_agent(struct handshake *h, const struct identity *self,
-		     const uint8_t host[WIRE_KEY])
+		     const struct host_keys *hosts)
 {
 	struct writer w;
 
 	memset(h, 0, sizeof(*h));
 	h->state = HANDSHAKE_WAIT_HOST;
 	h->self = self;
-	memcpy(h->peer, host, WIRE_KEY);
+	h->hosts = hosts;
 	transcript_start(h);
 	new_ephemeral(h);
 	w = begin(h, WIRE_HELLO);
@@ -160,13 +160,13 @@ void handshake_agent(struct handshake *h, const struct identity *self,
 }
 
 void handshake_host(struct handshake *h, const struct identity *self,
-		    handshake_pinned *pinned, void *arg)
+		    handshake_admit *admit, void *arg)
 {
 	memset(h, 0, sizeof(*h));
 	h->state = HANDSHAKE_WAIT_HELLO;
 	h->self = self;
-	h->pinned = pinned;
-	h->pinned_arg = arg;
+	h->admit = admit;
+	h->admit_arg = arg;
 	transcript_start(h);
 }
 
@@ -195,6 +195,7 @@ static enum handshake_status on_hello(struct handshake *h, struct reader *r,
 {
 	uint8_t magic[4], nonce[WIRE_NONCE];
 	uint16_t min, max;
+	uint8_t reason;
 
 	get_bytes(r, magic, sizeof(magic));
 	min = get_u16(r);
@@ -206,8 +207,10 @@ static enum handshake_status on_hello(struct handshake *h, struct reader *r,
 		return fail(h, "malformed HELLO");
 	if (max < WIRE_VERSION_MIN || min > WIRE_VERSION_MAX)
 		return refuse(h, WIRE_REFUSED_VERSION, "no protocol version in common");
-	if (!h->pinned(h->pinned_arg, h->peer))
-		return refuse(h, WIRE_REFUSED_UNKNOWN, "key is not pinned");
+	reason = h->admit(h->admit_arg, h->peer);
+	if (reason)
+		return refuse(h, reason, reason == WIRE_REFUSED_REVOKED ? "key is revoked" :
+			      "key is not pinned");
 	mix(h, message, len);
 	return answer_hello(h, max < WIRE_VERSION_MAX ? max : WIRE_VERSION_MAX);
 }
@@ -233,14 +236,21 @@ static enum handshake_status answer_host(struct handshake *h, const uint8_t thei
 	return HANDSHAKE_MORE;
 }
 
+static bool is_pinned_host(const struct handshake *h, const uint8_t identity[WIRE_KEY])
+{
+	for (size_t i = 0; i < h->hosts->n; i++)
+		if (!sodium_memcmp(identity, h->hosts->key[i], WIRE_KEY))
+			return true;
+	return false;
+}
+
 static enum handshake_status on_host(struct handshake *h, struct reader *r,
 				     const uint8_t *message, size_t len)
 {
-	uint8_t identity[WIRE_KEY], ephemeral[WIRE_KEY], nonce[WIRE_NONCE];
-	uint8_t signature[WIRE_SIGNATURE];
+	uint8_t ephemeral[WIRE_KEY], nonce[WIRE_NONCE], signature[WIRE_SIGNATURE];
 	uint16_t version = get_u16(r);
 
-	get_bytes(r, identity, sizeof(identity));
+	get_bytes(r, h->peer, sizeof(h->peer));
 	get_bytes(r, ephemeral, sizeof(ephemeral));
 	get_bytes(r, nonce, sizeof(nonce));
 	get_bytes(r, signature, sizeof(signature));
@@ -248,7 +258,7 @@ static enum handshake_status on_host(struct handshake *h, struct reader *r,
 		return fail(h, "malformed HOST");
 	if (version < WIRE_VERSION_MIN || version > WIRE_VERSION_MAX)
 		return fail(h, "the host chose a version that was not offered");
-	if (sodium_memcmp(identity, h->peer, WIRE_KEY))
+	if (!is_pinned_host(h, h->peer))
 		return fail(h, "another host key than the pinned one");
 	mix(h, message, len - WIRE_SIGNATURE);
 	if (!verify(h, WIRE_LABEL_HOST, signature))
@@ -324,6 +334,8 @@ static enum handshake_status on_refused(struct handshake *h, struct reader *r)
 		return fail(h, "the host says: no protocol version in common");
 	case WIRE_REFUSED_UNKNOWN:
 		return fail(h, "the host says: this agent's key is not pinned");
+	case WIRE_REFUSED_REVOKED:
+		return fail(h, "the host says: this agent's key was revoked");
 	default:
 		return fail(h, "the host refuses");
 	}

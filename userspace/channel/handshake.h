@@ -24,21 +24,31 @@ enum handshake_status {
 	HANDSHAKE_FAILED,		/* send what is in out, close; why tells */
 };
 
-/* The host asks whether an identity is pinned. */
-typedef bool handshake_pinned(void *arg, const uint8_t identity[WIRE_KEY]);
+/*
+ * The host asks whether an identity may come in: 0, or the reason of REFUSED.
+ * Who is not pinned may, while an invitation is open, and then has to enrol.
+ */
+typedef uint8_t handshake_admit(void *arg, const uint8_t identity[WIRE_KEY]);
+
+/* The agent's pins of its host: the key, and maybe its announced successor. */
+struct host_keys {
+	uint8_t key[2][WIRE_KEY];
+	size_t n;
+};
 
 struct handshake {
 	enum { HANDSHAKE_WAIT_HELLO, HANDSHAKE_WAIT_HOST, HANDSHAKE_WAIT_AGENT,
 	       HANDSHAKE_WAIT_READY, HANDSHAKE_OVER } state;
 	const struct identity *self;
-	handshake_pinned *pinned;	/* host */
-	void *pinned_arg;
-	uint8_t peer[WIRE_KEY];		/* agent: the pin; host: from HELLO */
+	handshake_admit *admit;		/* host */
+	void *admit_arg;
+	const struct host_keys *hosts;	/* agent */
+	uint8_t peer[WIRE_KEY];		/* as it says of itself; proved once it is over */
 	uint8_t ephemeral_public[WIRE_KEY], ephemeral_secret[WIRE_KEY];
 	uint8_t peer_ephemeral[WIRE_KEY];	/* host, until AGENT comes */
 	uint8_t rx_key[SESSION_KEY];	/* agent, until READY comes */
 	uint8_t confirm[WIRE_HASH];	/* key of READY's hash */
-	uint8_t transcript[64];
+	uint8_t transcript[WIRE_TRANSCRIPT];	/* stays: proofs in the session are over it */
 	struct session session;
 	uint8_t out[WIRE_FRAME_MAX_OPEN];
 	size_t out_len;			/* set anew by each step */
@@ -47,9 +57,9 @@ struct handshake {
 
 /* Leaves HELLO in out. */
 void handshake_agent(struct handshake *h, const struct identity *self,
-		     const uint8_t host[WIRE_KEY]);
+		     const struct host_keys *hosts);
 void handshake_host(struct handshake *h, const struct identity *self,
-		    handshake_pinned *pinned, void *arg);
+		    handshake_admit *admit, void *arg);
 
 enum handshake_status handshake_step(struct handshake *h, const uint8_t *message, size_t len);
 

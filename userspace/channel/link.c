@@ -23,17 +23,17 @@ static void queue_handshake(struct link *l)
 	l->out_len += WIRE_FRAME_HEADER + h->out_len;
 }
 
-void link_agent(struct link *l, const struct identity *self, const uint8_t host[WIRE_KEY])
+void link_agent(struct link *l, const struct identity *self, const struct host_keys *hosts)
 {
 	start(l);
-	handshake_agent(&l->handshake, self, host);
+	handshake_agent(&l->handshake, self, hosts);
 	queue_handshake(l);
 }
 
-void link_host(struct link *l, const struct identity *self, handshake_pinned *pinned, void *arg)
+void link_host(struct link *l, const struct identity *self, handshake_admit *admit, void *arg)
 {
 	start(l);
-	handshake_host(&l->handshake, self, pinned, arg);
+	handshake_host(&l->handshake, self, admit, arg);
 }
 
 static enum link_event fail(struct link *l, const char *why)

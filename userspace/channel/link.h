@@ -32,8 +32,8 @@ struct link {
 };
 
 /* The agent's link begins with bytes to send. */
-void link_agent(struct link *l, const struct identity *self, const uint8_t host[WIRE_KEY]);
-void link_host(struct link *l, const struct identity *self, handshake_pinned *pinned, void *arg);
+void link_agent(struct link *l, const struct identity *self, const struct host_keys *hosts);
+void link_host(struct link *l, const struct identity *self, handshake_admit *admit, void *arg);
 
 /* Call again until LINK_MORE or LINK_FAILED. */
 enum link_event link_input(struct link *l, const uint8_t **data, size_t *n);

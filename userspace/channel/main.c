@@ -2,17 +2,22 @@
 /*
  * warden-channel: the host's end of the channel to the agents.  It holds the
  * host's secret key and takes bytes from hostile guests, so after its start it
- * can reach nothing but its listener, its connections and the engine.
+ * can reach nothing but its listener, its connections, the engine and the
+ * folder of agents.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <seccomp.h>
 
 #include "channel/conns.h"
+#include "channel/hostkey.h"
 #include "channel/orders.h"
 #include "channel/vault.h"
 #include "lib/config.h"
@@ -26,22 +31,8 @@ static struct channel channel = {
 	.engine = ROLE_FD,
 	.logins = { .burst = 20, .interval_ms = 1000 },
 	.refusals = { .burst = 5, .interval_ms = 30000 },
+	.enrols = { .burst = 5, .interval_ms = 60000 },
 };
-
-static void load_host_key(const char *path, struct identity *self)
-{
-	int r = identity_load(path, self);
-
-	if (r == -ENOENT) {
-		r = identity_make(path, self);
-		if (!r)
-			log_info("%s: made the host's key", path);
-	} else if (!r && identity_publish(path, self)) {
-		log_warn("%s.pub: cannot be written", path);
-	}
-	if (r)
-		fatal("%s: %s", path, strerror(-r));
-}
 
 static void load_vault(const char *host_key)
 {
@@ -51,13 +42,40 @@ static void load_vault(const char *host_key)
 	vault_load(path, channel.vault);
 }
 
-static void enter_sandbox(const struct channel *ch)
+/*
+ * The folder of agents belongs to the role, which writes it after its start.
+ * One that cannot be given away (a read-only file system) still serves those
+ * that are pinned there.
+ */
+static int open_agents(const char *path, uint32_t uid)
 {
-	static const int syscalls[] = { SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto) };
+	int fd;
+
+	if (mkdir(path, 0700) && errno != EEXIST)
+		fatal("%s: %s", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		fatal("%s: %s", path, strerror(errno));
+	if (fchown(fd, uid, uid))
+		log_warn("%s: cannot be given to user %u: %s: no agent can be enrolled, revoked "
+			 "or get a new key", path, uid, strerror(errno));
+	return fd;
+}
+
+static void enter_sandbox(const char *root, uint32_t uid)
+{
+	static const int syscalls[] = {
+		SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+		/* the folder of agents, which is its root */
+		SCMP_SYS(openat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat),
+		SCMP_SYS(fsync),
+	};
 	const struct sandbox box = {
+		.root = root, .uid = uid,
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
-		.max_memory = MAX_MEMORY + ch->max_conns * (sizeof(struct conn) + 16384),
-		.max_files = ch->max_conns + 16,
+		.max_memory = MAX_MEMORY + CONNS_MAX * (sizeof(struct conn) + 16384),
+		.max_files = CONNS_MAX + 16,
+		.max_file = 4096,
 	};
 
 	if (sandbox_apply(&box))
@@ -66,12 +84,15 @@ static void enter_sandbox(const struct channel *ch)
 
 struct options {
 	const char *config, *unix_path;
+	int (*host_key)(const char *path);
 };
 
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "rotate-host-key", no_argument, NULL, 'r' },
+		{ "adopt-host-key", no_argument, NULL, 'a' },
 		{ "listen", required_argument, NULL, 'l' },	/* tests: unix:PATH */
 		{ NULL, 0, NULL, 0 },
 	};
@@ -80,12 +101,30 @@ static bool parse(int argc, char **argv, struct options *o)
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (c == 'c')
 			o->config = optarg;
+		else if (c == 'r')
+			o->host_key = hostkey_rotate;
+		else if (c == 'a')
+			o->host_key = hostkey_adopt;
 		else if (c == 'l' && !strncmp(optarg, "unix:", 5))
 			o->unix_path = optarg + 5;
 		else
 			return false;
 	}
 	return optind == argc;
+}
+
+static void start(const struct config *config, const struct options *o)
+{
+	uint32_t uid = config->uid_base + ROLE_UID_CHANNEL;
+
+	hostkey_load(config->host_key, &channel.self, &channel.next, &channel.has_next);
+	load_vault(config->host_key);
+	pins_load(open_agents(config->agents, uid), &channel.pins);
+	channel.order_ms = config->order_seconds * 1000;
+	channel.listener = o->unix_path ? listen_unix(o->unix_path) : listen_vsock(config->port);
+	conns_init(&channel);
+	orders_init(&channel);
+	enter_sandbox(config->agents, uid);
 }
 
 int main(int argc, char **argv)
@@ -95,24 +134,20 @@ int main(int argc, char **argv)
 
 	log_open("warden-channel", false);
 	if (!parse(argc, argv, &o)) {
-		fputs("usage: warden-channel [--config PATH]\n", stderr);
+		fputs("usage: warden-channel [--config PATH] [--rotate-host-key | --adopt-host-key]\n",
+		      stderr);
 		return 2;
 	}
 	if (config_load(o.config, &config))
 		return 1;
 	log_open("warden-channel", config.debug);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);	/* the sandbox forbids files: a log in one is lost */
+	signal(SIGXFSZ, SIG_IGN);	/* the sandbox limits files: a log in one is lost */
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
-	load_host_key(config.host_key, &channel.self);
-	load_vault(config.host_key);
-	pins_load(config.agents, &channel.pins);
-	channel.order_ms = config.order_seconds * 1000;
-	channel.listener = o.unix_path ? listen_unix(o.unix_path) : listen_vsock(config.port);
-	conns_init(&channel);
-	orders_init(&channel);
-	enter_sandbox(&channel);
+	if (o.host_key)
+		return o.host_key(config.host_key);
+	start(&config, &o);
 	channel_serve(&channel);
 	return 0;
 }

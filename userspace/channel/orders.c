@@ -246,6 +246,19 @@ void orders_agent_bound(struct channel *ch, struct conn *c, uint64_t now_ms)
 			deliver(ch, &ch->orders[i], c, now_ms);
 }
 
+void orders_agent_revoked(struct channel *ch, const struct pin *pin)
+{
+	for (size_t i = 0; i < ORDERS_MAX; i++) {
+		struct order *o = &ch->orders[i];
+
+		if (o->state != ORDER_WAITING || o->pin != pin)
+			continue;
+		answer(ch, o->id, ORDER_EXPIRED, o->begun_us, "the agent's key was revoked before "
+		       "it answered");
+		release(o);
+	}
+}
+
 static uint64_t due(const struct order *o)
 {
 	if (o->state == ORDER_FREE)

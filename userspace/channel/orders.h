@@ -25,6 +25,9 @@ void orders_agent_back(struct channel *ch, const struct conn *c);
 /* And its session is bound: what waits is sent again. */
 void orders_agent_bound(struct channel *ch, struct conn *c, uint64_t now_ms);
 
+/* Its key is revoked: what waits for it will never go out. */
+void orders_agent_revoked(struct channel *ch, const struct pin *pin);
+
 void orders_tend(struct channel *ch, uint64_t now_ms);
 uint64_t orders_deadline(const struct channel *ch);
 

@@ -211,18 +211,72 @@ bool record_get_ping(const uint8_t *record, size_t len, uint8_t type, uint64_t *
 	return reader_done(&r);
 }
 
-size_t record_put_close(uint8_t *out, const struct record_close *close)
+size_t record_put_text(uint8_t *out, uint8_t type, const char *text)
 {
-	struct writer w = begin(out, WIRE_CLOSE);
+	struct writer w = begin(out, type);
 
-	put_text(&w, close->why, WIRE_TEXT_MAX);
+	put_text(&w, text, WIRE_TEXT_MAX);
 	return w.at - out;
 }
 
-bool record_get_close(const uint8_t *record, size_t len, struct record_close *ret)
+bool record_get_text(const uint8_t *record, size_t len, uint8_t type, struct record_text *ret)
 {
 	struct reader r = { record, record + len, false };
 
-	return is_type(&r, WIRE_CLOSE) && get_text(&r, ret->why, WIRE_TEXT_MAX) &&
-	       reader_done(&r);
+	return is_type(&r, type) && get_text(&r, ret->text, WIRE_TEXT_MAX) && reader_done(&r);
+}
+
+size_t record_put_enrol(uint8_t *out, const struct record_enrol *enrol)
+{
+	struct writer w = begin(out, WIRE_ENROL);
+
+	put_bytes(&w, enrol->key, sizeof(enrol->key));
+	put_bytes(&w, enrol->signature, sizeof(enrol->signature));
+	return w.at - out;
+}
+
+bool record_get_enrol(const uint8_t *record, size_t len, struct record_enrol *ret)
+{
+	struct reader r = { record, record + len, false };
+
+	if (!is_type(&r, WIRE_ENROL))
+		return false;
+	get_bytes(&r, ret->key, sizeof(ret->key));
+	get_bytes(&r, ret->signature, sizeof(ret->signature));
+	return reader_done(&r);
+}
+
+size_t record_put_new_key(uint8_t *out, uint8_t type, const struct record_new_key *new_key)
+{
+	struct writer w = begin(out, type);
+
+	put_bytes(&w, new_key->key, sizeof(new_key->key));
+	put_bytes(&w, new_key->by_old, sizeof(new_key->by_old));
+	put_bytes(&w, new_key->by_new, sizeof(new_key->by_new));
+	return w.at - out;
+}
+
+bool record_get_new_key(const uint8_t *record, size_t len, uint8_t type,
+			struct record_new_key *ret)
+{
+	struct reader r = { record, record + len, false };
+
+	if (!is_type(&r, type))
+		return false;
+	get_bytes(&r, ret->key, sizeof(ret->key));
+	get_bytes(&r, ret->by_old, sizeof(ret->by_old));
+	get_bytes(&r, ret->by_new, sizeof(ret->by_new));
+	return reader_done(&r);
+}
+
+size_t record_put_rotate(uint8_t *out)
+{
+	struct writer w = begin(out, WIRE_ROTATE);
+
+	return w.at - out;
+}
+
+bool record_is_rotate(const uint8_t *record, size_t len)
+{
+	return len == 1 && record[0] == WIRE_ROTATE;
 }

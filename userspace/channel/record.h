@@ -53,8 +53,18 @@ struct record_result {
 	char detail[WIRE_TEXT_MAX + 1];
 };
 
-struct record_close {
-	char why[WIRE_TEXT_MAX + 1];
+/* CLOSE, ENROLLED, UNROTATED. */
+struct record_text {
+	char text[WIRE_TEXT_MAX + 1];
+};
+
+struct record_enrol {
+	uint8_t key[WIRE_KEY], signature[WIRE_SIGNATURE];
+};
+
+/* ROTATED, SUCCESSOR. */
+struct record_new_key {
+	uint8_t key[WIRE_KEY], by_old[WIRE_SIGNATURE], by_new[WIRE_SIGNATURE];
 };
 
 /* The largest record that this version sends: an order to quarantine. */
@@ -67,13 +77,20 @@ size_t record_put_login(uint8_t *out, const struct record_login *login);
 size_t record_put_order(uint8_t *out, const struct record_order *order);
 size_t record_put_result(uint8_t *out, const struct record_result *result);
 size_t record_put_ping(uint8_t *out, uint8_t type, uint64_t value);
-size_t record_put_close(uint8_t *out, const struct record_close *close);
+size_t record_put_text(uint8_t *out, uint8_t type, const char *text);
+size_t record_put_enrol(uint8_t *out, const struct record_enrol *enrol);
+size_t record_put_new_key(uint8_t *out, uint8_t type, const struct record_new_key *new_key);
+size_t record_put_rotate(uint8_t *out);
 
 /* False unless it is one whole record of that type. */
 bool record_get_login(const uint8_t *record, size_t len, struct record_login *ret);
 bool record_get_order(const uint8_t *record, size_t len, struct record_order *ret);
 bool record_get_result(const uint8_t *record, size_t len, struct record_result *ret);
 bool record_get_ping(const uint8_t *record, size_t len, uint8_t type, uint64_t *ret_value);
-bool record_get_close(const uint8_t *record, size_t len, struct record_close *ret);
+bool record_get_text(const uint8_t *record, size_t len, uint8_t type, struct record_text *ret);
+bool record_get_enrol(const uint8_t *record, size_t len, struct record_enrol *ret);
+bool record_get_new_key(const uint8_t *record, size_t len, uint8_t type,
+			struct record_new_key *ret);
+bool record_is_rotate(const uint8_t *record, size_t len);
 
 #endif

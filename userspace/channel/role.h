@@ -16,6 +16,9 @@
 #define PONG_MS 10000		/* to answer */
 #define RECONNECT_MS 2000	/* orders wait so long for a lost agent to log in */
 #define ORDERS_MAX 256		/* of all sessions, awaited by the engine */
+#define ROTATE_MS 5000		/* for an agent to make a new key */
+/* Half-open ones, sessions of which an identity may have two, and what died in this turn. */
+#define CONNS_MAX (2 * PINS_MAX + 2 * HALF_OPEN_MAX)
 
 struct conn {
 	int fd;
@@ -23,7 +26,7 @@ struct conn {
 	enum { CONN_PREFACE, CONN_HALF_OPEN, CONN_UP, CONN_DEAD } state;
 	uint64_t since_ms, heard_ms;
 	uint64_t ping_ms, ping_value;	/* ping_ms 0: none is out */
-	const struct pin *pin;
+	struct pin *pin;
 	struct record_login login;
 	bool bound;			/* its nonce was read in the guest: orders may go */
 	unsigned orders;		/* sent and not answered, the late ones included */
@@ -32,6 +35,7 @@ struct conn {
 		uint8_t nonce[WIRE_NONCE];
 	} late[WIRE_ORDERS_OPEN];
 	unsigned nlate;
+	uint64_t rotate_ms, rotate_id;	/* since when the engine waits for a new key; 0: not */
 	uint8_t preface[4];
 	uint32_t preface_have;
 	struct link link;
@@ -43,13 +47,15 @@ struct channel {
 	int engine;
 	struct listener listener;
 	struct identity self;
+	struct identity next;		/* the host's next key, told to the agents */
+	bool has_next;
 	struct pins pins;
 	uint8_t vault[WIRE_KEY];	/* master key of the quarantines */
 	uint32_t order_ms;		/* deadline of an order that names none */
 	struct conn **conns;
-	size_t nconns, max_conns;
+	size_t nconns;
 	struct order *orders;		/* ORDERS_MAX */
-	struct rate logins, refusals;
+	struct rate logins, refusals, enrols;
 };
 
 /* serve.c: until the engine closes its socket. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "channel/agents.h"
 #include "channel/clock.h"
 #include "channel/conns.h"
 #include "channel/orders.h"
@@ -16,11 +17,14 @@ static bool dispatch(struct channel *ch, const struct msg *m, uint64_t now_ms)
 {
 	static struct m_order order;
 	static struct m_bound bound;
+	static struct m_agent_act act;
 
 	if (msg_decode(m, &msg_order, &order))
 		orders_take(ch, m->id, &order, now_ms);
 	else if (msg_decode(m, &msg_bound, &bound))
 		conns_bound(ch, &bound, now_ms);
+	else if (msg_decode(m, &msg_agent_act, &act))
+		agents_act(ch, m->id, &act, now_ms);
 	else
 		return false;
 	return true;
@@ -82,7 +86,7 @@ static bool turn(struct channel *ch, struct pollfd *fds)
 
 void channel_serve(struct channel *ch)
 {
-	autofree struct pollfd *fds = calloc(2 + ch->max_conns, sizeof(*fds));
+	autofree struct pollfd *fds = calloc(2 + CONNS_MAX, sizeof(*fds));
 
 	if (!fds)
 		fatal("out of memory");
