@@ -23,11 +23,11 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,bpf.c device.c guests.c roles.c vmm.c)
+DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guests.c monitor.c roles.c spawn.c vmm.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
-	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel)
+	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp)
 
 .PHONY: all module modules bpf userspace setup demo test test-unit clean
 .DELETE_ON_ERROR:
@@ -95,6 +95,7 @@ $(eval $(call program,libexec/warden-engine,userspace/engine/main.c $(ENGINE_SRC
 $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,bin/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-channel,userspace/channel/main.c $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS) $(LIB_SRCS),$(CHANNEL_LIBS) $(LIB_LIBS)))
 $(eval $(call program,bin/wardenctl,$(CLI_SRCS) $(LIB_SRCS),$(CLI_LIBS) $(LIB_LIBS)))
 # The agent runs in guests of every distribution: one static file.
@@ -157,6 +158,8 @@ test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
 test_srcs_vmm := userspace/daemon/vmm.c
+test_srcs_qmp := $(QMP_SRCS)
+test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)
 test_libs_daemon := $(DAEMON_LIBS)
 

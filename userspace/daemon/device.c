@@ -53,3 +53,17 @@ int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info)
 {
 	return ioctl(guest_fd, KVM_WARDEN_GUEST_INFO, ret_info) ? -errno : 0;
 }
+
+int device_contain(int device, uint64_t guest, uint64_t expiry_ms)
+{
+	struct kvm_warden_contain request = { .guest = guest, .expiry_ms = expiry_ms };
+
+	return ioctl(device, KVM_WARDEN_CONTAIN, &request) ? -errno : 0;
+}
+
+int device_release(int device, uint64_t guest)
+{
+	struct kvm_warden_contain request = { .guest = guest };
+
+	return ioctl(device, KVM_WARDEN_RELEASE, &request) ? -errno : 0;
+}

@@ -18,4 +18,8 @@ int device_open_guest(int device, uint64_t guest);
 /* 0, or -errno once the guest is gone. */
 int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info);
 
+/* 0 or -errno, see the UAPI header.  expiry_ms 0: until it is released. */
+int device_contain(int device, uint64_t guest, uint64_t expiry_ms);
+int device_release(int device, uint64_t guest);
+
 #endif

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/acts.h"
 #include "daemon/bpf.h"
 #include "daemon/device.h"
 #include "daemon/roles.h"
@@ -24,6 +26,7 @@ struct guest {
 	uint64_t id;
 	uint32_t vmm_pid, cid;
 	int fd;
+	int vmm_pidfd;		/* -1: that process is not certain to be the VMM */
 	struct role *introspector;
 	uint64_t delivered;
 	uint64_t lag_us;	/* of the delivered, summed */
@@ -76,15 +79,7 @@ static struct guest *find(struct guests *guests, uint64_t id)
 static void tell(struct guests *guests, const struct msg_schema *schema,
 		 const void *message, int fd)
 {
-	int r;
-
-	if (guests->engine < 0)
-		return;
-	r = msg_post(guests->engine, schema, 0, message, fd);
-	if (r == -EAGAIN)
-		roles_engine_hangs(guests->roles);
-	else if (r)
-		log_warn("warden-engine takes no %s: %s", schema->name, strerror(-r));
+	roles_tell_engine(guests->roles, schema, 0, message, fd);
 }
 
 /* ---- coming ---- */
@@ -136,6 +131,22 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 		tell_cid(guests, g, cid, source);
 }
 
+/*
+ * Taken as early as can be, and only while the module still names that process:
+ * what a host does to a VMM later must not hit one that got its number since.
+ * A VMM that closed every file of its guest may have handed it on and ended.
+ */
+static int hold_vmm(int guest_fd, uint32_t pid)
+{
+	struct kvm_warden_guest_info now = { 0 };
+	autofd int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0 || device_guest_info(guest_fd, &now) || now.vmm_pid != pid ||
+	    now.flags & KVM_WARDEN_GUEST_HIDDEN)
+		return -1;
+	return util_steal_fd(&pidfd);
+}
+
 static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 {
 	int fd = device_open_guest(guests->device, info->guest);
@@ -152,7 +163,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 		fatal("out of memory");
 	*g = (struct guest){
 		.next = guests->list, .id = info->guest, .vmm_pid = info->vmm_pid,
-		.fd = fd, .seen = true,
+		.fd = fd, .vmm_pidfd = hold_vmm(fd, info->vmm_pid), .seen = true,
 	};
 	guests->list = g;
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
@@ -196,6 +207,8 @@ static void drop(struct guests *guests, struct guest *g)
 	if (guests->bpf)
 		bpf_forget(guests->bpf, g->id, g->vmm_pid);
 	close(g->fd);
+	if (g->vmm_pidfd >= 0)
+		close(g->vmm_pidfd);
 	free(g);
 }
 
@@ -237,6 +250,18 @@ void guests_refresh(struct guests *guests)
 		look_into(guests, g);
 		refresh_cid(guests, g, false);
 	}
+}
+
+bool guests_find_vmm(void *arg, uint64_t guest, struct vmm *ret_vmm)
+{
+	struct guests *guests = arg;
+	struct kvm_warden_guest_info info = { 0 };
+	struct guest *g = find(guests, guest);
+
+	if (!g || device_guest_info(g->fd, &info) || info.vmm_pid != g->vmm_pid)
+		return false;
+	*ret_vmm = (struct vmm){ .pid = g->vmm_pid, .pidfd = g->vmm_pidfd };
+	return true;
 }
 
 /* ---- numbers ---- */

@@ -13,6 +13,7 @@ struct bpf;
 struct guests;
 struct kvm_warden_event;
 struct roles;
+struct vmm;
 
 struct guests *guests_new(int device);
 void guests_free(struct guests *guests);
@@ -29,6 +30,9 @@ void guests_report(struct guests *guests);
 void guests_engine_up(void *guests, int sock);
 void guests_engine_down(void *guests);
 void guests_introspector_up(void *guests, uint64_t guest, int sock);
+
+/* acts_hooks: whose process a guest is, by the module's word of this moment. */
+bool guests_find_vmm(void *guests, uint64_t guest, struct vmm *ret_vmm);
 
 /*
  * bpf_event_fn: collects events into messages.  Negative: the engine is slow;

@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/acts.h"
 #include "daemon/bpf.h"
 #include "daemon/device.h"
 #include "daemon/guests.h"
@@ -32,6 +33,7 @@ struct daemon {
 	sd_event *loop;
 	struct guests *guests;
 	struct roles *roles;
+	struct acts *acts;
 	struct bpf *bpf;
 	char bpf_why[TEXT_WHY];
 	sd_event_source *ring;
@@ -102,6 +104,30 @@ static void on_engine_down(void *arg)
 	struct daemon *d = arg;
 
 	guests_engine_down(d->guests);
+	acts_forget(d->acts);
+}
+
+/* ---- what it asks for ---- */
+
+static bool on_engine_asks(void *arg, const struct msg *m)
+{
+	struct daemon *d = arg;
+
+	return acts_take(d->acts, m);
+}
+
+static void on_acted(void *arg, uint64_t id, const struct m_acted *acted)
+{
+	struct daemon *d = arg;
+
+	roles_tell_engine(d->roles, &msg_acted, id, acted, -1);
+}
+
+static bool on_find_vmm(void *arg, uint64_t guest, struct vmm *ret_vmm)
+{
+	struct daemon *d = arg;
+
+	return guests_find_vmm(d->guests, guest, ret_vmm);
 }
 
 static void on_introspector_up(void *arg, uint64_t guest, int sock)
@@ -213,10 +239,13 @@ int main(int argc, char **argv)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */
 	make_loop(&d);
 	d.guests = guests_new(device);
+	d.acts = acts_new(d.loop, device, &d.config, d.config_path, &(struct acts_hooks){
+		.arg = &d, .find = on_find_vmm, .answer = on_acted,
+	});
 	start_bpf(&d);
 	d.roles = roles_new(d.loop, d.config.libexec_dir, d.config_path, &(struct roles_hooks){
 		.arg = &d, .engine_up = on_engine_up, .engine_down = on_engine_down,
-		.introspector_up = on_introspector_up,
+		.engine_asks = on_engine_asks, .introspector_up = on_introspector_up,
 	});
 	guests_set_roles(d.guests, d.roles);
 	if (roles_start(d.roles))
@@ -225,6 +254,7 @@ int main(int argc, char **argv)
 	sd_notify(0, "READY=1");
 	sd_event_loop(d.loop);
 	sd_notify(0, "STOPPING=1");
+	acts_free(d.acts);
 	roles_free(d.roles);
 	bpf_stop(d.bpf);
 	guests_free(d.guests);

@@ -2,16 +2,17 @@
 #include "daemon/roles.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/spawn.h"
 #include "lib/log.h"
 #include "lib/messages.h"
 #include "lib/util.h"
@@ -39,6 +40,7 @@ struct roles {
 	struct roles_hooks hooks;
 	struct role *list;		/* the engine first */
 	int engine_sock;		/* -1: the engine is down */
+	sd_event_source *engine_source;
 	bool ending;
 };
 
@@ -60,20 +62,52 @@ static bool is_engine(const struct role *role)
 
 /* ---- telling the engine ---- */
 
+static void end_engine(struct roles *roles, const char *why)
+{
+	log_err("warden-engine %s: ending it", why);
+	if (roles->list->pid > 0)
+		kill(roles->list->pid, SIGKILL);
+}
+
+void roles_tell_engine(struct roles *roles, const struct msg_schema *schema, uint64_t id,
+		       const void *message, int fd)
+{
+	int r = roles->engine_sock < 0 ? 0 :
+		msg_post(roles->engine_sock, schema, id, message, fd);
+
+	if (r == -EAGAIN)
+		end_engine(roles, "takes no messages");
+	else if (r)
+		log_warn("warden-engine takes no %s: %s", schema->name, strerror(-r));
+}
+
 static void tell_state(struct role *role, uint32_t state, const char *why, int sock)
 {
 	struct m_role_state message = { .state = state, .guest = role->guest };
-	int r;
 
-	if (role->roles->engine_sock < 0)
-		return;
 	snprintf(message.role, sizeof(message.role), "%s", role->name);
 	text_escape(message.why, sizeof(message.why), why, strlen(why));
-	r = msg_post(role->roles->engine_sock, &msg_role_state, 0, &message, sock);
+	roles_tell_engine(role->roles, &msg_role_state, 0, &message, sock);
+}
+
+/* Its end, or that of its socket, is told by its exit. */
+static int on_engine_message(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct roles *roles = arg;
+	struct msg m;
+	int r = msg_recv(fd, &m, MSG_DONTWAIT);
+
 	if (r == -EAGAIN)
-		roles_engine_hangs(role->roles);
-	else if (r)
-		log_warn("warden-engine does not take word of warden-%s", role->name);
+		return 0;
+	if (r > 0) {
+		msg_release(&m);
+		if (roles->hooks.engine_asks(roles->hooks.arg, &m))
+			return 0;
+	}
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (r)
+		end_engine(roles, "sent what is no request");
+	return 0;
 }
 
 static void describe_end(const siginfo_t *info, char *out, size_t size)
@@ -87,41 +121,13 @@ static void describe_end(const siginfo_t *info, char *out, size_t size)
 
 /* ---- starting ---- */
 
-/*
- * In the child: 0 and 1 nowhere, 2 the log, 3 the socket, 4 the guest, nothing
- * else.  A session of its own: no terminal is the role's to read or type into.
- */
-static void take_descriptors(const struct role *role, int sock)
+static noreturn void run(const struct role *role, int sock)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = ROLE_FD;
-	/* Away from 3 and 4 first, so that neither is overwritten. */
-	int peer = fcntl(sock, F_DUPFD, 10), guest = -1;
+	const struct roles *roles = role->roles;
+	const int fds[] = { sock, role->guest_fd };
 
-	if (role->guest_fd >= 0)
-		guest = fcntl(role->guest_fd, F_DUPFD, 10);
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(peer, ROLE_FD) < 0)
-		_exit(126);
-	if (role->guest_fd >= 0)
-		last = dup2(guest, ROLE_GUEST_FD);
-	if (last < 0 || close_range(last + 1, ~0u, 0))
-		_exit(126);
-	setsid();
-}
-
-static void run(const struct role *role, int sock)
-{
-	char path[512];
-	sigset_t none;
-
-	take_descriptors(role, sock);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	snprintf(path, sizeof(path), "%s/warden-%s", role->roles->libexec_dir, role->name);
-	execl(path, path, "--config", role->roles->config_path, NULL);
-	fprintf(stderr, "wardend: %s: %s\n", path, strerror(errno));
-	_exit(127);
+	spawn_exec(roles->libexec_dir, role->name, roles->config_path, NULL,
+		   fds, role->guest_fd >= 0 ? 2 : 1);
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *arg);
@@ -145,6 +151,9 @@ static void announce(struct role *role, int ours)
 
 	if (is_engine(role)) {
 		roles->engine_sock = ours;
+		if (sd_event_add_io(roles->loop, &roles->engine_source, ours, EPOLLIN,
+				    on_engine_message, roles) < 0)
+			fatal("cannot wait for the engine");
 		roles->hooks.engine_up(roles->hooks.arg, ours);
 		start_missing(roles);
 	} else if (role->guest) {
@@ -205,6 +214,7 @@ static void start_missing(struct roles *roles)
 
 static void engine_ended(struct roles *roles)
 {
+	roles->engine_source = sd_event_source_disable_unref(roles->engine_source);
 	close(roles->engine_sock);
 	roles->engine_sock = -1;
 	/* Their sockets are dead.  Most end by themselves; one that hangs would not. */
@@ -332,19 +342,11 @@ void roles_remove(struct roles *roles, struct role *role)
 	kill(role->pid, SIGKILL);
 }
 
-void roles_engine_hangs(struct roles *roles)
-{
-	struct role *engine = roles->list;
-
-	log_err("warden-engine takes no messages: ending it");
-	if (engine->pid > 0)
-		kill(engine->pid, SIGKILL);
-}
-
 /* The engine first: it flushes while the others still answer. */
 void roles_free(struct roles *roles)
 {
 	roles->ending = true;
+	sd_event_source_disable_unref(roles->engine_source);
 	if (roles->engine_sock >= 0)
 		close(roles->engine_sock);
 	while (roles->list) {

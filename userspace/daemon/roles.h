@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+struct msg;
+struct msg_schema;
 struct roles;
 struct role;
 
@@ -22,6 +24,8 @@ struct roles_hooks {
 	/* The engine runs anew: tell it all there is.  sock is the parent's end. */
 	void (*engine_up)(void *arg, int sock);
 	void (*engine_down)(void *arg);
+	/* What the engine asks for; false: it is no request, and the engine is ended. */
+	bool (*engine_asks)(void *arg, const struct msg *m);
 	/* A guest's introspector runs: sock (owned by the callee) is the engine's end. */
 	void (*introspector_up)(void *arg, uint64_t guest, int sock);
 };
@@ -38,7 +42,11 @@ struct role *roles_add_introspector(struct roles *roles, uint64_t guest, int gue
 /* Ends it without waiting for it.  The role is not the caller's any more. */
 void roles_remove(struct roles *roles, struct role *role);
 
-/* The engine took no message for ENGINE_PATIENCE_S: it is ended, and started anew. */
-void roles_engine_hangs(struct roles *roles);
+/*
+ * To the engine, if there is one.  One that takes no message for
+ * ENGINE_PATIENCE_S is ended, and started anew.
+ */
+void roles_tell_engine(struct roles *roles, const struct msg_schema *schema, uint64_t id,
+		       const void *message, int fd);
 
 #endif

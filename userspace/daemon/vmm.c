@@ -2,6 +2,7 @@
 #include "daemon/vmm.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,6 +108,132 @@ uint32_t vmm_parse_cid(const char *args, size_t len)
 	return 0;
 }
 
+/* ---- monitors ---- */
+
+/* "-qmp" or "--qmp". */
+static bool is_option(const char *arg, const char *name)
+{
+	return arg[0] == '-' && strcmp(arg + 1 + (arg[1] == '-'), name) == 0;
+}
+
+/* A value up to its comma; two of them stand for one in it. */
+static bool copy_value(char *out, size_t size, const char *value)
+{
+	size_t n = 0;
+
+	for (; *value && (*value != ',' || value[1] == ','); value++) {
+		value += *value == ',';
+		if (n + 1 == size)
+			return false;
+		out[n++] = *value;
+	}
+	out[n] = '\0';
+	return n > 0;
+}
+
+/* The text behind "key": in JSON; one with an escape in it is left alone. */
+static bool copy_json(char *out, size_t size, const char *json, const char *key)
+{
+	char quoted[32];
+	const char *at;
+	size_t n;
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", key);
+	at = strstr(json, quoted);
+	if (!at)
+		return false;
+	at += strlen(quoted);
+	at += strspn(at, ": ");
+	if (*at++ != '"')
+		return false;
+	n = strcspn(at, "\"\\");
+	if (at[n] != '"' || !n || n >= size)
+		return false;
+	memcpy(out, at, n);
+	out[n] = '\0';
+	return true;
+}
+
+static bool copy_option(char *out, size_t size, const char *arg, const char *key)
+{
+	const char *value;
+	size_t n;
+
+	if (arg[0] == '{')
+		return copy_json(out, size, arg, key);
+	value = option_value(arg, key, &n);
+	return value && copy_value(out, size, value);
+}
+
+struct monitors {
+	const char *args, *end;
+	char (*paths)[VMM_PATH];
+	unsigned n;
+};
+
+static void add_path(struct monitors *m, const char *path)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (!strcmp(m->paths[i], path))
+			return;
+	if (path[0] == '/' && m->n < VMM_MONITORS)
+		strcpy(m->paths[m->n++], path);
+}
+
+static void add_chardev(struct monitors *m, const char *id)
+{
+	for (const char *arg = m->args; arg; arg = next_arg(arg, m->end)) {
+		char other[VMM_PATH], path[VMM_PATH];
+		const char *value;
+
+		if (!is_option(arg, "chardev") || !(value = next_arg(arg, m->end)))
+			continue;
+		if (copy_option(other, sizeof(other), value, "id") && !strcmp(other, id) &&
+		    copy_option(path, sizeof(path), value, "path"))
+			add_path(m, path);
+	}
+}
+
+/* -qmp unix:PATH,server=on or chardev:ID */
+static void add_qmp(struct monitors *m, const char *value)
+{
+	char text[VMM_PATH];
+
+	if (!strncmp(value, "unix:", 5) && copy_value(text, sizeof(text), value + 5))
+		add_path(m, text);
+	else if (!strncmp(value, "chardev:", 8) && copy_value(text, sizeof(text), value + 8))
+		add_chardev(m, text);
+}
+
+/* -mon [chardev=]ID,mode=control */
+static void add_mon(struct monitors *m, const char *value)
+{
+	char id[VMM_PATH], mode[16];
+
+	if (!copy_option(mode, sizeof(mode), value, "mode") || strcmp(mode, "control"))
+		return;
+	if (copy_option(id, sizeof(id), value, "chardev") ||
+	    (value[0] != '{' && copy_value(id, sizeof(id), value)))
+		add_chardev(m, id);
+}
+
+unsigned vmm_parse_monitors(const char *args, size_t len, char paths[VMM_MONITORS][VMM_PATH])
+{
+	struct monitors m = { .args = args, .end = args + len, .paths = paths };
+
+	for (const char *arg = len ? args : NULL; arg; arg = next_arg(arg, m.end)) {
+		const char *value = next_arg(arg, m.end);
+
+		if (value && (is_option(arg, "qmp") || is_option(arg, "qmp-pretty")))
+			add_qmp(&m, value);
+		else if (value && is_option(arg, "mon"))
+			add_mon(&m, value);
+	}
+	return m.n;
+}
+
+/* ---- of a process ---- */
+
 void vmm_guest_name(uint32_t pid, char *out, size_t size)
 {
 	static char args[ARGS_MAX];
@@ -119,4 +246,11 @@ uint32_t vmm_guest_cid(uint32_t pid)
 	static char args[ARGS_MAX];
 
 	return vmm_parse_cid(args, read_args(pid, args));
+}
+
+unsigned vmm_monitors(uint32_t pid, char paths[VMM_MONITORS][VMM_PATH])
+{
+	static char args[ARGS_MAX];
+
+	return vmm_parse_monitors(args, read_args(pid, args), paths);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a VMM's command line says of its guest.  The VMM is trusted no further
- * than for a name: nothing is decided by it.
+ * than for a name: nothing is decided by it, and who answers at a monitor's
+ * socket is checked.
  */
 #ifndef WARDEN_VMM_H
 #define WARDEN_VMM_H
@@ -15,8 +16,18 @@ void vmm_guest_name(uint32_t pid, char *out, size_t size);
 /* The vsock CID of a vhost-vsock device; 0 if there is none. */
 uint32_t vmm_guest_cid(uint32_t pid);
 
+#define VMM_MONITORS 4
+#define VMM_PATH 108		/* of a unix socket, with NUL */
+
+/*
+ * The unix sockets of QMP monitors, absolute paths alone; how many.  A VMM that
+ * was handed a descriptor (libvirt does so) names none.
+ */
+unsigned vmm_monitors(uint32_t pid, char paths[VMM_MONITORS][VMM_PATH]);
+
 /* The same on a command line: len bytes, each argument ended by NUL. */
 void vmm_parse_name(const char *args, size_t len, char *out, size_t size);
 uint32_t vmm_parse_cid(const char *args, size_t len);
+unsigned vmm_parse_monitors(const char *args, size_t len, char paths[VMM_MONITORS][VMM_PATH]);
 
 #endif

@@ -38,6 +38,7 @@ static const struct setting settings[] = {
 	SETTING("channel", PATH, host_key, 0, 0),
 	SETTING("channel", PATH, agents, 0, 0),
 	SETTING("channel", NUMBER, order_seconds, 1, 600),
+	SETTING("vmm", PATH, qmp, 0, 0),
 };
 
 static const struct config defaults = {

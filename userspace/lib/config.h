@@ -34,6 +34,8 @@ struct config {
 	char host_key[CONFIG_PATH_MAX];		/* secret key, made if missing */
 	char agents[CONFIG_PATH_MAX];		/* folder of pinned NAME.pub */
 	uint32_t order_seconds;			/* deadline of an order */
+	/* [vmm] */
+	char qmp[CONFIG_PATH_MAX];		/* monitor's socket, %n: the guest's name; "": by the command line */
 };
 
 /*

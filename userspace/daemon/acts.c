@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/acts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdnoreturn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/device.h"
+#include "daemon/monitor.h"
+#include "daemon/spawn.h"
+#include "lib/config.h"
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+#define MAX_ACTS 1024		/* waiting and under way */
+#define MAX_RUNNING 32		/* processes at a time */
+#define CHILD_US 9000000ull	/* above what warden-qmp gives itself */
+
+/* How a VMM is ended: each step when the one before came to nothing. */
+static const struct ending {
+	const char *name;
+	int signal;
+	uint64_t wait_us;
+} endings[] = {
+	{ "quit", 0, 5000000 },
+	{ "SIGTERM", SIGTERM, 5000000 },
+	{ "SIGKILL", SIGKILL, 10000000 },
+};
+
+struct act {
+	struct act *next;
+	struct acts *acts;
+	uint64_t id, started;		/* us */
+	struct m_act what;
+	struct vmm vmm;			/* pidfd of our own */
+	bool running;
+	bool forgotten;			/* by an engine that is no more */
+	pid_t child;
+	int sock;			/* the child's answer */
+	size_t ending;			/* HOST_POWER_OFF */
+	sd_event_source *on_child, *on_time, *on_exit;
+};
+
+struct acts {
+	sd_event *loop;
+	int device;
+	const struct config *config;
+	const char *config_path;
+	struct acts_hooks hooks;
+	struct act *list;		/* in the order they came */
+	unsigned n, running;
+};
+
+static void pump(struct acts *acts);
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
+
+/* ---- answers ---- */
+
+static void stop_waiting(struct act *a)
+{
+	a->on_child = sd_event_source_disable_unref(a->on_child);
+	a->on_time = sd_event_source_disable_unref(a->on_time);
+	a->on_exit = sd_event_source_disable_unref(a->on_exit);
+}
+
+static void act_free(struct act *a)
+{
+	struct act **at = &a->acts->list;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	a->acts->n--;
+	a->acts->running -= a->running;
+	stop_waiting(a);
+	if (a->sock >= 0)
+		close(a->sock);
+	if (a->vmm.pidfd >= 0)
+		close(a->vmm.pidfd);
+	free(a);
+}
+
+static void end(struct act *a, struct m_acted *acted)
+{
+	acted->elapsed_us = now_us() - a->started;
+	log_info("guest %llu: %s: %s%s%s", (unsigned long long)a->what.guest,
+		 host_verb_name(a->what.verb), acted->status == ACT_DONE ? "done" : "not done",
+		 acted->detail[0] ? ": " : "", acted->detail);
+	if (!a->forgotten)
+		a->acts->hooks.answer(a->acts->hooks.arg, a->id, acted);
+	act_free(a);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+finish(struct act *a, enum act_status status, const char *format, ...)
+{
+	struct m_acted acted = { .status = status };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(acted.detail, sizeof(acted.detail), format, args);
+	va_end(args);
+	end(a, &acted);
+}
+
+/* ---- by the module ---- */
+
+static void contain(struct act *a)
+{
+	int r = device_contain(a->acts->device, a->what.guest, a->what.expiry_ms);
+
+	if (!r)
+		finish(a, ACT_DONE, "every vCPU is stopped");
+	else if (r == -ENOENT)
+		finish(a, ACT_NO_GUEST, "the guest is gone");
+	else
+		finish(a, ACT_FAILED, "the module refuses: %s%s", strerror(-r), r == -ESHUTDOWN ?
+		       " (its hooks are off: echo 1 >/sys/kernel/kvm_warden/enabled)" : "");
+}
+
+static void release(struct act *a)
+{
+	int r = device_release(a->acts->device, a->what.guest);
+
+	/* The guest is there, as was seen just now. */
+	if (!r || r == -ENOENT)
+		finish(a, ACT_DONE, r ? "was not contained" : "runs again");
+	else
+		finish(a, ACT_FAILED, "the module refuses: %s", strerror(-r));
+}
+
+/* ---- the end of a VMM ---- */
+
+static int on_ending_over(sd_event_source *source, uint64_t when, void *arg);
+
+static int on_vmm_exit(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct act *a = arg;
+	struct acts *acts = a->acts;
+
+	finish(a, ACT_DONE, "VMM %d has ended (%s)", a->vmm.pid, endings[a->ending].name);
+	pump(acts);
+	return 0;
+}
+
+static bool wait_for_end(struct act *a)
+{
+	stop_waiting(a);
+	return sd_event_add_io(a->acts->loop, &a->on_exit, a->vmm.pidfd, POLLIN,
+			       on_vmm_exit, a) >= 0 &&
+	       sd_event_add_time_relative(a->acts->loop, &a->on_time, CLOCK_MONOTONIC,
+					  endings[a->ending].wait_us, 0, on_ending_over, a) >= 0;
+}
+
+/* The pidfd is of that process for ever; that it is still this guest's is asked again. */
+static void signal_vmm(struct act *a)
+{
+	const struct ending *e = &endings[a->ending];
+	struct vmm now;
+
+	if (!a->acts->hooks.find(a->acts->hooks.arg, a->what.guest, &now) || now.pid != a->vmm.pid)
+		finish(a, ACT_DONE, "the guest is gone");
+	else if (syscall(SYS_pidfd_send_signal, a->vmm.pidfd, e->signal, NULL, 0) &&
+		 errno != ESRCH)
+		finish(a, ACT_FAILED, "%s to VMM %d: %s", e->name, a->vmm.pid, strerror(errno));
+	else if (!wait_for_end(a))
+		finish(a, ACT_FAILED, "the end of VMM %d cannot be waited for", a->vmm.pid);
+}
+
+static int on_ending_over(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct act *a = arg;
+	struct acts *acts = a->acts;
+
+	if (++a->ending < ARRAY_SIZE(endings))
+		signal_vmm(a);
+	else
+		finish(a, ACT_FAILED, "VMM %d does not end, even by SIGKILL", a->vmm.pid);
+	pump(acts);
+	return 0;
+}
+
+/* How the monitor took it decides whether there is anything to wait for. */
+static void end_vmm(struct act *a, const struct m_acted *quit)
+{
+	if (quit->status != ACT_DONE) {
+		log_info("guest %llu: no quit by the monitor: %s",
+			 (unsigned long long)a->what.guest, quit->detail);
+		a->ending = 1;
+		signal_vmm(a);
+	} else if (!wait_for_end(a)) {
+		finish(a, ACT_FAILED, "the end of VMM %d cannot be waited for", a->vmm.pid);
+	}
+}
+
+/* ---- by the monitor ---- */
+
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/*
+ * In the child, with the parent's rights, until it becomes warden-qmp.  A VMM
+ * that names paths on a file system of its own holds up this child alone.
+ */
+static noreturn void run_child(const struct act *a, int sock)
+{
+	struct m_acted acted = { .status = ACT_UNAVAILABLE };
+	int fds[1 + VMM_MONITORS] = { sock };
+	unsigned n;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	n = monitor_connect(a->vmm.pid, a->acts->config->qmp, fds + 1, acted.detail);
+	/* While it lives its process id is no other's: the sockets are its own. */
+	if (n && has_ended(a->vmm.pidfd)) {
+		snprintf(acted.detail, sizeof(acted.detail), "VMM %d has ended", a->vmm.pid);
+		n = 0;
+	}
+	if (!n)
+		_exit(msg_post(sock, &msg_acted, 0, &acted, -1) ? 1 : 0);
+	spawn_exec(a->acts->config->libexec_dir, "qmp", a->acts->config_path,
+		   host_verb_name(a->what.verb), fds, 1 + n);
+}
+
+static void read_answer(int sock, struct m_acted *ret_acted)
+{
+	struct msg m;
+
+	*ret_acted = (struct m_acted){ .status = ACT_FAILED };
+	if (msg_recv(sock, &m, MSG_DONTWAIT) != 1) {
+		snprintf(ret_acted->detail, sizeof(ret_acted->detail),
+			 "warden-qmp ended without an answer, or was ended for taking too long");
+		return;
+	}
+	msg_release(&m);
+	if (!msg_decode(&m, &msg_acted, ret_acted) ||
+	    ret_acted->status < ACT_DONE || ret_acted->status > ACT_FAILED) {
+		*ret_acted = (struct m_acted){ .status = ACT_FAILED };
+		snprintf(ret_acted->detail, sizeof(ret_acted->detail),
+			 "warden-qmp's answer is malformed");
+	}
+}
+
+static int on_child_end(sd_event_source *source, const siginfo_t *info, void *arg)
+{
+	struct act *a = arg;
+	struct acts *acts = a->acts;
+	struct m_acted acted;
+
+	a->child = 0;
+	stop_waiting(a);
+	read_answer(a->sock, &acted);
+	if (a->what.verb == HOST_POWER_OFF)
+		end_vmm(a, &acted);
+	else
+		end(a, &acted);
+	pump(acts);
+	return 0;
+}
+
+static int on_child_late(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct act *a = arg;
+
+	/* Its end is told in the same way as any other. */
+	kill(a->child, SIGKILL);
+	return 0;
+}
+
+static void ask_monitor(struct act *a)
+{
+	sd_event *loop = a->acts->loop;
+	int pair[2];
+
+	if (a->vmm.pidfd < 0) {
+		finish(a, ACT_UNAVAILABLE, "process %d is not certain to be its VMM", a->vmm.pid);
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		finish(a, ACT_FAILED, "no socket: %s", strerror(errno));
+		return;
+	}
+	a->sock = pair[0];
+	a->child = fork();
+	if (a->child == 0)
+		run_child(a, pair[1]);
+	close(pair[1]);
+	if (a->child > 0 &&
+	    sd_event_add_child(loop, &a->on_child, a->child, WEXITED, on_child_end, a) >= 0 &&
+	    sd_event_add_time_relative(loop, &a->on_time, CLOCK_MONOTONIC, CHILD_US, 0,
+				       on_child_late, a) >= 0)
+		return;
+	if (a->child > 0) {
+		stop_waiting(a);
+		kill(a->child, SIGKILL);
+		waitpid(a->child, NULL, 0);
+	}
+	finish(a, ACT_FAILED, "no process for it: %s", strerror(errno));
+}
+
+/* ---- the queue ---- */
+
+static void (*const ways[])(struct act *a) = {
+	[HOST_CONTAIN] = contain,
+	[HOST_RELEASE] = release,
+	[HOST_PAUSE] = ask_monitor,
+	[HOST_RESUME] = ask_monitor,
+	[HOST_LINK_DOWN] = ask_monitor,
+	[HOST_LINK_UP] = ask_monitor,
+	[HOST_POWER_OFF] = ask_monitor,
+};
+
+static void start(struct act *a)
+{
+	struct vmm vmm;
+
+	a->running = true;
+	a->acts->running++;
+	if (!a->acts->hooks.find(a->acts->hooks.arg, a->what.guest, &vmm)) {
+		finish(a, ACT_NO_GUEST, "the guest is gone");
+		return;
+	}
+	a->vmm.pid = vmm.pid;
+	a->vmm.pidfd = vmm.pidfd >= 0 ? fcntl(vmm.pidfd, F_DUPFD_CLOEXEC, 0) : -1;
+	ways[a->what.verb](a);
+}
+
+static struct act *first_of(struct acts *acts, uint64_t guest)
+{
+	struct act *a = acts->list;
+
+	while (a->what.guest != guest)
+		a = a->next;
+	return a;
+}
+
+/* Starts what may start; those that end at once make room for others. */
+static void pump(struct acts *acts)
+{
+	struct act *a = acts->list;
+
+	while (a && acts->running < MAX_RUNNING) {
+		if (a->running || first_of(acts, a->what.guest) != a) {
+			a = a->next;
+			continue;
+		}
+		start(a);
+		a = acts->list;
+	}
+}
+
+static void refuse(struct acts *acts, uint64_t id, const char *why)
+{
+	struct m_acted acted = { .status = ACT_FAILED };
+
+	snprintf(acted.detail, sizeof(acted.detail), "%s", why);
+	acts->hooks.answer(acts->hooks.arg, id, &acted);
+}
+
+bool acts_take(struct acts *acts, const struct msg *m)
+{
+	struct act *a, **last = &acts->list;
+	struct m_act what;
+
+	if (!msg_decode(m, &msg_act, &what) || what.verb >= ARRAY_SIZE(ways) || !ways[what.verb])
+		return false;
+	a = acts->n < MAX_ACTS ? calloc(1, sizeof(*a)) : NULL;
+	if (!a) {
+		refuse(acts, m->id, "too many acts wait already");
+		return true;
+	}
+	*a = (struct act){
+		.acts = acts, .id = m->id, .what = what, .started = now_us(),
+		.vmm.pidfd = -1, .sock = -1,
+	};
+	while (*last)
+		last = &(*last)->next;
+	*last = a;
+	acts->n++;
+	pump(acts);
+	return true;
+}
+
+void acts_forget(struct acts *acts)
+{
+	struct act *a = acts->list, *next;
+
+	for (; a; a = next) {
+		next = a->next;
+		if (a->running)
+			a->forgotten = true;
+		else
+			act_free(a);
+	}
+}
+
+/* ---- all ---- */
+
+struct acts *acts_new(sd_event *loop, int device, const struct config *config,
+		      const char *config_path, const struct acts_hooks *hooks)
+{
+	struct acts *acts = calloc(1, sizeof(*acts));
+
+	if (!acts)
+		fatal("out of memory");
+	*acts = (struct acts){
+		.loop = loop, .device = device, .config = config,
+		.config_path = config_path, .hooks = *hooks,
+	};
+	return acts;
+}
+
+void acts_free(struct acts *acts)
+{
+	while (acts->list) {
+		struct act *a = acts->list;
+
+		if (a->child > 0) {
+			stop_waiting(a);
+			kill(a->child, SIGKILL);
+			waitpid(a->child, NULL, 0);
+		}
+		act_free(a);
+	}
+	free(acts);
+}

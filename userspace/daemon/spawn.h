@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a child of the parent becomes another program of the daemon. */
+#ifndef WARDEN_SPAWN_H
+#define WARDEN_SPAWN_H
+
+#include <stddef.h>
+#include <stdnoreturn.h>
+
+/*
+ * After a fork: becomes LIBEXEC/warden-NAME --config CONFIG [ARGUMENT], with
+ * these descriptors from ROLE_FD on, standard error for the log, and nothing
+ * else; in a session of its own, so that no terminal is its to read or type into.
+ */
+noreturn void spawn_exec(const char *libexec_dir, const char *name, const char *config_path,
+			 const char *argument, const int *fds, size_t nfds);
+
+#endif
