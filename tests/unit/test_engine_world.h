@@ -510,6 +510,102 @@ static inline void show_miner(uint64_t id)
 	show_use(id, PID);
 }
 
+/* ---- the control API, without wardenctl ---- */
+
+static inline int connect_control(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, w.socket);
+	for (int i = 0; i < 100; i++) {
+		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+			return fd;
+		usleep(50000);
+	}
+	fail_msg("%s: %s", w.socket, strerror(errno));
+	return -1;
+}
+
+/* Sends a request; its answer is read by api_answer. */
+static inline int api_send(const char *method, const char *path, const char *body)
+{
+	static char request[16384];
+	int fd = connect_control();
+	int n = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nContent-Length: %zu\r\n\r\n%s",
+			 method, path, strlen(body), body);
+
+	assert_true(n < (int)sizeof(request));
+	assert_int_equal(write(fd, request, n), n);
+	return fd;
+}
+
+static inline json_t *api_answer(int fd, int *ret_status)
+{
+	static char text[4 << 20];
+	size_t used = 0;
+	json_error_t error;
+	json_t *json;
+	char *body;
+
+	for (ssize_t n; used < sizeof(text) - 1; used += n) {
+		struct pollfd p = { fd, POLLIN, 0 };
+
+		if (poll(&p, 1, 60000) != 1)
+			fail_msg("no answer came");
+		n = read(fd, text + used, sizeof(text) - 1 - used);
+		if (n <= 0)
+			break;
+	}
+	close(fd);
+	text[used] = '\0';
+	body = strstr(text, "\r\n\r\n");
+	if (!body || sscanf(text, "HTTP/1.%*d %d", ret_status) != 1)
+		fail_msg("no HTTP: %s", text);
+	json = json_loads(body + 4, 0, &error);
+	if (!json)
+		fail_msg("no JSON: %s: %s", error.text, body);
+	return json;
+}
+
+/* An answer of that status that must come at once. */
+static inline json_t *api(const char *method, const char *path, const char *body, int expected)
+{
+	int status;
+	json_t *answer = api_answer(api_send(method, path, body), &status);
+
+	if (status != expected) {
+		json_dumpf(answer, stderr, JSON_INDENT(1));
+		fail_msg("%s %s %s: %d", method, path, body, status);
+	}
+	return answer;
+}
+
+/* The answer of a request that was sent before. */
+static inline json_t *api_end(int fd, int expected)
+{
+	int status;
+	json_t *answer = api_answer(fd, &status);
+
+	if (status != expected) {
+		json_dumpf(answer, stderr, JSON_INDENT(1));
+		fail_msg("status %d", status);
+	}
+	return answer;
+}
+
+static inline void api_refused(const char *method, const char *path, const char *body,
+			       int expected, const char *like)
+{
+	json_t *answer = api(method, path, body, expected);
+	json_t *error = json_object_get(answer, "error");
+
+	if (!strstr(text(error, "message"), like))
+		fail_msg("%s %s: %s", method, path, text(error, "message"));
+	assert_string_not_equal(text(error, "what_to_do"), "");
+	json_decref(answer);
+}
+
 /* ---- the host's own answers ---- */
 
 static inline uint64_t expect_act(enum host_verb verb, uint64_t expiry_ms)

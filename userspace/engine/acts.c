@@ -6,6 +6,7 @@
 
 #include <linux/kvm_warden.h>
 
+#include "engine/control.h"
 #include "engine/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -123,6 +124,8 @@ static void acted(struct guest *g, struct act *a, const struct m_acted *m, uint6
 		take_effect(g, &done, now);
 	if (done.purpose == ACT_OF_LADDER)
 		ladder_acted(g, m->status);
+	else if (done.purpose == ACT_OF_OPERATOR)
+		control_acted(e->control, done.ticket, m);
 }
 
 /* Nothing is asked for before its decision and this row are on the disk. */
@@ -247,16 +250,22 @@ void acts_counters(struct guest *g, uint32_t flags, uint64_t now)
 
 void acts_drop(struct guest *g)
 {
+	const struct m_acted gone = { .status = ACT_NO_GUEST, .detail = "the guest is down" };
 	struct act *a;
 
 	g->ladder.on = false;
-	while ((a = TAILQ_FIRST(&g->acts)))
+	while ((a = TAILQ_FIRST(&g->acts))) {
+		if (a->purpose == ACT_OF_OPERATOR)
+			control_acted(g->introspector.engine->control, a->ticket, &gone);
 		act_free(g, a);
+	}
 }
 
 /* Rolled back: these rows are not in the journal. */
 void acts_drop_after(struct guest *g, int64_t seq)
 {
+	const struct m_acted failed = { .status = ACT_FAILED,
+					.detail = "the journal cannot be written" };
 	struct act *a, *next;
 
 	for (a = TAILQ_FIRST(&g->acts); a; a = next) {
@@ -265,6 +274,8 @@ void acts_drop_after(struct guest *g, int64_t seq)
 			continue;
 		if (a->purpose == ACT_OF_LADDER)
 			g->ladder.on = false;
+		if (a->purpose == ACT_OF_OPERATOR)
+			control_acted(g->introspector.engine->control, a->ticket, &failed);
 		act_free(g, a);
 	}
 }

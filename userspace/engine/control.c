@@ -1,246 +1,135 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The control API's server, and the requests that wait. */
 #include "engine/control.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
+#include "engine/ask.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-#define CONNECTIONS 32
-#define CONNECTION_MEMORY (16u << 10)	/* a request that is longer is refused */
+#define CONNECTIONS 32			/* so many may wait, too */
+#define CONNECTION_MEMORY (16u << 10)	/* a request's head that is longer is refused */
 #define CONNECTION_SECONDS 30
-#define TASKS_FRESH_NS (5 * NS_PER_S)
-#define SWEEP_PATIENCE_NS (10 * NS_PER_S)
-#define VERIFY_ROWS 2000		/* in one turn of the engine's loop */
-
-/* A request in the work; suspended while it waits for a sweep or verifies. */
-struct request_ctx {
-	TAILQ_ENTRY(request_ctx) entry;
-	struct MHD_Connection *connection;
-	enum { NOT_WAITING, WAIT_SWEEP, WAIT_VERIFY } waits;
-	bool waited;
-	uint64_t guest, deadline, asked;
-	struct journal_verify verify;
-	unsigned code;
-	json_t *answer;
-};
 
 struct control {
 	struct engine *e;
 	struct MHD_Daemon *daemon;
 	sd_event_source *io;
-	TAILQ_HEAD(, request_ctx) waiting;
+	TAILQ_HEAD(, ask) waiting;
 };
 
-static void fail(struct request_ctx *r, unsigned code, const char *message, const char *what)
+/* ---- answers ---- */
+
+void ask_fail_as(struct ask *a, unsigned code, const char *name, const char *message,
+		 const char *what_to_do)
+{
+	a->code = code;
+	a->answer = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", name,
+			      "message", message, "what_to_do", what_to_do);
+}
+
+void ask_fail(struct ask *a, unsigned code, const char *message, const char *what_to_do)
 {
 	static const struct {
 		unsigned code;
 		const char *name;
 	} names[] = {
-		{ 400, "bad_request" }, { 404, "not_found" }, { 405, "method_not_allowed" },
-		{ 409, "ambiguous" }, { 500, "internal" }, { 503, "unavailable" },
+		{ 400, "bad_request" }, { 403, "forbidden" }, { 404, "not_found" },
+		{ 405, "method_not_allowed" }, { 409, "conflict" }, { 413, "too_large" },
+		{ 503, "unavailable" }, { 504, "timeout" },
 	};
-	const char *name = "error";
+	const char *name = "internal";
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].code == code)
 			name = names[i].name;
-	r->code = code;
-	r->answer = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", name,
-			      "message", message, "what_to_do", what);
+	ask_fail_as(a, code, name, message, what_to_do);
 }
 
-static void succeed(struct request_ctx *r, json_t *answer)
+void ask_answer(struct ask *a, unsigned code, json_t *answer)
 {
 	if (!answer) {
-		fail(r, 500, "the journal cannot be read", "see the daemon's log");
+		ask_fail(a, 500, "the journal cannot be read", "see the daemon's log");
 		return;
 	}
-	r->code = 200;
-	r->answer = answer;
+	a->code = code;
+	a->answer = answer;
 }
 
-static void wait_for(struct control *c, struct request_ctx *r, int what)
+const char *ask_query(struct ask *a, const char *name)
 {
-	r->waits = what;
-	r->waited = true;
-	TAILQ_INSERT_TAIL(&c->waiting, r, entry);
-	MHD_suspend_connection(r->connection);
+	return MHD_lookup_connection_value(a->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static void go_on(struct control *c, struct request_ctx *r)
+/* ---- waiting ---- */
+
+void ask_wait(struct ask *a, uint64_t ticket, uint64_t ns)
 {
-	TAILQ_REMOVE(&c->waiting, r, entry);
-	r->waits = NOT_WAITING;
-	MHD_resume_connection(r->connection);
+	a->waits = a->waited = true;
+	a->ticket = ticket;
+	a->deadline = now_mono() + ns;
+	TAILQ_INSERT_TAIL(&a->control->waiting, a, entry);
+	MHD_suspend_connection(a->connection);
 }
 
-/* ---- routes: set an answer, or wait ---- */
-
-static void get_status(struct control *c, struct request_ctx *r, const char *arg)
+struct ask *ask_find(struct control *c, uint64_t ticket)
 {
-	succeed(r, view_status(c->e));
+	struct ask *a;
+
+	TAILQ_FOREACH(a, &c->waiting, entry)
+		if (a->ticket == ticket)
+			return a;
+	return NULL;
 }
 
-static void get_guests(struct control *c, struct request_ctx *r, const char *arg)
+void ask_go_on(struct ask *a)
 {
-	succeed(r, view_guests(c->e));
+	TAILQ_REMOVE(&a->control->waiting, a, entry);
+	a->waits = false;
+	MHD_resume_connection(a->connection);
 }
 
-static struct guest *wanted_guest(struct control *c, struct request_ctx *r, const char *text)
+static void is_late(struct ask *a)
 {
-	bool many;
-	struct guest *g = view_find_guest(c->e, text, &many);
-
-	if (!g && many)
-		fail(r, 409, "several guests have that name", "name it by its id");
-	else if (!g)
-		fail(r, 404, "no such guest", "GET /v1/guests lists those that are known");
-	return g;
+	if (a->late)
+		a->late(a);
+	else
+		ask_fail(a, 504, "no answer in time",
+			 "it may still be done: look at the guest, the order or wardenctl status");
+	ask_go_on(a);
 }
 
-static void get_guest(struct control *c, struct request_ctx *r, const char *arg)
+uint64_t control_pump(struct control *c, uint64_t now)
 {
-	struct guest *g = wanted_guest(c, r, arg);
+	struct ask *a, *next;
+	uint64_t due = NEVER;
+	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (g)
-		succeed(r, view_guest(c->e, g));
-}
-
-static bool is_fresh(const struct guest *g, uint64_t now)
-{
-	return g->sweep_ended && now - g->sweep_began < TASKS_FRESH_NS;
-}
-
-static void get_tasks(struct control *c, struct request_ctx *r, const char *arg)
-{
-	struct guest *g = wanted_guest(c, r, arg);
-	uint64_t now = now_mono();
-
-	if (!g)
-		return;
-	if (g->kernel.state != KERNEL_READY && !g->inventory.ntasks) {
-		fail(r, 503, g->kernel.state == KERNEL_UNOBSERVABLE ? g->kernel.why :
-		     "the guest's kernel is not found yet", "see GET /v1/guests");
-		return;
+	for (a = TAILQ_FIRST(&c->waiting); a; a = next) {
+		next = TAILQ_NEXT(a, entry);
+		if (a->step)
+			a->step(a);
+		else if (now >= a->deadline)
+			is_late(a);
 	}
-	if (r->waited || is_fresh(g, now) || g->introspector.fd < 0) {
-		succeed(r, view_tasks(c->e, g));
-		return;
-	}
-	guest_sweep_soon(g, now);
-	r->guest = g->id;
-	r->asked = now;
-	r->deadline = now + SWEEP_PATIENCE_NS;
-	wait_for(c, r, WAIT_SWEEP);
+	MHD_run(c->daemon);
+	TAILQ_FOREACH(a, &c->waiting, entry)
+		due = MIN(due, a->step ? now : a->deadline);
+	if (MHD_get_timeout(c->daemon, &ms) == MHD_YES)
+		due = MIN(due, now + ms * NS_PER_MS);
+	return due;
 }
 
-static void get_findings(struct control *c, struct request_ctx *r, const char *arg)
+/* ---- one request ---- */
+
+static enum MHD_Result respond(struct ask *a)
 {
-	const char *guest = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "guest");
-	const char *limit = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "limit");
-	uint64_t n = 200;
-	bool many;
-	json_t *answer;
-
-	if (limit && (!parse_u64(limit, 5000, &n) || !n)) {
-		fail(r, 400, "limit must be a number from 1 to 5000", "correct it");
-		return;
-	}
-	answer = view_findings(c->e, guest, n);
-	if (answer && guest && !json_array_size(json_object_get(answer, "findings")) &&
-	    !view_find_guest(c->e, guest, &many) && !many) {
-		json_decref(answer);
-		fail(r, 404, "no such guest", "GET /v1/guests lists those that are known");
-		return;
-	}
-	succeed(r, answer);
-}
-
-static void get_finding(struct control *c, struct request_ctx *r, const char *arg)
-{
-	uint64_t id;
-	json_t *answer;
-
-	if (!parse_u64(arg, INT64_MAX, &id)) {
-		fail(r, 400, "a finding's id is a number", "GET /v1/findings lists them");
-		return;
-	}
-	answer = view_finding(c->e, id);
-	if (answer && json_is_null(answer)) {
-		json_decref(answer);
-		fail(r, 404, "no such finding", "GET /v1/findings lists them");
-		return;
-	}
-	succeed(r, answer);
-}
-
-static void get_verify(struct control *c, struct request_ctx *r, const char *arg)
-{
-	if (journal_verify_begin(&r->verify, &c->e->journal)) {
-		journal_verify_end(&r->verify);
-		succeed(r, NULL);
-		return;
-	}
-	wait_for(c, r, WAIT_VERIFY);
-}
-
-/* "*" stands for one segment of the path, which the function gets. */
-static const struct route {
-	const char *head, *tail;
-	bool has_arg;
-	void (*get)(struct control *c, struct request_ctx *r, const char *arg);
-} routes[] = {
-	{ "/v1/status", "", false, get_status },
-	{ "/v1/guests", "", false, get_guests },
-	{ "/v1/guests/", "/tasks", true, get_tasks },
-	{ "/v1/guests/", "", true, get_guest },
-	{ "/v1/findings", "", false, get_findings },
-	{ "/v1/findings/", "", true, get_finding },
-	{ "/v1/journal/verify", "", false, get_verify },
-};
-
-static bool route_matches(const struct route *route, const char *url, char *arg, size_t size)
-{
-	size_t head = strlen(route->head), tail = strlen(route->tail), len = strlen(url);
-
-	if (!route->has_arg)
-		return !strcmp(url, route->head);
-	if (len <= head + tail || len - head - tail >= size || strncmp(url, route->head, head) ||
-	    strcmp(url + len - tail, route->tail))
-		return false;
-	memcpy(arg, url + head, len - head - tail);
-	arg[len - head - tail] = '\0';
-	return true;
-}
-
-static void dispatch(struct control *c, struct request_ctx *r, const char *url)
-{
-	char arg[TEXT_NAME + 16];
-
-	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (!route_matches(&routes[i], url, arg, sizeof(arg)))
-			continue;
-		routes[i].get(c, r, arg);
-		return;
-	}
-	fail(r, 404, "no such resource", "the resources are named in wardenctl(1)");
-}
-
-/* ---- the server ---- */
-
-static enum MHD_Result respond(struct request_ctx *r)
-{
-	char *text = json_dumps(r->answer, JSON_COMPACT);
+	char *text = json_dumps(a->answer, JSON_COMPACT);
 	struct MHD_Response *response;
 	enum MHD_Result ret;
 
@@ -252,135 +141,128 @@ static enum MHD_Result respond(struct request_ctx *r)
 		return MHD_NO;
 	}
 	MHD_add_response_header(response, "Content-Type", "application/json");
-	ret = MHD_queue_response(r->connection, r->code, response);
+	ret = MHD_queue_response(a->connection, a->code, response);
 	MHD_destroy_response(response);
 	return ret;
 }
 
-/* Called for a request's head, then (and after each wait) to answer it. */
+static void know_peer(struct ask *a)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(a->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer = { .uid = UINT32_MAX };
+	socklen_t size = sizeof(peer);
+
+	if (info)
+		getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	a->uid = peer.uid;
+	a->pid = peer.pid;
+}
+
+static struct ask *new_ask(struct control *c, struct MHD_Connection *connection,
+			   const char *method, const char *url)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->control = c;
+	a->e = c->e;
+	a->connection = connection;
+	a->route = route_find(a, method, url);
+	know_peer(a);
+	return a;
+}
+
+static void take_body(struct ask *a, const char *body, size_t size)
+{
+	if (size > BODY_MAX - a->len) {
+		a->too_large = true;
+		return;
+	}
+	memcpy(a->text + a->len, body, size);
+	a->len += size;
+}
+
+/* Who asked for what.  Not in the journal: not done. */
+static bool note_operator(struct ask *a, const char *url)
+{
+	char path[256];
+	json_t *detail;
+
+	text_escape(path, sizeof(path), url, strlen(url));
+	detail = json_pack("{s:s,s:s,s:I,s:I}", "method", a->route->method, "path", path,
+			   "user", (json_int_t)a->uid, "process", (json_int_t)a->pid);
+	if (a->body.given & BODY_REASON)
+		json_object_set_new(detail, "reason", json_string(a->body.reason));
+	if (a->body.given & BODY_PID)
+		json_object_set_new(detail, "pid", json_integer(a->body.pid));
+	if (a->body.given & BODY_NAME)
+		json_object_set_new(detail, "name", json_string(a->body.name));
+	a->noted = record_event(&a->e->journal, "operator", 0, 0, 0, detail);
+	engine_flush_soon(a->e);
+	if (a->noted > 0)
+		return true;
+	ask_fail(a, 503, "the journal cannot be written, and nothing is done that is not in it",
+		 "make room on the disk under the journal; see wardenctl status");
+	return false;
+}
+
+static void run(struct ask *a, const char *url)
+{
+	bool changes = strcmp(a->route->method, "GET");
+
+	if (a->too_large)
+		ask_fail(a, 413, "the body is longer than 4096 bytes", "send less");
+	else if (!changes || a->waited || (body_parse(a) && note_operator(a, url)))
+		a->route->run(a);
+}
+
+/* Called for a request's head, for its body, then (and after each wait) to answer it. */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 				  const char *url, const char *method, const char *version,
 				  const char *body, size_t *body_size, void **state)
 {
-	struct control *c = user;
-	struct request_ctx *r = *state;
+	struct ask *a = *state;
 
-	if (!r) {
-		r = calloc(1, sizeof(*r));
-		if (!r)
-			return MHD_NO;
-		r->connection = connection;
-		*state = r;
-		if (!strcmp(method, "GET"))
-			return MHD_YES;
-		fail(r, 405, "only GET is served", "this API changes nothing");
-		return respond(r);
+	if (!a) {
+		*state = new_ask(user, connection, method, url);
+		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*body_size) {
+		take_body(a, body, *body_size);
 		*body_size = 0;
 		return MHD_YES;
 	}
-	if (!r->answer)
-		dispatch(c, r, url);
-	if (r->waits)
+	if (!a->answer)
+		run(a, url);
+	if (a->waits)
 		return MHD_YES;
-	return r->answer ? respond(r) : MHD_NO;
+	return a->answer ? respond(a) : MHD_NO;
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,
 			 enum MHD_RequestTerminationCode why)
 {
 	struct control *c = user;
-	struct request_ctx *r = *state;
+	struct ask *a = *state;
 
-	if (!r)
+	if (!a)
 		return;
-	if (r->waits)
-		TAILQ_REMOVE(&c->waiting, r, entry);
-	journal_verify_end(&r->verify);
-	json_decref(r->answer);
-	free(r);
+	if (a->waits)
+		TAILQ_REMOVE(&c->waiting, a, entry);
+	journal_verify_end(&a->verify);
+	json_decref(a->answer);
+	free(a);
 	*state = NULL;
 }
 
-static bool sweep_is_over(struct control *c, const struct request_ctx *r, uint64_t now)
-{
-	struct guest *g = guest_find(c->e, r->guest);
-
-	return !g || now >= r->deadline || g->introspector.fd < 0 ||
-	       (g->sweep_began >= r->asked && g->sweep_ended >= g->sweep_began);
-}
-
-static void verify_on(struct control *c, struct request_ctx *r)
-{
-	enum verify_state state = journal_verify_step(&r->verify, VERIFY_ROWS);
-
-	if (state == VERIFY_MORE)
-		return;
-	succeed(r, view_verified(c->e, &r->verify, state));
-	go_on(c, r);
-}
-
-uint64_t control_pump(struct control *c, uint64_t now)
-{
-	struct request_ctx *r, *next;
-	uint64_t due = NEVER;
-	MHD_UNSIGNED_LONG_LONG ms;
-
-	for (r = TAILQ_FIRST(&c->waiting); r; r = next) {
-		next = TAILQ_NEXT(r, entry);
-		if (r->waits == WAIT_VERIFY)
-			verify_on(c, r);
-		else if (sweep_is_over(c, r, now))
-			go_on(c, r);
-	}
-	MHD_run(c->daemon);
-	TAILQ_FOREACH(r, &c->waiting, entry)
-		due = MIN(due, r->waits == WAIT_VERIFY ? now : r->deadline);
-	if (MHD_get_timeout(c->daemon, &ms) == MHD_YES)
-		due = MIN(due, now + ms * NS_PER_MS);
-	return due;
-}
+/* ---- the server ---- */
 
 /* The pump runs after every event, and does the work. */
 static int on_http(sd_event_source *source, int fd, uint32_t events, void *user)
 {
 	return 0;
-}
-
-static int set_group(const char *path, const char *name)
-{
-	struct group *group = getgrnam(name);
-
-	if (!group) {
-		log_warn("group %s does not exist: %s is for root alone", name, path);
-		return 0;
-	}
-	return chown(path, 0, group->gr_gid);
-}
-
-static int bind_socket(const char *run_dir, const char *group)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-	int r;
-
-	if (mkdir(run_dir, 0755) && errno != EEXIST)
-		return -1;
-	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
-			     run_dir) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	unlink(address.sun_path);
-	mask = umask(0777);	/* nobody connects before it has its group */
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (fd < 0 || r || set_group(address.sun_path, group) ||
-	    chmod(address.sun_path, 0660) || listen(fd, CONNECTIONS))
-		return -1;
-	return util_steal_fd(&fd);
 }
 
 static struct MHD_Daemon *start_server(struct control *c, int fd)
@@ -399,10 +281,10 @@ struct control *control_open(struct engine *e)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	const union MHD_DaemonInfo *info;
-	int fd = bind_socket(e->config.run_dir, e->config.control_group);
+	int fd = control_socket(e->config.run_dir, e->config.control_group);
 
-	if (!c || fd < 0)
-		fatal("%s/control.sock: %s", e->config.run_dir, strerror(errno));
+	if (!c)
+		fatal("no memory for the control API");
 	c->e = e;
 	TAILQ_INIT(&c->waiting);
 	c->daemon = start_server(c, fd);
@@ -418,10 +300,13 @@ struct control *control_open(struct engine *e)
 
 void control_close(struct control *c)
 {
-	struct request_ctx *r;
+	struct ask *a;
 
-	while ((r = TAILQ_FIRST(&c->waiting)))
-		go_on(c, r);
+	while ((a = TAILQ_FIRST(&c->waiting))) {
+		if (!a->answer)
+			ask_fail(a, 503, "the daemon ends", "ask again when it is up");
+		ask_go_on(a);
+	}
 	sd_event_source_disable_unref(c->io);
 	MHD_stop_daemon(c->daemon);
 	free(c);

@@ -46,8 +46,9 @@ struct request {
 	int64_t order;			/* REQUEST_PROBE */
 	uint32_t cid;			/* REQUEST_BEACON: the session's */
 	uint8_t nonce[HASH_BYTES];
-	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: scan_jobs.h */
+	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: the scan's id */
 	json_t *rows;			/* REQUEST_LIST, _MAPS: what has come */
+	bool is_cut;			/* and more of them was left out */
 	bool is_new;			/* a process not known before was shown */
 };
 
@@ -147,6 +148,31 @@ struct session {
 	uint64_t next, since_wall;
 };
 
+/* An operator's scan, see scan_jobs.h. */
+#define SCAN_RUNS 64
+#define SCAN_FINDINGS 256
+
+enum scan_state { SCAN_NONE, SCAN_RUNNING, SCAN_DONE, SCAN_FAILED };
+
+struct scan_run {
+	uint64_t id, guest;
+	bool one, asked;		/* of one process; its request is answered */
+	uint32_t pid;
+	enum scan_state state;
+	char why[TEXT_WHY];
+	uint64_t tasks, contents, done, infected, not_scanned;
+	int64_t findings[SCAN_FINDINGS];
+	unsigned nfindings;
+};
+
+/* What the channel was asked about agents and has not finished answering. */
+#define AGENT_ASKS 8
+
+struct agent_ask {
+	uint64_t id;			/* 0: free */
+	json_t *rows;
+};
+
 struct engine {
 	struct config config;
 	sd_event *event;
@@ -166,6 +192,8 @@ struct engine {
 	unsigned nroles;
 	struct session sessions[SESSIONS_MAX];
 	unsigned nsessions;
+	struct agent_ask agent_asks[AGENT_ASKS];
+	struct scan_run scan_runs[SCAN_RUNS];
 	unsigned orders_sent;		/* without an answer yet */
 	struct quota notes_quota;
 	bool journal_failed;		/* a commit was rolled back: mended by the pump */
@@ -219,7 +247,8 @@ int handle_channel(struct peer *peer, struct msg *m, uint64_t now);
 
 /* ---- scanning.c ---- */
 
-void scanning_object(struct guest *g, struct object *o, int fd);	/* takes fd over */
+/* Takes fd over; scan: the operator's that it is of, or 0. */
+void scanning_object(struct guest *g, struct object *o, int fd, uint64_t scan);
 void scanning_pump(struct engine *e, uint64_t now);
 void scanning_lost(struct engine *e);
 

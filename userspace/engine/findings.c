@@ -128,17 +128,6 @@ static bool is_joined(struct guest *g, struct use *u, const struct policy_entry 
 	return true;
 }
 
-static struct m_order kill_of(const struct task *t)
-{
-	struct m_order m = { .verb = VERB_KILL, .pid = t->pid, .start_ns = t->start_ns };
-
-	memcpy(m.exe_hash, t->exe_hash, HASH_BYTES);
-	m.exe_ranges.len = MIN(t->nranges, EXE_MAX_RANGES) * sizeof(struct exe_range);
-	if (m.exe_ranges.len)
-		memcpy(m.exe_ranges.range, t->ranges, m.exe_ranges.len);
-	return m;
-}
-
 /*
  * again: it was decided before, and came to nothing.  What keeps it from being
  * done is written once, however often it is asked.  True: the process is dead,
@@ -170,7 +159,7 @@ static bool decide_kill(struct guest *g, struct use *u, const struct policy_entr
 	u->withheld = false;
 	cause.decision = record_decision(&e->journal, finding, rule->name, "kill",
 					 again ? "again: the process still runs" : "");
-	m = kill_of(u->task);
+	m = order_kill(u->task);
 	engine_flush_soon(e);
 	return cause.decision > 0 && !g->down && order_make(g, &m, &cause, ORDER_QUEUED);
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "engine/acts.h"
+#include "engine/control.h"
 #include "engine/orders.h"
+#include "engine/scan_jobs.h"
 #include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -74,10 +76,26 @@ struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 	return g;
 }
 
+/* Nobody answers any more what was asked; operators who wait are told. */
+static void drop_requests(struct guest *g)
+{
+	struct control *c = g->introspector.engine->control;
+
+	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++) {
+		struct request r = g->requests[i];
+
+		g->requests[i].kind = REQUEST_NONE;
+		if (r.kind == REQUEST_LIST || r.kind == REQUEST_MAPS || r.kind == REQUEST_LOOK_PID)
+			control_introspected(c, r.ticket, NULL, r.rows);
+	}
+	memset(g->requests, 0, sizeof(g->requests));
+	scan_jobs_lost(g, "the guest's introspector ended meanwhile");
+}
+
 /* What the old introspector was asked is lost, and its object ids mean nothing. */
 void guest_lost_introspector(struct guest *g)
 {
-	memset(g->requests, 0, sizeof(g->requests));
+	drop_requests(g);
 	sessions_lost_introspector(g);
 	/* What was asked a moment ago may be asked again: nobody answered it. */
 	memset(g->looks.recent, 0, sizeof(g->looks.recent));
@@ -172,7 +190,7 @@ void guest_down(struct engine *e, struct guest *g)
 	note_down(e, g);
 	engine_flush_soon(e);
 	peer_close(&g->introspector);
-	memset(g->requests, 0, sizeof(g->requests));
+	drop_requests(g);
 	g->down = true;
 	/* The other guest of its CID is alone with it now. */
 	if (g->has_cid)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the channel says: sessions, and the agents' answers. */
+#include "engine/agents.h"
 #include "engine/orders.h"
 #include "engine/sessions.h"
 
@@ -20,6 +21,9 @@ int handle_channel(struct peer *peer, struct msg *m, uint64_t now)
 		return sessions_message(peer->engine, m, now);
 	case M_RESULT:
 		return on_result(peer->engine, m, now);
+	case M_AGENT_INFO:
+	case M_AGENT_DONE:
+		return agents_message(peer->engine, m);
 	default:
 		return -1;
 	}

@@ -9,10 +9,15 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "engine/control.h"
 #include "engine/orders.h"
+#include "engine/scan_jobs.h"
 #include "engine/sessions.h"
+#include "engine/views.h"
 #include "lib/log.h"
 #include "lib/util.h"
+
+#define ROWS_MAX 8192	/* of a list or a map, for an operator */
 
 static int on_kernel(struct guest *g, struct msg *m)
 {
@@ -36,6 +41,17 @@ static int on_kernel(struct guest *g, struct msg *m)
 	return 0;
 }
 
+/* A list is shown and changes nothing: no code was read for it. */
+static void add_row(struct request *r, json_t *row)
+{
+	if (json_array_size(r->rows) < ROWS_MAX)
+		json_array_append_new(r->rows, row);
+	else {
+		json_decref(row);
+		r->is_cut = true;
+	}
+}
+
 static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_task task;
@@ -45,6 +61,12 @@ static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	if (!msg_decode(m, &msg_task, &task) ||
 	    task.exe_ranges.len % sizeof(struct exe_range))
 		return -1;
+	if (r->kind == REQUEST_LIST) {
+		add_row(r, view_task(g, &task));
+		return 0;
+	}
+	if (r->kind == REQUEST_SCAN)
+		scan_jobs_task(g->introspector.engine, r->ticket);
 	t = inventory_task(&g->inventory, &task, now, &is_new);
 	if (is_new) {
 		r->is_new = true;
@@ -62,7 +84,7 @@ static bool is_sealed(int fd)
 	return seals >= 0 && (seals & need) == need;
 }
 
-static int on_object(struct guest *g, struct msg *m)
+static int on_object(struct guest *g, struct msg *m, const struct request *r)
 {
 	struct m_object object;
 
@@ -70,22 +92,25 @@ static int on_object(struct guest *g, struct msg *m)
 	    object.kind > OBJECT_ANON || object.file_ranges.len % sizeof(struct exe_range) ||
 	    m->fd < 0 || !is_sealed(m->fd))
 		return -1;
-	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m));
+	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m),
+			r->kind == REQUEST_SCAN ? r->ticket : 0);
 	return 0;
 }
 
 static int on_uses(struct guest *g, struct msg *m, const struct request *r, uint64_t now)
 {
-	bool event = r->kind == REQUEST_LOOK;
+	bool event = r->kind == REQUEST_LOOK, sweep = r->kind == REQUEST_SWEEP;
 	struct m_uses uses;
 	struct use *u;
 
 	if (!msg_decode(m, &msg_uses, &uses))
 		return -1;
 	u = inventory_use(&g->inventory, &uses, event ? BY_EVENT : BY_SWEEP,
-			  event ? r->look.t_event : g->sweep_began, now);
+			  event ? r->look.t_event : sweep ? g->sweep_began : r->sent, now);
 	if (u)
 		findings_of_use(g, u);
+	if (u && r->kind == REQUEST_SCAN)
+		scan_jobs_finding(g->introspector.engine, r->ticket, u->finding);
 	return 0;
 }
 
@@ -119,17 +144,47 @@ static void sweep_done(struct guest *g, const struct m_done *done, uint64_t now)
 			  done->why);
 }
 
+static int on_vma(struct msg *m, struct request *r)
+{
+	struct m_vma vma;
+
+	if (!msg_decode(m, &msg_vma, &vma) || vma.start >= vma.end)
+		return -1;
+	add_row(r, view_vma(&vma));
+	return 0;
+}
+
+static void operators_done(struct guest *g, const struct request *r, struct m_done *done)
+{
+	if (r->is_cut && done->status == DONE_COMPLETE) {
+		done->status = DONE_INCOMPLETE;
+		snprintf(done->why, sizeof(done->why), "more than %d: the rest is left out", ROWS_MAX);
+	}
+	control_introspected(g->introspector.engine->control, r->ticket, done, r->rows);
+}
+
 static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
+	struct request asked;
 	struct m_done done;
 
 	if (!msg_decode(m, &msg_done, &done) || !done.status || done.status > DONE_UNOBSERVABLE)
 		return -1;
-	if (r->kind == REQUEST_LOOK)
-		look_done(g, r, &done, now);
-	else
-		sweep_done(g, &done, now);
+	asked = *r;
 	r->kind = REQUEST_NONE;
+	switch (asked.kind) {
+	case REQUEST_LOOK:
+		look_done(g, &asked, &done, now);
+		break;
+	case REQUEST_SWEEP:
+		sweep_done(g, &done, now);
+		break;
+	case REQUEST_SCAN:
+		scan_jobs_asked(g->introspector.engine, asked.ticket, &done);
+		break;
+	default:
+		operators_done(g, &asked, &done);
+	}
 	return 0;
 }
 
@@ -165,8 +220,15 @@ static bool is_answer(uint32_t type, enum request_kind kind)
 		return kind == REQUEST_PROBE;
 	case M_BEACON_SEEN:
 		return kind == REQUEST_BEACON;
+	case M_VMA:
+		return kind == REQUEST_MAPS;
+	case M_TASK:
+		return kind != REQUEST_MAPS && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
+	case M_DONE:
+		return kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
-		return kind == REQUEST_LOOK || kind == REQUEST_SWEEP;
+		return kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
+		       kind == REQUEST_LOOK_PID;
 	}
 }
 
@@ -185,11 +247,13 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 	case M_TASK:
 		return on_task(g, m, r, now);
 	case M_OBJECT:
-		return on_object(g, m);
+		return on_object(g, m, r);
 	case M_USES:
 		return on_uses(g, m, r, now);
 	case M_DONE:
 		return on_done(g, m, r, now);
+	case M_VMA:
+		return on_vma(m, r);
 	case M_PROBED:
 		return on_probed(g, m, r, now);
 	case M_BEACON_SEEN:

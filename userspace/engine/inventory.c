@@ -11,6 +11,16 @@
 #define DEAD_KEPT_NS (60 * NS_PER_S)	/* a late verdict may still name them */
 #define EVICT_SEARCH 64			/* how far among the oldest a dead one is sought */
 
+const char *object_state_name(enum object_state state)
+{
+	static const char *const names[] = {
+		[OBJECT_WAITING] = "waiting", [OBJECT_CLEAN] = "clean",
+		[OBJECT_INFECTED] = "infected", [OBJECT_NOT_SCANNED] = "not_scanned",
+	};
+
+	return names[state];
+}
+
 static void *must(void *p)
 {
 	if (!p)

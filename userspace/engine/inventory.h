@@ -31,6 +31,8 @@ enum object_state {
 	OBJECT_NOT_SCANNED,
 };
 
+const char *object_state_name(enum object_state state);
+
 struct use {
 	struct task *task;
 	struct object *object;
@@ -75,7 +77,6 @@ struct object {
 	uint8_t file_hash[HASH_BYTES];
 	struct exe_range *ranges;
 	uint32_t nranges;	/* 0: no hash of the file */
-	uint64_t scan;		/* the operator's scan it is counted for; 0: none */
 	enum object_state state;
 	char *why;		/* signature, or why not scanned */
 	struct m_verdict verdict;

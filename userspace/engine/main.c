@@ -30,7 +30,7 @@ static const int syscalls[] = {
 	SCMP_SYS(getcwd), SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(geteuid),
 	SCMP_SYS(rename),
 	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(shutdown),
-	SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(sendfile),
+	SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(sendfile),
 	SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_create), SCMP_SYS(epoll_create1),
 	SCMP_SYS(signalfd4), SCMP_SYS(sysinfo),
 };

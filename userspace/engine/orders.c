@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/acts.h"
+#include "engine/agents.h"
 #include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -110,6 +111,17 @@ static int64_t record(struct guest *g, const struct m_order *m, const struct ord
 	    record_item(j, seq, m, g->name, c->signature) < 0)
 		return -1;
 	return seq;
+}
+
+struct m_order order_kill(const struct task *t)
+{
+	struct m_order m = { .verb = VERB_KILL, .pid = t->pid, .start_ns = t->start_ns };
+
+	memcpy(m.exe_hash, t->exe_hash, HASH_BYTES);
+	m.exe_ranges.len = MIN(t->nranges, EXE_MAX_RANGES) * sizeof(struct exe_range);
+	if (m.exe_ranges.len)
+		memcpy(m.exe_ranges.range, t->ranges, m.exe_ranges.len);
+	return m;
 }
 
 struct order *order_make(struct guest *g, const struct m_order *m, const struct order_cause *c,
@@ -259,6 +271,7 @@ void orders_channel_lost(struct engine *e, uint64_t now)
 	struct order *o, *next;
 
 	e->nsessions = 0;
+	agents_lost(e);
 	TAILQ_FOREACH(g, &e->guests, entry) {
 		for (o = TAILQ_FIRST(&g->orders); o; o = next) {
 			next = TAILQ_NEXT(o, entry);

@@ -45,6 +45,9 @@ struct order_cause {
 	const char *rule, *signature;
 };
 
+/* To end that process, and no other that gets its pid. */
+struct m_order order_kill(const struct task *t);
+
 /* NULL: the journal does not take it, or too many are open. */
 struct order *order_make(struct guest *g, const struct m_order *m, const struct order_cause *c,
 			 enum order_phase phase);

@@ -71,6 +71,20 @@ int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
  */
 int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m);
 
+/* A thing in a guest's quarantine, by the order that put it there. */
+struct item_record {
+	uint64_t guest, size;
+	uint32_t vmm_pid;
+	int64_t finding;
+	bool there;		/* the agent said that it holds it */
+	bool restoring;		/* an order to put it back is open or done */
+	char boot[40], guest_name[TEXT_NAME], path[TEXT_PATH], signature[TEXT_WHY];
+};
+
+/* 1, 0 if there is none, -1 on error. */
+int record_read_item(struct journal *j, const uint8_t item[ITEM_BYTES],
+		     struct item_record *ret_item);
+
 enum answer_kind { ANSWER_KILL, ANSWER_QUARANTINE, ANSWER_HOST, ANSWER_KINDS };
 
 /*

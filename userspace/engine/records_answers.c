@@ -7,6 +7,22 @@
 #include "engine/clock.h"
 #include "lib/util.h"
 
+static size_t copy_blob(void *out, size_t size, sqlite3_stmt *stmt, int i)
+{
+	size_t len = MIN((size_t)sqlite3_column_bytes(stmt, i), size);
+
+	if (len)
+		memcpy(out, sqlite3_column_blob(stmt, i), len);
+	return len;
+}
+
+static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int i)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, i);
+
+	snprintf(out, size, "%s", text ? text : "");
+}
+
 int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			  uint32_t pid, uint64_t start_ns)
 {
@@ -35,6 +51,39 @@ int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const s
 		" NOT EXISTS (SELECT 1 FROM items r JOIN orders p ON p.seq = r.order_id WHERE"
 		" r.item = i.item AND p.verb = 'restore' AND p.state = 'done')",
 		file, ARRAY_SIZE(file));
+}
+
+int record_read_item(struct journal *j, const uint8_t item[ITEM_BYTES],
+		     struct item_record *ret_item)
+{
+	const struct journal_value which[] = { V_BLOB(item, ITEM_BYTES) };
+	sqlite3_stmt *stmt = journal_prepare(j,
+		"SELECT o.guest, o.vmm_pid, o.boot, o.finding, o.state = 'done', i.guest_name, i.path,"
+		" i.size, i.signature, EXISTS (SELECT 1 FROM items r JOIN orders p ON"
+		" p.seq = r.order_id WHERE r.item = i.item AND p.verb = 'restore' AND"
+		" p.outcome != 'not done') FROM items i JOIN orders o ON o.seq = i.order_id"
+		" WHERE i.item = ? AND o.verb = 'quarantine'");
+	int r;
+
+	if (!stmt)
+		return -1;
+	journal_bind(stmt, which, ARRAY_SIZE(which));
+	r = sqlite3_step(stmt);
+	if (r == SQLITE_ROW) {
+		memset(ret_item, 0, sizeof(*ret_item));
+		ret_item->guest = sqlite3_column_int64(stmt, 0);
+		ret_item->vmm_pid = sqlite3_column_int64(stmt, 1);
+		copy_text(ret_item->boot, sizeof(ret_item->boot), stmt, 2);
+		ret_item->finding = sqlite3_column_int64(stmt, 3);
+		ret_item->there = sqlite3_column_int(stmt, 4);
+		copy_text(ret_item->guest_name, sizeof(ret_item->guest_name), stmt, 5);
+		copy_text(ret_item->path, sizeof(ret_item->path), stmt, 6);
+		ret_item->size = sqlite3_column_int64(stmt, 7);
+		copy_text(ret_item->signature, sizeof(ret_item->signature), stmt, 8);
+		ret_item->restoring = sqlite3_column_int(stmt, 9);
+	}
+	sqlite3_finalize(stmt);
+	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -1;
 }
 
 static const char *const answers_sql[ANSWER_KINDS] = {
@@ -139,22 +188,6 @@ static uint32_t verb_of(const char *name)
 		if (!strcmp(order_verb_name(v), name))
 			return v;
 	return 0;
-}
-
-static size_t copy_blob(void *out, size_t size, sqlite3_stmt *stmt, int i)
-{
-	size_t len = MIN((size_t)sqlite3_column_bytes(stmt, i), size);
-
-	if (len)
-		memcpy(out, sqlite3_column_blob(stmt, i), len);
-	return len;
-}
-
-static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int i)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, i);
-
-	snprintf(out, size, "%s", text ? text : "");
 }
 
 static void fill_open_order(struct open_order *o, sqlite3_stmt *stmt)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/scan_jobs.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -34,21 +35,24 @@ static uint64_t memory_of(int fd)
 	return fstat(fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
-void scanning_object(struct guest *g, struct object *o, int fd)
+void scanning_object(struct guest *g, struct object *o, int fd, uint64_t scan)
 {
 	struct engine *e = g->introspector.engine;
 	uint64_t bytes = memory_of(fd);
 	const char *full = scans_full(&e->scans, &g->scans, bytes);
 	struct scan_job *job = full ? NULL : calloc(1, sizeof(*job));
 
+	scan_jobs_content(e, scan);
 	if (!job) {
 		close(fd);
+		scan_jobs_verdict(e, scan, VERDICT_NOT_SCANNED);
 		e->scans.refused++;
 		g->inventory.resend_due = true;
 		not_scanned(g, o, full ? full : "no memory");
 		return;
 	}
 	job->object = o->id;
+	job->scan = scan;
 	job->version = o->version;
 	job->generation = g->generation;
 	job->profile = o->kind == OBJECT_ANON ? SCAN_MEMORY : SCAN_FILE;
@@ -101,6 +105,23 @@ static void take_verdict(struct guest *g, struct object *o, const struct m_verdi
 	}
 }
 
+/* A content that was cut is not scanned, whatever its beginning is. */
+static void count_for_scan(struct engine *e, const struct scan_job *job,
+			   const struct object *o, const struct m_verdict *v)
+{
+	enum verdict verdict = v->verdict;
+	const struct use *u;
+
+	if (!job->scan)
+		return;
+	if (o && o->state == OBJECT_NOT_SCANNED)
+		verdict = VERDICT_NOT_SCANNED;
+	if (o && o->state == OBJECT_INFECTED)
+		TAILQ_FOREACH(u, &o->uses, of_object)
+			scan_jobs_finding(e, job->scan, u->finding);
+	scan_jobs_verdict(e, job->scan, verdict);
+}
+
 /*
  * A job is over.  A verdict on a content that was replaced meanwhile counts
  * only if it is infected: what ran, ran.
@@ -112,6 +133,7 @@ static void finish(struct engine *e, struct scan_job *job, const struct m_verdic
 
 	if (o && (o->version == job->version || v->verdict == VERDICT_INFECTED))
 		take_verdict(g, o, v);
+	count_for_scan(e, job, o, v);
 	scans_free_job(&e->scans, job);
 	if (g && g->down && !g->scans.jobs)
 		guest_free(e, g);

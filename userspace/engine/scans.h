@@ -27,6 +27,7 @@ struct scan_job {
 	struct scan_queue *queue;	/* of its guest; NULL: the guest is gone */
 	uint64_t id;			/* of the M_SCAN */
 	uint64_t object;
+	uint64_t scan;			/* the operator's that it is of; 0: none */
 	uint32_t version, generation, profile;
 	uint32_t attempts;
 	uint64_t bytes;			/* memory it holds */

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A finding's story: one sentence for each row of the journal, in their order. */
+#include "engine/views.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static json_int_t number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void tell(json_t *chain, const json_t *row, const char *what, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void tell(json_t *chain, const json_t *row, const char *what, const char *format, ...)
+{
+	char text[3 * TEXT_PATH];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	json_array_append_new(chain, json_pack("{s:I,s:I,s:s,s:s}",
+		"seq", number_of(row, json_object_get(row, "seq") ? "seq" : "id"),
+		"wall_ns", number_of(row, "wall_ns"), "what", what, "text", text));
+}
+
+static void tell_finding(json_t *chain, const json_t *f)
+{
+	const json_t *evidence = json_object_get(f, "evidence");
+	const char *name = text_of(f, "guest_name");
+	bool event = !strcmp(text_of(f, "found_by"), "event");
+
+	tell(chain, f, "seen", "%s showed process %lld (%s, %s) of guest %lld%s%s%s.",
+	     event ? "An exit of the guest told of a new address space; a look at it from outside" :
+	     "A sweep over all processes from outside",
+	     (long long)number_of(f, "pid"), text_of(f, "comm"), text_of(f, "exe"),
+	     (long long)number_of(f, "guest"), name[0] ? " (" : "", name, name[0] ? ")" : "");
+	tell(chain, f, "scanned", "It executes %s (%s) at %s, a content not seen before or changed:"
+	     " %s by %s says %s, %.1f ms after it was seen%s.", text_of(f, "path"),
+	     text_of(f, "object_kind"), text_of(f, "gva"), "the scanner",
+	     text_of(evidence, "engine"), text_of(f, "signature"),
+	     (double)number_of(f, "latency_us") / 1000,
+	     json_is_true(json_object_get(evidence, "cached")) ?
+	     " (the same content was scanned before)" : "");
+}
+
+static void tell_decision(json_t *chain, const json_t *d)
+{
+	const char *rule = text_of(d, "rule"), *note = text_of(d, "note");
+
+	if (rule[0])
+		tell(chain, d, "decided", "Rule %s: %s%s%s.", rule, text_of(d, "action"),
+		     note[0] ? "; " : "", note);
+	else
+		tell(chain, d, "decided", "%s%s%s.", text_of(d, "action"),
+		     note[0] ? "; " : "; no rule matches", note);
+}
+
+static void tell_result(json_t *chain, const json_t *r, const char *who)
+{
+	const char *what = text_of(r, "what"), *detail = text_of(r, "detail");
+	const char *status = text_of(r, "status"), *gap = detail[0] ? ": " : "";
+
+	if (!strcmp(what, "sent"))
+		tell(chain, r, "sent", "It was sent.");
+	else if (!strcmp(what, "probe"))
+		tell(chain, r, "confirmed", "Seen from outside: %s%s%s.", status, gap, detail);
+	else if (!strcmp(what, "retry"))
+		tell(chain, r, "sent again", "To be sent once more%s%s.", gap, detail);
+	else if (!strcmp(what, "restart"))
+		tell(chain, r, "restart", "The daemon began anew: %s%s%s.", status, gap, detail);
+	else
+		tell(chain, r, "answered", "%s: %s%s%s, after %.1f ms.", who, status, gap, detail,
+		     (double)number_of(r, "elapsed_us") / 1000);
+}
+
+static void tell_results(struct engine *e, json_t *chain, const json_t *of, const char *who)
+{
+	json_t *results = view_query(e, "SELECT seq, wall_ns, what, status, elapsed_us, detail"
+				     " FROM results WHERE order_id = ? ORDER BY seq",
+				     number_of(of, "id")), *r;
+	size_t i;
+
+	json_array_foreach(results, i, r)
+		tell_result(chain, r, who);
+	json_decref(results);
+}
+
+static void tell_orders(struct engine *e, json_t *chain, const json_t *f)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(f, "orders"), i, o) {
+		const char *path = text_of(o, "path");
+
+		tell(chain, o, "ordered", "Order %lld to the guest's agent: %s %s%s%lld.",
+		     (long long)number_of(o, "id"), text_of(o, "verb"), path,
+		     path[0] ? ", of process " : "process ", (long long)number_of(o, "pid"));
+		tell_results(e, chain, o, "The agent, or who should have reached it");
+	}
+	json_array_foreach(json_object_get(f, "acts"), i, o) {
+		tell(chain, o, "ordered", "The host is to do it itself: %s.", text_of(o, "verb"));
+		tell_results(e, chain, o, "The host");
+	}
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	json_int_t m = number_of(x, "seq"), n = number_of(y, "seq");
+
+	return m < n ? -1 : m > n;
+}
+
+/* The finding's own two come first; no other two rows have one number. */
+static json_t *sorted(json_t *chain)
+{
+	size_t n = json_array_size(chain);
+	autofree json_t **list = calloc(n + 1, sizeof(*list));
+	json_t *out = json_array();
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = json_array_get(chain, i);
+	if (list && n > 2)
+		qsort(list + 2, n - 2, sizeof(*list), by_seq);
+	for (size_t i = 0; list && i < n; i++)
+		json_array_append(out, list[i]);
+	json_decref(chain);
+	return out;
+}
+
+json_t *view_explanation(struct engine *e, uint64_t id)
+{
+	json_t *f = view_finding(e, id), *chain, *d;
+	size_t i;
+
+	if (!f || json_is_null(f))
+		return f;
+	chain = json_array();
+	tell_finding(chain, f);
+	json_array_foreach(json_object_get(f, "decisions"), i, d)
+		tell_decision(chain, d);
+	tell_orders(e, chain, f);
+	view_set(f, "chain", sorted(chain));
+	return f;
+}
