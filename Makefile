@@ -3,6 +3,7 @@
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
+# make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
 
 CC := gcc
@@ -172,13 +173,48 @@ $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) 
 endef
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 
+# ---- fuzzers: the real code under libFuzzer ----
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ ?= $(FUZZERS)
+SECONDS ?= 10
+FUZZ_CLANG ?= clang-14
+FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclude -Iinclude/uapi \
+	-Iuserspace -MMD -MP -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	-fsanitize=address,undefined
+# orders.c is in fuzz_path.c, and its callers need the rest of the role.
+FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
+	userspace/agent/item.c userspace/agent/meta.c \
+	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c)
+FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
+
+$(B)/fuzz/obj/%.o: %.c | $(B)/setup.done
+	@mkdir -p $(@D)
+	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+
+$(B)/fuzz/libreal.a: $(FUZZ_OBJS)
+	@echo "  AR      $@"
+	@rm -f $@ && llvm-ar rcs $@ $^
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
+	@echo "  FUZZ    $@"
+	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a -lsodium -o $@
+
+$(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
+	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))
+
+fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds
+fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds
+	@tests/fuzz/run $(SECONDS) $(FUZZ)
+.PHONY: fuzz fuzzers
+
 test-unit: userspace $(UNIT)
 	@tests/run unit
 
-test: lab-ready $(UNIT)
+test: lab-ready $(UNIT) fuzzers
 	@tests/run all
 
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/fuzz -name '*.d' 2>/dev/null)
