@@ -163,6 +163,7 @@ test_srcs_qmp := $(QMP_SRCS)
 test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)
 test_libs_daemon := $(DAEMON_LIBS)
+test_libs_cli := -ljansson
 
 area = $(word 2,$(subst _, ,$(1)))
 define unit_test

@@ -101,7 +101,7 @@ int follow_order(struct cli *cli, json_int_t order);
 
 /* ---- print.c ---- */
 
-int print_json(const json_t *json);
+void print_json(const json_t *json);
 const char *text_of(const json_t *object, const char *key);
 json_int_t number_of(const json_t *object, const char *key);
 bool is_true(const json_t *object, const char *key);

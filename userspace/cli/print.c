@@ -8,11 +8,18 @@
 
 #include "lib/util.h"
 
-int print_json(const json_t *json)
+void print_json(const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	autofree char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+
+	/* ASCII has one byte left that a terminal obeys; it can be in a string alone. */
+	for (const char *p = text ? text : "null"; *p; p++) {
+		if (*p == 0x7f)
+			fputs("\\u007f", stdout);
+		else
+			putchar(*p);
+	}
 	putchar('\n');
-	return EXIT_YES;
 }
 
 const json_t *member(const json_t *object, const char *key)

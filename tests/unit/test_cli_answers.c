@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The real wardenctl (WARDENCTL names it) before answers that no real engine
+ * gives on demand: hostile texts, half an answer, an order's every end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test_cli_schema.h"
+
+#define REQUESTS 65536
+#define OK(body) "HTTP/1.1 200 OK\r\n\r\n" body
+#define BEGUN(body) "HTTP/1.1 202 Accepted\r\n\r\n" body
+#define REFUSED(status, code) "HTTP/1.1 " #status " X\r\n\r\n" \
+	"{\"error\":{\"code\":\"" code "\",\"message\":\"why\",\"what_to_do\":\"do that\"}}"
+
+static char dir[64], sock[128];
+static pid_t server;
+static char *requests;		/* all that was asked, one after the other; shared with the server */
+static char out[1 << 16], err[1 << 16];
+
+/* ---- a daemon of recorded answers ---- */
+
+static int listening(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	unlink(sock);
+	strcpy(address.sun_path, sock);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void serve_one(int listener, const char *answer)
+{
+	int fd = accept(listener, NULL, NULL);
+	char *at = requests + strlen(requests);
+	ssize_t n = read(fd, at, REQUESTS - 1 - (at - requests));
+
+	at[n > 0 ? n : 0] = '\0';
+	if (write(fd, answer, strlen(answer)) < 0)
+		_exit(1);
+	close(fd);
+}
+
+/* The last answer is given again and again. */
+static void serve(const char *const *answers)
+{
+	int fd = listening();
+
+	requests[0] = '\0';
+	server = fork();
+	if (server) {
+		close(fd);
+		return;
+	}
+	for (;; answers += answers[1] != NULL)
+		serve_one(fd, *answers);
+}
+
+#define SERVE(...) serve((const char *const[]){ __VA_ARGS__, NULL })
+
+static void end_server(void)
+{
+	if (server) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	server = 0;
+}
+
+/* ---- wardenctl ---- */
+
+static void read_back(const char *name, char *text, size_t size)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	text[fread(text, 1, size - 1, f)] = '\0';
+	fclose(f);
+}
+
+/* Status of `wardenctl ARGUMENTS`, by a shell; what it printed in out and err. */
+static int ctl(const char *arguments)
+{
+	char command[1024];
+	int status;
+
+	snprintf(command, sizeof(command), "%s --socket %s %s >%s/out 2>%s/err </dev/null",
+		 getenv("WARDENCTL"), sock, arguments, dir, dir);
+	status = system(command);
+	read_back("out", out, sizeof(out));
+	read_back("err", err, sizeof(err));
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static json_t *ctl_json(const char *arguments, int expected)
+{
+	char command[900];
+	json_error_t error;
+	json_t *json;
+	int status;
+
+	snprintf(command, sizeof(command), "--json %s", arguments);
+	status = ctl(command);
+	if (status != expected)
+		fail_msg("%s: status %d: %s%s", command, status, out, err);
+	json = json_loads(out, 0, &error);
+	if (!json)
+		fail_msg("%s: %s: %s", command, error.text, out);
+	return json;
+}
+
+static void expect_error(const char *arguments, int expected, const char *code)
+{
+	json_t *json = ctl_json(arguments, expected);
+	const char *was = json_string_value(json_object_get(json_object_get(json, "error"), "code"));
+
+	if (!was || strcmp(was, code))
+		fail_msg("%s: %s", arguments, out);
+	assert_true(fits_verb("error", json));
+	json_decref(json);
+}
+
+/* No byte that a terminal obeys, and no line too many. */
+static void expect_printable(const char *what, const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		if (*p != '\n' && (*p < 0x20 || *p > 0x7e))
+			fail_msg("%s: byte %02x at %td", what, *p, (const char *)p - text);
+}
+
+static int setup(void **state)
+{
+	static char copy[256];
+
+	if (!getenv("WARDENCTL"))
+		return 0;
+	snprintf(copy, sizeof(copy), "%s", getenv("WARDENCTL"));
+	setenv("WARDENCTL_DIR", dirname(copy), 1);
+	strcpy(dir, "/tmp/wardenctl-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(sock, sizeof(sock), "%s/control.sock", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	end_server();
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return getenv("WARDENCTL") ? system(command) : 0;
+}
+
+#define NEEDS_PROGRAM() do { if (!getenv("WARDENCTL")) skip(); } while (0)
+
+/* ---- tests ---- */
+
+static const char *const bad_usage[] = {
+	"dance", "status now", "guests a b", "guests --all", "ps", "ps a b", "ps ''", "tree",
+	"maps web", "maps web x", "scan", "scan web x", "scan web 1 2", "scan web --watch 3",
+	"scan --watch 0", "scan --watch", "findings web", "findings --guest",
+	"findings --guest ''", "findings --limit 0", "findings --limit x", "findings --limit 5001",
+	"explain", "explain x", "explain -1", "quarantine dance", "quarantine restore",
+	"quarantine restore a b", "quarantine list b", "quarantine --reason x", "freeze",
+	"freeze web --seconds 0", "freeze web --seconds -1", "freeze web --seconds 99999999999",
+	"freeze web --forever", "freeze web --reason \"$(printf '\\377')\"", "thaw", "thaw a b",
+	"kill web", "kill web x --yes", "kill web 1", "enrol", "enrol a --seconds x", "enrol a b",
+	"agents revoke", "agents dance a", "agents dance", "journal dance", "journal --after x",
+	"journal verify now", "doctor now", "doctor --config",
+};
+
+static void usage_is_told_for_each_verb(void **state)
+{
+	NEEDS_PROGRAM();
+	for (size_t i = 0; i < sizeof(bad_usage) / sizeof(bad_usage[0]); i++)
+		expect_error(bad_usage[i], 2, "usage");
+	assert_int_equal(ctl("--socket"), 2);
+	assert_int_equal(ctl("freeze"), 2);
+	assert_non_null(strstr(err, "usage: wardenctl freeze GUEST [--seconds N]"));
+	assert_string_equal(out, "");
+}
+
+static const char *const verbs[] = {
+	"", "status", "guests", "guests web", "ps web", "tree web", "maps web 1", "scan web",
+	"scan web 1", "scan --watch 1", "findings", "findings --guest web --limit 9", "explain 1",
+	"quarantine", "quarantine list --guest web", "quarantine restore 00ff",
+	"freeze web --seconds 9 --pause --reason x", "thaw web", "kill web 1 --yes", "enrol web",
+	"agents", "agents revoke web", "agents rotate web", "journal --after 3", "journal verify",
+};
+
+#define EVERY(v) for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
+
+static void help_is_there(void **state)
+{
+	char command[64];
+
+	NEEDS_PROGRAM();
+	assert_int_equal(ctl("--help"), 0);
+	EVERY(v) {
+		snprintf(command, sizeof(command), "%.*s --help", (int)strcspn(verbs[v], " "), verbs[v]);
+		assert_int_equal(ctl(command), 0);
+		assert_non_null(strstr(out, "usage: wardenctl "));
+	}
+}
+
+static void nobody_answers(void **state)
+{
+	NEEDS_PROGRAM();
+	EVERY(v)
+		expect_error(verbs[v], 3, "unreachable");
+	ctl("guests");
+	assert_non_null(strstr(err, "systemctl status wardend"));
+	/* A socket that nobody listens on any more. */
+	close(listening());
+	expect_error("guests", 3, "unreachable");
+}
+
+static void stranger_is_told_what_to_do(void **state)
+{
+	int status, fd;
+	char path[128];
+
+	NEEDS_PROGRAM();
+	if (geteuid())
+		skip();
+	SERVE(OK("{\"guests\":[]}"));
+	assert_int_equal(chmod(dir, 0755) | chmod(sock, 0660), 0);
+	snprintf(path, sizeof(path), "%s/err", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (!fork()) {
+		dup2(fd, 2);
+		if (setgid(65534) || setuid(65534))
+			_exit(99);
+		execl(getenv("WARDENCTL"), "wardenctl", "--socket", sock, "guests", NULL);
+		_exit(98);
+	}
+	close(fd);
+	while (wait(&status) == server)
+		;
+	assert_int_equal(WEXITSTATUS(status), 3);
+	read_back("err", err, sizeof(err));
+	assert_non_null(strstr(err, "Permission denied"));
+	assert_non_null(strstr(err, "usermod -aG warden"));
+}
+
+static void half_an_answer_is_none(void **state)
+{
+	static const char *const halves[] = {
+		"", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r\n", OK("{\"guests\":[{\"id\""),
+		"nonsense\r\n\r\n{}", "HTTP/1.1 500 X\r\n\r\n{\"guests\":[]}",
+		"HTTP/1.1 500 X\r\n\r\n{\"err",
+	};
+
+	NEEDS_PROGRAM();
+	for (size_t i = 0; i < sizeof(halves) / sizeof(halves[0]); i++) {
+		SERVE(halves[i]);
+		EVERY(v)
+			expect_error(verbs[v], 3, "bad_answer");
+		end_server();
+	}
+}
+
+static void errors_of_the_daemon_pass(void **state)
+{
+	static const struct {
+		const char *answer, *code;
+		int status;
+	} errors[] = {
+		{ REFUSED(400, "bad_request"), "bad_request", 2 },
+		{ REFUSED(403, "forbidden"), "forbidden", 3 },
+		{ REFUSED(404, "not_found"), "not_found", 1 },
+		{ REFUSED(409, "conflict"), "conflict", 1 },
+		{ REFUSED(409, "ambiguous"), "ambiguous", 1 },
+		{ REFUSED(413, "too_large"), "too_large", 2 },
+		{ REFUSED(500, "internal"), "internal", 3 },
+		{ REFUSED(503, "unavailable"), "unavailable", 3 },
+		{ REFUSED(504, "timeout"), "timeout", 3 },
+	};
+
+	NEEDS_PROGRAM();
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		SERVE(errors[i].answer);
+		EVERY(v)
+			expect_error(verbs[v], errors[i].status, errors[i].code);
+		ctl("guests");
+		assert_non_null(strstr(err, "why"));
+		assert_non_null(strstr(err, "do that"));
+		end_server();
+	}
+}
+
+/* Every key that any verb prints, and each text an attack. */
+#define EVIL "\\u001b[2J\\nroot\\r\\t\\u0007\\u009b1A\\u007fx\\u00e4"
+#define E "\"" EVIL "\""
+
+static const char evil[] = OK("{"
+	"\"id\":1,\"name\":" E ",\"vmm_pid\":5,\"cid\":3,\"cid_source\":" E ",\"strategy\":" E
+	",\"strategy_why\":" E ",\"kernel\":{\"state\":" E ",\"release\":" E ",\"why\":" E "},"
+	"\"contained\":true,\"containment\":{\"by\":" E ",\"since_wall_ns\":1,\"finding\":3},"
+	"\"session\":{\"state\":" E ",\"agent\":" E ",\"version\":" E ",\"why\":" E
+	",\"capabilities\":[" E "]},\"objects\":{\"reasons\":{" E ":1}," E ":2},\"counters\":{" E ":1},"
+	"\"last_sweep\":{\"status\":" E ",\"why\":" E "},\"sweep\":{\"status\":" E ",\"why\":" E "},"
+	"\"guests\":[{\"id\":1,\"name\":" E ",\"kernel\":{\"release\":" E ",\"why\":" E ",\"state\":" E "}}],"
+	"\"roles\":[{\"role\":" E ",\"state\":" E ",\"why\":" E "}],\"bpf\":{\"how\":" E "},"
+	"\"database\":{\"why\":" E ",\"engine\":" E ",\"epoch\":" E "},\"journal\":{\"head\":" E ",\"why\":" E "},"
+	"\"orders\":{" E ":3},\"outcomes\":{" E ":3},\"acts\":[],"
+	"\"tasks\":[{\"pid\":1,\"ppid\":0,\"comm\":" E ",\"exe\":" E ",\"verdict\":\"infected\",\"why\":" E "},"
+	"{\"pid\":2,\"ppid\":1,\"comm\":" E ",\"exe\":" E ",\"verdict\":" E "}],"
+	"\"maps\":[{\"start\":" E ",\"end\":" E ",\"perms\":" E ",\"dev\":" E ",\"path\":" E "}],\"why\":" E ","
+	"\"findings\":[{\"id\":1,\"guest_name\":" E ",\"comm\":" E ",\"signature\":" E ",\"path\":" E
+	",\"object_kind\":" E ",\"found_by\":" E ",\"decisions\":[{\"note\":" E ",\"action\":" E "}],"
+	"\"acts\":[{\"verb\":" E ",\"state\":" E "}],"
+	"\"orders\":[{\"state\":" E ",\"outcome\":" E ",\"verb\":" E ",\"killed_after_us\":3}]}],"
+	"\"guest_name\":" E ",\"signature\":" E ",\"object_kind\":" E ",\"path\":" E ",\"comm\":" E ",\"exe\":" E
+	",\"content_hash\":" E ",\"chain\":[{\"text\":" E ",\"wall_ns\":1}],"
+	"\"items\":[{\"item\":" E ",\"guest_name\":" E ",\"path\":" E ",\"state\":" E ",\"signature\":" E ",\"why\":" E "}],"
+	"\"agents\":[{\"name\":" E ",\"state\":" E ",\"key\":" E "}],\"token\":" E ","
+	"\"rows\":[{\"seq\":1,\"table\":" E "," E ":" E ",\"x\":{\"y\":" E "}}],"
+	"\"scan\":1,\"order\":1,\"state\":" E ",\"outcome\":" E ",\"verb\":" E ",\"results\":[{\"detail\":" E "}],"
+	"\"intact\":false}");
+
+static void nothing_moves_the_cursor(void **state)
+{
+	char command[128];
+
+	NEEDS_PROGRAM();
+	SERVE(evil);
+	EVERY(v) {
+		ctl(verbs[v]);
+		expect_printable(verbs[v], out);
+		expect_printable(verbs[v], err);
+		if (strstr(out, "\nroot"))
+			fail_msg("%s: a guest's text began a line: %s", verbs[v], out);
+		snprintf(command, sizeof(command), "--json %s", verbs[v]);
+		ctl(command);
+		expect_printable(command, out);
+	}
+	ctl("guests");
+	assert_non_null(strstr(out, "\\x1b[2J"));
+	end_server();
+	SERVE("HTTP/1.1 404 X\r\n\r\n{\"error\":{\"code\":" E ",\"message\":" E ",\"what_to_do\":" E "}}");
+	EVERY(v) {
+		assert_int_equal(ctl(verbs[v]), 1);
+		expect_printable(verbs[v], err);
+	}
+}
+
+static void columns_fit_the_terminal(void **state)
+{
+	const char *guests = OK("{\"guests\":[{\"id\":1,\"vmm_pid\":4000000,\"name\":"
+		"\"a-name-that-is-longer-than-any-other-name-in-the-whole-house\","
+		"\"kernel\":{\"release\":\"6.1.0-a-kernel-with-a-long-name-too\"}},"
+		"{\"id\":22,\"name\":\"b\",\"kernel\":{\"state\":\"looking\"}}]}");
+	struct winsize size = { .ws_col = 90, .ws_row = 24 };
+	unsigned lines = 0, cut = 0;
+	size_t used = 0;
+	pid_t pid;
+	int fd;
+
+	NEEDS_PROGRAM();
+	SERVE(guests);
+	pid = forkpty(&fd, NULL, NULL, &size);
+	if (!pid) {
+		execl(getenv("WARDENCTL"), "wardenctl", "--socket", sock, "guests", NULL);
+		_exit(98);
+	}
+	for (ssize_t n; (n = read(fd, out + used, sizeof(out) - 1 - used)) > 0; used += n)
+		;
+	out[used] = '\0';
+	waitpid(pid, NULL, 0);
+	for (char *rest = out, *line; (line = strsep(&rest, "\r\n"));) {
+		if (strlen(line) > 90)
+			fail_msg("%zu columns: %s", strlen(line), line);
+		lines += line[0] != '\0';
+		cut += strchr(line, '~') != NULL;
+	}
+	assert_int_equal(lines, 3);
+	assert_int_equal(cut, 1);
+	ctl("guests");		/* no terminal: nothing is cut */
+	assert_null(strstr(out, "~"));
+	assert_non_null(strstr(out, "whole-house"));
+}
+
+/* ---- what is sent ---- */
+
+static void expect_request(const char *arguments, const char *line, const char *body)
+{
+	ctl(arguments);
+	if (strncmp(requests, line, strlen(line)) || !strstr(requests, body))
+		fail_msg("%s: sent: %s", arguments, requests);
+	end_server();
+}
+
+static void requests_say_what_was_asked(void **state)
+{
+	NEEDS_PROGRAM();
+	SERVE(OK("{}"));
+	expect_request("freeze web --seconds 60 --pause --reason 'a b'",
+		       "POST /v1/guests/web/freeze HTTP",
+		       "{\"how\":\"pause\",\"seconds\":60,\"reason\":\"a b\"}");
+	SERVE(OK("{}"));
+	expect_request("freeze web", "POST /v1/guests/web/freeze HTTP", "{\"how\":\"contain\"}");
+	SERVE(OK("{}"));
+	expect_request("thaw 7", "POST /v1/guests/7/thaw HTTP", "\r\n\r\n{}");
+	SERVE(OK("{}"));
+	expect_request("enrol web --seconds 600", "POST /v1/agents HTTP",
+		       "{\"name\":\"web\",\"seconds\":600}");
+	SERVE(OK("{}"));
+	expect_request("agents revoke web", "DELETE /v1/agents/web HTTP", "");
+	SERVE(OK("{}"));
+	expect_request("agents rotate web", "POST /v1/agents/web/rotate HTTP", "{}");
+	SERVE(OK("{}"));
+	expect_request("ps 'a/../b?c=d e%'", "GET /v1/guests/a%2F..%2Fb%3Fc%3Dd%20e%25/tasks HTTP", "");
+	SERVE(OK("{}"));
+	expect_request("findings --guest 'a&limit=1'", "GET /v1/findings?limit=200&guest=a%26limit%3D1 HTTP", "");
+	SERVE(OK("{}"));
+	expect_request("journal --after 9 --limit 3", "GET /v1/journal?after=9&limit=3 HTTP", "");
+	SERVE(BEGUN("{\"scan\":4}"), OK("{\"state\":\"done\"}"));
+	expect_request("scan web 12", "POST /v1/guests/web/scan HTTP", "{\"pid\":12}");
+	SERVE(BEGUN("{\"order\":4}"), OK("{\"state\":\"done\",\"verb\":\"restore\"}"));
+	expect_request("quarantine restore 00ff --reason mine",
+		       "POST /v1/quarantine/00ff/restore HTTP", "{\"reason\":\"mine\"}");
+}
+
+/* ---- scan ---- */
+
+#define SCAN(state, total, done, infected, not_scanned, findings) OK("{\"scan\":4,\"guest\":7," \
+	"\"pid\":null,\"state\":\"" state "\",\"why\":\"\",\"tasks\":3,\"contents_total\":" #total \
+	",\"contents_done\":" #done ",\"infected\":" #infected ",\"not_scanned\":" #not_scanned \
+	",\"findings\":[" findings "]}")
+
+static int scan_ends_with(const char *end)
+{
+	int status;
+
+	SERVE(BEGUN("{\"scan\":4}"), SCAN("running", 9, 2, 0, 0, ""), end);
+	status = ctl("scan web");
+	end_server();
+	return status;
+}
+
+static void scan_says_clean_only_of_what_was_scanned(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAM();
+	assert_int_equal(scan_ends_with(SCAN("done", 9, 9, 0, 0, "")), 0);
+	assert_non_null(strstr(out, "2 of 9 contents"));
+	assert_non_null(strstr(out, "\nClean\n"));
+	assert_int_equal(scan_ends_with(SCAN("done", 9, 9, 2, 1, "17,18")), 1);
+	assert_non_null(strstr(out, "Infected: 2"));
+	assert_non_null(strstr(out, "wardenctl explain 18"));
+	assert_int_equal(scan_ends_with(SCAN("done", 9, 9, 0, 1, "")), 4);
+	assert_null(strstr(out, "\nClean\n"));
+	assert_int_equal(scan_ends_with(SCAN("failed", 9, 3, 0, 0, "")), 3);
+	assert_null(strstr(out, "\nClean\n"));
+	assert_int_equal(scan_ends_with(SCAN("failed", 9, 3, 1, 0, "17")), 1);
+	SERVE(BEGUN("{\"scan\":4}"), SCAN("running", 9, 2, 0, 0, ""), SCAN("done", 9, 9, 0, 0, ""));
+	json = ctl_json("scan web", 0);
+	assert_true(fits_verb("scan", json));
+	json_decref(json);
+}
+
+static void interrupted_scan_goes_on(void **state)
+{
+	int fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	NEEDS_PROGRAM();
+	SERVE(BEGUN("{\"scan\":4}"), SCAN("running", 9, 2, 0, 0, ""));
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(fds[1], 1);
+		dup2(fds[1], 2);
+		execl(getenv("WARDENCTL"), "wardenctl", "--socket", sock, "scan", "web", NULL);
+		_exit(98);
+	}
+	close(fds[1]);
+	assert_true(read(fds[0], out, sizeof(out)) > 0);	/* it shows progress */
+	kill(pid, SIGINT);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 130);
+	n = read(fds[0], out, sizeof(out) - 1);
+	out[n > 0 ? n : 0] = '\0';
+	assert_non_null(strstr(out, "scan 4 goes on"));
+	assert_non_null(strstr(out, "wardenctl scan --watch 4"));
+	close(fds[0]);
+}
+
+/* ---- kill ---- */
+
+#define TASKS OK("{\"guest\":7,\"name\":\"web\",\"fresh\":true,\"complete\":true,\"tasks\":[" \
+	"{\"pid\":12,\"start_ns\":777,\"comm\":\"miner\",\"exe\":\"/tmp/miner\"}]}")
+#define ORDER(verb, state, outcome) OK("{\"order\":4,\"guest\":7,\"finding\":null,\"verb\":\"" verb \
+	"\",\"pid\":12,\"path\":\"\",\"state\":\"" state "\",\"outcome\":\"" outcome "\",\"wall_ns\":1," \
+	"\"results\":[]}")
+
+static void kill_tells_what_was_seen(void **state)
+{
+	static const struct {
+		const char *end;
+		int status;
+	} ends[] = {
+		{ ORDER("kill", "done", "killed"), 0 }, { ORDER("kill", "done", "gone"), 0 },
+		{ ORDER("kill", "done", "running"), 1 }, { ORDER("kill", "done", "unconfirmed"), 4 },
+		{ ORDER("kill", "undeliverable", ""), 1 }, { ORDER("kill", "refused", ""), 1 },
+		{ ORDER("kill", "another process", ""), 1 },
+	};
+
+	NEEDS_PROGRAM();
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		json_t *json;
+
+		/* "done" by the agent's word is not the end. */
+		SERVE(TASKS, BEGUN("{\"order\":4}"), ORDER("kill", "queued", ""),
+		      ORDER("kill", "done", ""), ends[i].end);
+		json = ctl_json("kill web 12 --yes --reason why", ends[i].status);
+		assert_true(fits_verb("kill", json));
+		json_decref(json);
+		assert_non_null(strstr(requests, "{\"pid\":12,\"start_ns\":777,\"reason\":\"why\"}"));
+		end_server();
+	}
+	SERVE(TASKS);
+	expect_error("kill web 13 --yes", 1, "not_found");
+}
+
+/* On a terminal it asks; anything but yes does nothing. */
+static int kill_answered(const char *answer)
+{
+	int fd, status;
+	pid_t pid;
+	ssize_t n;
+
+	SERVE(TASKS, BEGUN("{\"order\":4}"), ORDER("kill", "done", "killed"));
+	pid = forkpty(&fd, NULL, NULL, NULL);
+	if (!pid) {
+		execl(getenv("WARDENCTL"), "wardenctl", "--socket", sock, "kill", "web", "12", NULL);
+		_exit(98);
+	}
+	n = read(fd, out, sizeof(out) - 1);
+	out[n > 0 ? n : 0] = '\0';
+	assert_non_null(strstr(out, "Kill process 12, miner, /tmp/miner, of guest web? [y/N]"));
+	assert_true(write(fd, answer, strlen(answer)) > 0);
+	while (read(fd, out, sizeof(out)) > 0)
+		;
+	close(fd);
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void kill_asks(void **state)
+{
+	NEEDS_PROGRAM();
+	assert_int_equal(kill_answered("n\n"), 1);
+	assert_null(strstr(requests, "POST"));
+	end_server();
+	assert_int_equal(kill_answered("\n"), 1);
+	assert_null(strstr(requests, "POST"));
+	end_server();
+	assert_int_equal(kill_answered("y\n"), 0);
+	assert_non_null(strstr(requests, "POST /v1/guests/web/kill"));
+}
+
+/* ---- doctor ---- */
+
+static void doctor_works_without_the_daemon(void **state)
+{
+	char config[128], arguments[200];
+	json_t *json;
+	FILE *f;
+
+	NEEDS_PROGRAM();
+	json = ctl_json("doctor", 1);
+	assert_true(fits_verb("doctor", json));
+	assert_true(json_is_false(json_object_get(json, "ok")));
+	json_decref(json);
+	snprintf(config, sizeof(config), "%s/bad.conf", dir);
+	f = fopen(config, "w");
+	assert_non_null(f);
+	fputs("[wardend]\ndance = yes\n", f);
+	fclose(f);
+	snprintf(arguments, sizeof(arguments), "doctor --config %s", config);
+	assert_int_equal(ctl(arguments), 1);
+	assert_non_null(strstr(out, "FAIL  config"));
+	assert_null(strchr(out, '\033'));
+}
+
+static void doctor_names_what_the_daemon_tells(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAM();
+	SERVE(OK("{\"roles\":[{\"role\":\"scan\",\"state\":\"down\",\"why\":\"killed by signal 11\"}],"
+		 "\"bpf\":{\"on\":false,\"how\":\"no BTF\"},\"database\":{\"ready\":false,\"why\":\"empty\"},"
+		 "\"journal\":{\"writable\":false,\"why\":\"no space\"},\"guests\":[{\"id\":1,\"name\":"
+		 "\"win\",\"kernel\":{\"state\":\"unobservable\",\"why\":\"not Linux\"}}]}"),
+	      OK("{\"agents\":[]}"));
+	assert_int_equal(ctl("doctor"), 1);
+	assert_non_null(strstr(out, "FAIL  roles     scan is down: killed by signal 11"));
+	assert_non_null(strstr(out, "warn  events"));
+	assert_non_null(strstr(out, "FAIL  scanner"));
+	assert_non_null(strstr(out, "FAIL  journal"));
+	assert_non_null(strstr(out, "1 win cannot be observed: not Linux"));
+	end_server();
+	SERVE(evil);
+	json = ctl_json("doctor", 1);
+	assert_true(fits_verb("doctor", json));
+	json_decref(json);
+	ctl("doctor");
+	expect_printable("doctor", out);
+}
+
+/* ---- completion ---- */
+
+/* What bash would offer, words separated by spaces. */
+static void complete(const char *words)
+{
+	char command[2048];
+
+	snprintf(command, sizeof(command),
+		 "cd %s; bash -c 'source %s/../../completion/wardenctl; COMP_WORDS=(%s --socket %s %s);"
+		 " COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _wardenctl; echo \"${COMPREPLY[*]}\"' >%s/out 2>&1",
+		 dir, getenv("WARDENCTL_DIR"), getenv("WARDENCTL"), sock, words, dir);
+	assert_int_equal(system(command), 0);
+	read_back("out", out, sizeof(out));
+}
+
+static void expect_completion(const char *words, const char *expected)
+{
+	complete(words);
+	out[strcspn(out, "\n")] = '\0';
+	if (strcmp(out, expected))
+		fail_msg("%s: '%s', not '%s'", words, out, expected);
+}
+
+static void words_are_completed(void **state)
+{
+	char path[128];
+
+	NEEDS_PROGRAM();
+	expect_completion("thaw \"\"", "");		/* nobody answers: quietly */
+	expect_completion("fr", "freeze");
+	expect_completion("freeze web --s", "--seconds --socket");
+	expect_completion("agents r", "revoke rotate");
+	SERVE(OK("{\"guests\":[{\"id\":1,\"name\":\"web-1\"},{\"id\":2,\"name\":\"web 2\"},"
+		 "{\"id\":3,\"name\":\"$(touch pwned)\"},{\"id\":44,\"name\":\"\"}],"
+		 "\"tasks\":[{\"pid\":12},{\"pid\":130},{\"pid\":7}],"
+		 "\"findings\":[{\"id\":17},{\"id\":18}],\"items\":[{\"item\":\"00ff\"}],"
+		 "\"agents\":[{\"name\":\"web-1\"}]}"));
+	expect_completion("ps we", "web-1 web\\ 2");
+	expect_completion("ps 4", "44");
+	complete("ps \"\"");
+	assert_non_null(strstr(out, "\\$\\(touch\\ pwned\\)"));
+	snprintf(path, sizeof(path), "%s/pwned", dir);
+	assert_int_equal(access(path, F_OK), -1);
+	expect_completion("kill web-1 1", "12 130");
+	expect_completion("maps --json web-1 7", "7");
+	expect_completion("explain 1", "17 18");
+	expect_completion("quarantine restore 0", "00ff");
+	expect_completion("findings --guest web-", "web-1");
+	expect_completion("agents revoke w", "web-1");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(usage_is_told_for_each_verb), T(help_is_there), T(nobody_answers),
+		T(stranger_is_told_what_to_do), T(half_an_answer_is_none),
+		T(errors_of_the_daemon_pass), T(nothing_moves_the_cursor),
+		T(columns_fit_the_terminal), T(requests_say_what_was_asked),
+		T(scan_says_clean_only_of_what_was_scanned), T(interrupted_scan_goes_on),
+		T(kill_tells_what_was_seen), T(kill_asks), T(doctor_works_without_the_daemon),
+		T(doctor_names_what_the_daemon_tells), T(words_are_completed),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	requests = mmap(NULL, REQUESTS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
