@@ -155,7 +155,7 @@ static enum discovery find_image(struct attempt *a)
 	if (!paging)
 		return fail(a, DISCOVERY_NOT_YET, nested ?
 			    "the guest runs a guest of its own" :
-			    "no 64-bit kernel runs yet: firmware or boot loader");
+			    "no Linux kernel found: firmware or a boot loader runs");
 	if (a->error)
 		return fail_errno(a, a->error, "the kernel's page tables");
 	return fail(a, DISCOVERY_NOT_YET, "no Linux kernel found: nothing mapped where its image lies");

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * launcher PLAN SHARE: starts what the plan says, inside the guest, and keeps
- * writing down what lives.  It is the demo's witness: it knows nothing of
- * signatures and nothing of the agent.
+ * launcher PLAN SHARE [MS]: starts what the plan says, inside the guest, and
+ * keeps writing down what lives.  It is the demo's witness: it knows nothing of
+ * signatures and nothing of the agent.  With MS it starts another infected
+ * process each MS milliseconds, until SHARE/enough appears.
  *
  * SHARE/truth   KIND PID START NAME, a line each, once all have started
  * SHARE/census  PID alive|dead, a line each, anew twice a second
+ * SHARE/beat    a number that grows as long as this guest runs
+ * When SHARE/last-act appears, the agent (AGENT_PID) is killed and a copy of the
+ * infected file starts again; SHARE/act then has
+ *               removed|present   is the infected file where it was?
+ *               again PID START NAME
  * It ends when SHARE/finish appears.
  */
 #include <err.h>
@@ -20,7 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX 64
+#define MAX 512
+#define LINE_BYTES 256
 
 struct process {
 	char kind[16], name[32];
@@ -31,6 +38,9 @@ struct process {
 static struct process processes[MAX];
 static size_t n;
 static const char *share;
+static char infected[64], copy_of_it[64];
+static char repeated[4][LINE_BYTES];	/* of the plan: what comes again and again */
+static size_t nrepeated;
 
 /* Field 22 of /proc/PID/stat, and its state; 0 if there is no such process. */
 static unsigned long long start_time(pid_t pid, char *ret_state)
@@ -124,7 +134,7 @@ static pid_t start(char **argv)
 	return pid;
 }
 
-/* Its program executes another one out of a memfd, and only then is what it is. */
+/* Its program executes another one out of a memfd, and only then is what it is (or dead). */
 static pid_t start_memfd(char **argv)
 {
 	char path[32], exe[64];
@@ -134,11 +144,20 @@ static pid_t start_memfd(char **argv)
 	for (int i = 0; i < 600; i++) {
 		ssize_t len = readlink(path, exe, sizeof(exe));
 
-		if (len >= 7 && !memcmp(exe, "/memfd:", 7))
+		if (len < 0 || (len >= 7 && !memcmp(exe, "/memfd:", 7)))
 			return pid;
 		usleep(50000);
 	}
 	errx(1, "%s executes no memfd", argv[0]);
+}
+
+/* What comes back in the last act lies ready, and is executed by nobody until then. */
+static pid_t start_file(char **argv, const char *name)
+{
+	snprintf(infected, sizeof(infected), "%s", argv[0]);
+	snprintf(copy_of_it, sizeof(copy_of_it), "/var/tmp/%s", name);
+	copy_file(infected, copy_of_it);
+	return start(argv);
 }
 
 static pid_t start_deleted(char **argv, const char *name)
@@ -154,13 +173,14 @@ static pid_t start_deleted(char **argv, const char *name)
 	return pid;
 }
 
-static void run_line(char *line)
+static void run_line(const char *text)
 {
-	char *words[16], *save = NULL, *word;
+	char line[LINE_BYTES], *words[16], *save = NULL, *word;
 	struct process *p = &processes[n];
 	size_t count = 0;
 	char state;
 
+	snprintf(line, sizeof(line), "%s", text);
 	for (word = strtok_r(line, " \n", &save); word && count < 15; word = strtok_r(NULL, " \n", &save))
 		words[count++] = word;
 	words[count] = NULL;
@@ -171,6 +191,8 @@ static void run_line(char *line)
 	snprintf(p->name, sizeof(p->name), "%s", strcmp(words[2], "-") ? words[2] : strrchr(words[3], '/') + 1);
 	if (!strcmp(p->kind, "deleted"))
 		p->pid = start_deleted(words + 3, p->name);
+	else if (!strcmp(p->kind, "file"))
+		p->pid = start_file(words + 3, p->name);
 	else
 		p->pid = strcmp(p->kind, "memfd") ? start(words + 3) : start_memfd(words + 3);
 	p->start = start_time(p->pid, &state);
@@ -227,31 +249,87 @@ static void write_census(void)
 	publish(f, "census");
 }
 
-static int is_finished(void)
+static int exists(const char *name)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/finish", share);
+	snprintf(path, sizeof(path), "%s/%s", share, name);
 	return !access(path, F_OK);
+}
+
+static void beat(void)
+{
+	static unsigned long beats;
+	FILE *f = open_new("beat");
+
+	fprintf(f, "%lu\n", ++beats);
+	publish(f, "beat");
+}
+
+static void last_act(void)
+{
+	const char *agent = getenv("AGENT_PID");
+	char *argv[] = { copy_of_it, NULL }, state;
+	FILE *f;
+	pid_t pid;
+
+	if (!agent || kill(atoi(agent), SIGKILL))
+		err(1, "the agent");
+	pid = start(argv);
+	f = open_new("act");
+	fprintf(f, "%s\nagain %d %llu %s\n", access(infected, F_OK) ? "removed" : "present", pid,
+		start_time(pid, &state), strrchr(copy_of_it, '/') + 1);
+	publish(f, "act");
+}
+
+/* A deleted file cannot be started again, a clean process needs not be. */
+static void keep(const char *line)
+{
+	if (strncmp(line, "clean ", 6) && strncmp(line, "deleted ", 8) && nrepeated < 4)
+		strcpy(repeated[nrepeated++], line);
+}
+
+static void run_plan(const char *path)
+{
+	char line[LINE_BYTES];
+	FILE *plan = fopen(path, "r");
+
+	if (!plan || (mkfifo("/demo-fifo", 0600) && errno != EEXIST))
+		err(1, "%s", path);
+	while (fgets(line, sizeof(line), plan)) {
+		run_line(line);
+		keep(line);
+	}
+	fclose(plan);
+}
+
+static void repeat(unsigned int ms)
+{
+	for (size_t i = 0; nrepeated && n < MAX && !exists("enough"); i++) {
+		run_line(repeated[i % nrepeated]);
+		beat();
+		usleep(ms * 1000);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	char line[256];
-	FILE *plan;
+	int acted = 0;
 
-	if (argc != 3)
-		errx(2, "usage: launcher PLAN SHARE");
+	if (argc < 3)
+		errx(2, "usage: launcher PLAN SHARE [MS]");
 	share = argv[2];
-	plan = fopen(argv[1], "r");
-	if (!plan || (mkfifo("/demo-fifo", 0600) && errno != EEXIST))
-		err(1, "%s", argv[1]);
-	while (fgets(line, sizeof(line), plan))
-		run_line(line);
-	fclose(plan);
+	run_plan(argv[1]);
+	if (argc > 3)
+		repeat(atoi(argv[3]));
 	write_truth();
-	while (!is_finished()) {
+	while (!exists("finish")) {
+		beat();
 		write_census();
+		if (!acted && exists("last-act")) {
+			last_act();
+			acted = 1;
+		}
 		usleep(500000);
 	}
 	write_census();

@@ -5,7 +5,8 @@
  * what the control (none, nosig, nobpf, noagent, restart) has to give.
  *
  * DIR has truth and census (launcher.c), findings.json, status.json and ps.json
- * (wardenctl --json).
+ * (wardenctl --json); with a last act (none, restart) act and beats (launcher.c),
+ * ps-contained.json, guests.json and quarantine.json too.
  */
 #include <err.h>
 #include <jansson.h>
@@ -31,11 +32,14 @@ struct tally {
 	int clean, touched, strays;
 	int listed;		/* of all processes, by wardenctl ps */
 	int by_event, by_sweep, undeliverable;
+	int quarantined, contained;
 	long long delivered, lag_us;
 };
 
 static struct process processes[PROCESSES_MAX];
 static size_t nprocesses;
+static bool has_last_act, removed;
+static long long contained_wall;	/* ns; 0: it is not */
 
 /* ---- reading ---- */
 
@@ -97,6 +101,31 @@ static void read_census(const char *dir)
 	}
 }
 
+/* The victim of the last act is one more process. */
+static void read_act(const char *dir)
+{
+	autofile FILE *f = open_in(dir, "act");
+	struct process *p = &processes[nprocesses];
+	char word[16];
+
+	if (nprocesses == PROCESSES_MAX || fscanf(f, "%15s %15s %d %llu %31s", word, p->kind,
+						  &p->pid, &p->start, p->name) != 5)
+		errx(1, "act: not what the launcher writes");
+	removed = !strcmp(word, "removed");
+	p->alive = true;	/* and its guest stopped before it could tell otherwise */
+	nprocesses++;
+}
+
+/* The guest ran until it was contained, and not a bit longer. */
+static bool stood_still(const char *dir)
+{
+	autofile FILE *f = open_in(dir, "beats");
+	unsigned long before, contained, later;
+
+	return fscanf(f, "%lu %lu %lu", &before, &contained, &later) == 3 &&
+	       before && contained >= before && later == contained;
+}
+
 static void read_victims(const char *path)
 {
 	autofile FILE *f = fopen(path, "r");
@@ -106,7 +135,8 @@ static void read_victims(const char *path)
 		err(1, "%s", path);
 	while (fscanf(f, "%15s %31s %63s", kind, name, signature) == 3)
 		for (size_t i = 0; i < nprocesses; i++)
-			if (!strcmp(processes[i].kind, kind))
+			if (!strcmp(processes[i].kind, kind) ||
+			    (!strcmp(processes[i].kind, "again") && !strcmp(kind, "file")))
 				strcpy(processes[i].signature, signature);
 }
 
@@ -195,6 +225,50 @@ static void count(struct tally *t)
 	}
 }
 
+static const struct process *find_kind(const char *kind)
+{
+	for (size_t i = 0; i < nprocesses; i++)
+		if (!strcmp(processes[i].kind, kind))
+			return &processes[i];
+	return NULL;
+}
+
+/* By the agent's word and by the guest's own: the file is not there any more. */
+static int count_quarantined(const json_t *items)
+{
+	const struct process *victim = find_kind("file");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+		if (removed && victim->finding && !strcmp(text(item, "state"), "quarantined") &&
+		    !strcmp(text(item, "path"), text(victim->finding, "path")))
+			return 1;
+	return 0;
+}
+
+/* For the process that came back, by the daemon's word; and the guest stands still. */
+static int count_contained(const json_t *guests, const char *dir)
+{
+	const json_t *guest = json_array_get(guests, 0);
+	const json_t *why = json_object_get(guest, "containment");
+	const struct process *again = find_kind("again");
+
+	contained_wall = number(why, "since_wall_ns");
+	return json_is_true(json_object_get(guest, "contained")) && again->finding &&
+	       number(why, "finding") == number(again->finding, "id") && stood_still(dir);
+}
+
+static void count_last_act(struct tally *t, const char *dir)
+{
+	json_t *guests = load_json(dir, "guests.json"), *items = load_json(dir, "quarantine.json");
+
+	t->quarantined = count_quarantined(json_object_get(items, "items"));
+	t->contained = count_contained(json_object_get(guests, "guests"), dir);
+	json_decref(guests);
+	json_decref(items);
+}
+
 /* How many of the guest's own list introspection lists too: pid, start, name. */
 static int count_listed(const json_t *tasks)
 {
@@ -250,6 +324,25 @@ static long long last_result(const json_t *order)
 	return number(json_array_get(results, json_array_size(results) - 1), "mono_ns");
 }
 
+/* "quarantined", by the agent's word, if an order for that was carried out. */
+static long long quarantined_at(const json_t *finding)
+{
+	const json_t *order;
+	size_t i;
+
+	json_array_foreach(json_object_get(finding, "orders"), i, order)
+		if (!strcmp(text(order, "verb"), "quarantine") && !strcmp(text(order, "state"), "done"))
+			return last_result(order);
+	return 0;
+}
+
+/* The finding's own clock is the other one. */
+static long long contained_at(const json_t *finding)
+{
+	return contained_wall ? contained_wall - number(finding, "wall_ns") +
+				number(finding, "mono_ns") : 0;
+}
+
 static void print_finding(const struct process *p)
 {
 	const json_t *f = p->finding, *order = order_of(f), *evidence = json_object_get(f, "evidence");
@@ -268,6 +361,10 @@ static void print_finding(const struct process *p)
 	print_step(f, "dead", killed ? last_result(order) : 0);
 	if (!killed)
 		printf("  (order: %s)", text(order, "state"));
+	if (quarantined_at(f))
+		print_step(f, "quarantined", quarantined_at(f));
+	if (!strcmp(p->kind, "again"))
+		print_step(f, "contained", contained_at(f));
 	printf("\n");
 }
 
@@ -302,8 +399,11 @@ static void print_last_line(const char *control, const struct tally *t)
 	}
 	if (!strcmp(control, "restart"))
 		head = "control restart (each role killed once): ";
+	if (has_last_act)
+		snprintf(killed, sizeof(killed), ", quarantined %d, contained %d",
+			 t->quarantined, t->contained);
 	printf("demo: %sfound %d of %d%s, killed %d of %d%s, clean processes touched %d of %d\n",
-	       head, t->found, t->victims, found, t->killed, t->victims, killed,
+	       head, t->found, t->victims, found, t->killed, t->victims - has_last_act, killed,
 	       t->touched, t->clean);
 }
 
@@ -311,7 +411,7 @@ static void print_last_line(const char *control, const struct tally *t)
 
 static bool as_expected(const char *control, const struct tally *t)
 {
-	if (t->victims != 4 || t->clean < 30 || t->touched || t->strays ||
+	if (t->victims != 4 + has_last_act || t->clean < 30 || t->touched || t->strays ||
 	    t->listed != t->clean + t->alive_victims)
 		return false;
 	if (!strcmp(control, "nosig"))
@@ -320,7 +420,8 @@ static bool as_expected(const char *control, const struct tally *t)
 		return t->found == 4 && t->killed == 4 && t->by_sweep == 4 && !t->delivered;
 	if (!strcmp(control, "noagent"))
 		return t->found == 4 && !t->killed && t->undeliverable == 4 && t->alive_victims == 4;
-	return t->found == 4 && t->killed == 4 && t->delivered > 0;
+	return t->found == 5 && t->killed == 4 && t->quarantined == 1 && t->contained == 1 &&
+	       t->delivered > 0;
 }
 
 int main(int argc, char **argv)
@@ -330,17 +431,23 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		errx(2, "usage: report CONTROL VICTIMS DIR");
+	has_last_act = !strcmp(argv[1], "none") || !strcmp(argv[1], "restart");
 	read_truth(argv[3]);
 	read_census(argv[3]);
+	if (has_last_act)
+		read_act(argv[3]);
 	read_victims(argv[2]);
 	findings = load_json(argv[3], "findings.json");
 	status = load_json(argv[3], "status.json");
-	tasks = load_json(argv[3], "ps.json");
+	/* After the last act the contained guest's own memory is the witness. */
+	tasks = load_json(argv[3], has_last_act ? "ps-contained.json" : "ps.json");
 	match(json_object_get(findings, "findings"), &tally);
 	count(&tally);
 	tally.delivered = events_delivered(status);
 	tally.lag_us = number(json_object_get(status, "totals"), "mean_lag_us");
 	tally.listed = count_listed(json_object_get(tasks, "tasks"));
+	if (has_last_act)
+		count_last_act(&tally, argv[3]);
 	print_timeline();
 	printf("\nfound by event %d, by sweep %d; %lld events delivered, %.1f ms after their exit on average\n",
 	       tally.by_event, tally.by_sweep, tally.delivered, tally.lag_us / 1e3);
