@@ -60,7 +60,7 @@ static void processes_of_before_are_called_so(void **state)
 static void errors_are_json(void **state)
 {
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	json_t *e = ctl("ps nobody", 1);
 
 	assert_string_equal(text(json_object_get(e, "error"), "code"), "not_found");
@@ -103,7 +103,7 @@ static void raw_requests(void **state)
 	struct stat st;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	assert_int_equal(stat(w.socket, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
 	strcpy(address.sun_path, w.socket);
@@ -127,7 +127,7 @@ static void bodies_are_strict(void **state)
 	static char big[6000];
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	api_refused("POST", "/v1/guests/7/freeze", "[]", 400, "no JSON object");
 	api_refused("POST", "/v1/guests/7/freeze", "{\"how\":\"contain\"", 400, "no JSON object");
 	api_refused("POST", "/v1/guests/7/freeze", "{\"seconds\":1,\"seconds\":2}", 400, "twice");
@@ -173,7 +173,7 @@ static void operators_are_in_the_journal(void **state)
 	int fd;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	fd = api_send("POST", "/v1/guests/web-1/freeze", "{\"reason\":\"it \\u001b[31m hurts\"}");
 	answer_act(HOST_CONTAIN, 0, ACT_DONE);
 	json_decref(api_end(fd, 200));

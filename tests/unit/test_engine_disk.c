@@ -2,6 +2,9 @@
 /* The journal on the disk, as the running engine keeps it. */
 #include "test_engine_world.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
 /* Thousands of rows: the journal's checkpoints work inside the jail too. */
 static void long_journal(void **state)
 {
@@ -33,7 +36,7 @@ static void broken_journal_is_set_aside(void **state)
 	json_t *s;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	end_engine(0);
 	write_file("state/journal/journal.db", "this is no database, and has no header of one either"
 		   "................................................................");
@@ -86,7 +89,7 @@ static void tampered_journal_is_told(void **state)
 	json_t *v;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	verify_journal();
 	end_engine(0);
 	snprintf(command, sizeof(command), "sqlite3 %s/state/journal/journal.db"
@@ -100,11 +103,205 @@ static void tampered_journal_is_told(void **state)
 	json_decref(v);
 }
 
+/* ---- a full disk ---- */
+
+static bool on_small_disk(void)
+{
+	char state[96];
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return false;
+	end_engine(0);
+	snprintf(state, sizeof(state), "%s/state", w.dir);
+	if (mount("small", state, "tmpfs", 0, "size=24m"))
+		return false;
+	start_engine();
+	json_decref(ctl_when_up());
+	return true;
+}
+
+/* As a guest's evidence, or anybody's log, would. */
+static void fill_disk(void)
+{
+	static char block[4096];
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/state/ballast", w.dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+}
+
+static void empty_disk(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/state/ballast", w.dir);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void expect_reserve(const char *wanted)
+{
+	for (int i = 0; i < 300; i++) {
+		json_t *s = ctl("", 0);
+		bool is = !strcmp(text(json_object_get(s, "journal"), "reserve"), wanted);
+
+		json_decref(s);
+		if (is)
+			return;
+		usleep(50000);
+	}
+	fail_msg("the reserve is not '%s'", wanted);
+}
+
+/* What a kill takes: found, decided, ordered, confirmed, all of it in the journal. */
+static void kill_one(uint32_t pid)
+{
+	struct m_order o;
+
+	send_result(expect(w.channel, &msg_order, &o), ORDER_DONE);
+	assert_int_equal(o.pid, pid);
+	answer_probe_of(pid, PROBE_GONE);
+}
+
+static void show_next(uint64_t id)
+{
+	show_program(id, PID + 1, "/tmp/miner", true);
+	show_use(id, PID + 1);
+}
+
+static int leave_small_disk(void **state)
+{
+	char path[96];
+
+	if (missing())
+		return 0;
+	if (w.pid)
+		end_engine(0);
+	snprintf(path, sizeof(path), "%s/state", w.dir);
+	umount2(path, MNT_DETACH);
+	return teardown(state);
+}
+
+static void full_disk_disarms_nothing(void **state)
+{
+	struct m_done done = { .status = DONE_COMPLETE };
+	json_t *s, *answer;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	if (!on_small_disk()) {
+		print_message("skipped: no mounts can be made here\n");
+		skip();
+	}
+	all_up();
+	expect_reserve("kept");
+	usleep(300000);
+	fill_disk();
+	infected();
+	/* What the full disk took back is asked for anew, and there is room for it. */
+	await_question(M_SWEEP);
+	id = in.id;
+	show_miner(id);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	kill_one(PID);
+	await_order("done", "killed");
+	s = ctl("", 0);
+	assert_string_equal(text(json_object_get(s, "journal"), "reserve"), "released");
+	assert_true(json_is_true(json_object_get(json_object_get(s, "journal"), "writable")));
+	json_decref(s);
+	/* Again and again, while other events are left out. */
+	sweep("e2", show_next);
+	kill_one(PID + 1);
+	s = ctl("", 0);
+	assert_true(number(json_object_get(s, "journal"), "held") > 0);
+	json_decref(s);
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 2);
+	json_decref(answer);
+	empty_disk();
+	expect_reserve("kept");
+	verify_journal();
+}
+
+/* It begins on a disk that is full already. */
+static void full_disk_at_the_start(void **state)
+{
+	NEEDS_PROGRAMS();
+	if (!on_small_disk()) {
+		print_message("skipped: no mounts can be made here\n");
+		skip();
+	}
+	expect_reserve("kept");
+	end_engine(0);
+	fill_disk();
+	start_engine();
+	json_decref(ctl_when_up());
+	all_up();
+	infected();
+	kill_one(PID);
+	await_order("done", "killed");
+	verify_journal();
+}
+
+/* ---- what guests call their processes ---- */
+
+static void hostile_names_come_out_right(void **state)
+{
+	static const char comm[] = "a\\x0a\\x1b[31m`id`$(id);'\"%n";
+	struct m_task t = { .pid = PID, .start_ns = START, .cr3 = CR3, .argv = "x\\x0ay",
+			    .exe = "/tmp/\\x1b]0;x\\x07; rm -rf $HOME #" };
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_look m;
+	json_t *answer, *f;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_with_kernel(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	strcpy(t.comm, comm);
+	send_to(w.introspect, &msg_task, id, &t, -1);
+	show_object(id);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	answer_scan(VERDICT_INFECTED, "Test.Exempt.Name");
+	expect_silence(w.scan, 300);
+	f = finding(&answer);
+	assert_string_equal(text(f, "comm"), comm);
+	assert_string_equal(text(f, "exe"), t.exe);
+	assert_string_equal(text(json_object_get(f, "evidence"), "argv"), "x\\x0ay");
+	json_decref(answer);
+	verify_journal();
+}
+
+/* A byte that is not printable never passes an introspector's socket. */
+static void raw_bytes_are_malformed(void **state)
+{
+	struct m_look m;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(true);
+	send_event(1);
+	id = expect(w.introspect, &msg_look, &m);
+	show_program(id, PID, "/tmp/\033[31m\n", true);
+	assert_int_equal(msg_recv(w.introspect, &in, 0), 0);
+}
+
+#define D(f) cmocka_unit_test_setup_teardown(f, setup, leave_small_disk)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(long_journal), T(broken_journal_is_set_aside), T(unusable_journal_is_left_alone),
 		T(tampered_journal_is_told),
+		D(full_disk_disarms_nothing), D(full_disk_at_the_start),
+		T(hostile_names_come_out_right), T(raw_bytes_are_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ static void no_agent(void)
 {
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	infected();
 	answer_probe(PROBE_RUNNING);
 	await_order("undeliverable", "running");
@@ -149,7 +149,7 @@ static void agent_that_cannot_kill(void **state)
 	NEEDS_PROGRAMS();
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	session_with(CAN(QUARANTINE));
 	g = guest_json();
 	assert_string_equal(text(g, "strategy"), "host");
@@ -214,7 +214,7 @@ static void containment_is_found_again(void **state)
 	end_engine(SIGKILL);
 	start_engine();
 	json_decref(ctl_when_up());
-	guest_up(true);
+	guest_with_kernel(true);
 	say_flags(KVM_WARDEN_GUEST_CONTAINED);
 	await_contained(true);
 	g = guest_json();
@@ -243,7 +243,7 @@ static void unanswered_containment_is_found(void **state)
 	end_engine(SIGKILL);
 	start_engine();
 	json_decref(ctl_when_up());
-	guest_up(true);
+	guest_with_kernel(true);
 	assert_false(is_contained());
 	say_flags(KVM_WARDEN_GUEST_CONTAINED);
 	await_contained(true);
@@ -259,7 +259,7 @@ static void contained_by_nobody_we_know(void **state)
 	json_t *g;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	say_flags(KVM_WARDEN_GUEST_CONTAINED);
 	await_contained(true);
 	g = guest_json();
@@ -280,7 +280,7 @@ static void limit_counts_answers_of_the_host(void **state)
 
 	NEEDS_PROGRAMS();
 	scanner_up();
-	guest_up(true);
+	guest_with_kernel(true);
 	infected();
 	answer_act(HOST_CONTAIN, 0, ACT_DONE);
 	await_contained(true);
@@ -299,7 +299,7 @@ static void direct_answers_in_their_order(void **state)
 {
 	NEEDS_PROGRAMS();
 	scanner_up();
-	guest_up(true);
+	guest_with_kernel(true);
 	infected();
 	answer_act(HOST_LINK_DOWN, 0, ACT_UNAVAILABLE);
 	answer_act(HOST_CONTAIN, 0, ACT_DONE);
@@ -316,7 +316,7 @@ static void late_answer_of_the_parent(void **state)
 	struct m_acted m = { .status = ACT_DONE };
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_to(w.parent, &msg_acted, 123456, &m, -1);
 	assert_false(is_contained());
 }

@@ -91,7 +91,7 @@ static void undelivered_is_retried_with_a_session(void **state)
 	NEEDS_PROGRAMS();
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(false);
+	guest_with_kernel(false);
 	infected();
 	answer_probe(PROBE_RUNNING);
 	await_order("undeliverable", "running");
@@ -278,7 +278,7 @@ static void killed_engine_confirms_a_kill_of_before(void **state)
 	end_engine(SIGKILL);
 
 	start_engine();
-	guest_up(true);
+	guest_with_kernel(true);
 	answer_probe(PROBE_GONE);
 	await_order("unknown after restart", "killed");
 	assert_int_equal(status_number("kills_confirmed"), 1);

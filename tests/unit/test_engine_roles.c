@@ -11,7 +11,7 @@ static void malformed_message_ends_the_role_alone(void **state)
 
 	NEEDS_PROGRAMS();
 	scanner_up();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	send_to(w.introspect, &msg_done, id, &done, -1);
@@ -36,7 +36,7 @@ static void unsealed_object_is_malformed(void **state)
 	uint64_t id;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	send_to(w.introspect, &msg_object, id, &o, memfd_create("x", MFD_CLOEXEC));
@@ -46,7 +46,7 @@ static void unsealed_object_is_malformed(void **state)
 static void answer_without_question_is_malformed(void **state)
 {
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	show_task(123456789);
 	assert_int_equal(msg_recv(w.introspect, &in, 0), 0);
 }
@@ -54,14 +54,14 @@ static void answer_without_question_is_malformed(void **state)
 static void ends_with_its_parent(void **state)
 {
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	assert_int_equal(end_engine(0), 0);
 }
 
 static void ends_by_sigterm(void **state)
 {
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	assert_int_equal(end_engine(SIGTERM), 0);
 }
 

@@ -13,7 +13,7 @@ static void cut_content_is_never_clean(void **state)
 
 	NEEDS_PROGRAMS();
 	scanner_up();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	send_to(w.introspect, &msg_object, id, &o, sealed_memfd("content"));
@@ -34,7 +34,7 @@ static void departed_guest_waits_for_no_scanner(void **state)
 	json_t *s;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	look();
 	usleep(200000);
 	send_to(w.parent, &msg_guest_down, 0, &down, -1);
@@ -55,7 +55,7 @@ static void decoys_hide_nothing(void **state)
 	uint64_t id;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	show_task(id);
@@ -84,7 +84,7 @@ static void not_scanned_is_never_clean(void **state)
 
 	NEEDS_PROGRAMS();
 	scanner_up();
-	guest_up(true);
+	guest_with_kernel(true);
 	look();
 	answer_scan(VERDICT_NOT_SCANNED, "time-out after 30 s");
 	expect_silence(w.scan, 200);
@@ -103,7 +103,7 @@ static void scans_wait_for_scanner_and_survive_it(void **state)
 	json_t *answer;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	look();
 	scanner_up();
 	expect(w.scan, &msg_scan, &m);
@@ -123,7 +123,7 @@ static void not_found_is_looked_at_again(void **state)
 	uint64_t t, id;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	t = mono();
@@ -164,7 +164,7 @@ static void flood_is_bounded(void **state)
 	uint64_t id;
 
 	NEEDS_PROGRAMS();
-	guest_up(true);
+	guest_with_kernel(true);
 	send_event(1);
 	id = expect(w.introspect, &msg_look, &m);
 	for (o.object = 1; o.object <= n; o.object++)

@@ -92,7 +92,7 @@ static void orders_wait_until_bound(void **state)
 	NEEDS_PROGRAMS();
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	log_in_as(NAME, CAN(KILL));
 	await_question(M_BEACON);
 	look();
@@ -133,7 +133,7 @@ static void unknown_is_asked_again(void **state)
 	NEEDS_PROGRAMS();
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	log_in_as(NAME, CAN(KILL));
 	for (int i = 0; i < 8; i++)
 		answer_beacon(BEACON_UNKNOWN);
@@ -151,7 +151,7 @@ static void agent_of_another_guest_is_refused(void **state)
 
 	NEEDS_PROGRAMS();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	log_in_as("db-1", CAN(KILL));
 	expect_bound(0);
 	/* It is not even asked for in that guest's memory. */
@@ -237,7 +237,7 @@ static void lost_introspector_is_asked_anew(void **state)
 {
 	NEEDS_PROGRAMS();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	log_in_as(NAME, CAN(KILL));
 	await_question(M_BEACON);
 	close(w.introspect);

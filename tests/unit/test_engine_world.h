@@ -245,7 +245,7 @@ static inline void answer_sweep(uint32_t resend)
 }
 
 /* The guest, its kernel found and its first sweep over. */
-static inline void guest_up(bool cid)
+static inline void guest_with_kernel(bool cid)
 {
 	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .name = NAME };
 	struct m_guest_cid c = { .guest = GUEST, .cid = CID, .source = "bpf" };
@@ -689,7 +689,7 @@ static inline void all_up(void)
 {
 	scanner_up();
 	w.channel = role_up("channel", 0);
-	guest_up(true);
+	guest_with_kernel(true);
 	session_up();
 }
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +16,18 @@
 #include "engine/journal.h"
 #include "engine/records.h"
 #include "lib/log.h"
+
+/* How far the wall clock has been set back, for all that is linked here. */
+static time_t wall_back;
+
+int clock_gettime(clockid_t which, struct timespec *t)
+{
+	int r = syscall(SYS_clock_gettime, which, t);
+
+	if (!r && which == CLOCK_REALTIME)
+		t->tv_sec -= wall_back;
+	return r;
+}
 
 static char folder[64], path[128];
 static struct journal j;
@@ -261,6 +275,58 @@ static void kills_are_counted_for_each_guest(void **state)
 	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &ref, 10), 2);
 }
 
+static int64_t wall_of(int64_t seq)
+{
+	const struct journal_value which[] = { V_INT(seq) };
+
+	return records_number(&j, "SELECT wall_ns FROM events WHERE seq = ?", which, 1);
+}
+
+/* Rows of a later number and an earlier time: the chain and the limits hold. */
+static void clock_set_back(void **state)
+{
+	struct guest_ref ref = { "boot-1", 7, 4242 };
+	int64_t before, after, hold;
+	struct m_act act = { .guest = 7, .verb = HOST_CONTAIN, .expiry_ms = 1000 };
+	struct last_act last;
+
+	add_order(50);
+	hold = record_act(&j, 0, 0, &ref, &act, "policy");
+	assert_int_equal(record_acted(&j, hold, "result", "done", 0, ""), 0);
+	before = record_event(&j, "x", 0, 0, 0, NULL);
+	wall_back = 10 * 365 * 86400;
+	after = record_event(&j, "x", 0, 0, 0, NULL);
+	assert_int_equal(after, before + 1);
+	assert_true(wall_of(after) < wall_of(before) - 9ll * 365 * 86400 * 1000000000);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &ref, 10), 1);
+	add_order(51);
+	assert_int_equal(record_answers(&j, ANSWER_KILL, "r", &ref, 10), 2);
+	assert_int_equal(record_last_act(&j, &ref, HOST_CONTAIN, HOST_RELEASE, &last), 1);
+	assert_int_equal(last.seq, hold);
+	assert_true(last.done);
+	journal_commit(&j);
+	expect_intact();
+	journal_close(&j);
+	wall_back *= 2;
+	assert_int_equal(journal_open(&j, path), 0);
+	after = j.head_seq;
+	assert_int_equal(record_event(&j, "engine up", 0, 0, 0, NULL), after + 1);
+	journal_commit(&j);
+	expect_intact();
+	wall_back = 0;
+}
+
+static void act_state_changed(void **state)
+{
+	struct guest_ref ref = { "boot-1", 7, 4242 };
+	struct m_act act = { .guest = 7, .verb = HOST_CONTAIN };
+
+	record_act(&j, 0, 0, &ref, &act, "policy");
+	journal_commit(&j);
+	tamper("UPDATE acts SET state = 'done'");
+	expect_broken("row 1: this act's state");
+}
+
 static void uncommitted_is_rolled_back(void **state)
 {
 	int64_t before;
@@ -336,7 +402,7 @@ int main(void)
 		T(tail_and_head_rewound), T(swapped), T(added), T(order_state_changed),
 		T(reopened), T(restart_marks_orders), T(finding_is_written_once),
 		T(uncommitted_is_rolled_back), T(full_disk_leaves_no_gap),
-		T(kills_are_counted_for_each_guest),
+		T(kills_are_counted_for_each_guest), T(clock_set_back), T(act_state_changed),
 		T(only_what_is_no_journal_is_foreign),
 	};
 

@@ -180,6 +180,7 @@ struct engine {
 	uint64_t flush_due;		/* of the journal; NEVER: nothing to write */
 	struct journal journal;
 	uint64_t journal_due;		/* without a journal: when to try again */
+	uint64_t reserve_due;		/* without its reserve: the same */
 	struct policy policy;
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
@@ -256,6 +257,8 @@ void scanning_lost(struct engine *e);
 
 /* Opens the journal if there is none and it is time to try. */
 void journal_start(struct engine *e, uint64_t now);
+/* Spends or keeps the reserve; when it is to be called again. */
+uint64_t journal_tend(struct engine *e, uint64_t now);
 
 /* ---- findings.c ---- */
 

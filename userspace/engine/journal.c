@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/journal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -92,11 +93,20 @@ void journal_row_hash(uint8_t out[HASH_BYTES], const uint8_t prev[HASH_BYTES],
 	crypto_generichash_final(&h, out, HASH_BYTES);
 }
 
+static bool is_full(sqlite3 *db)
+{
+	int error = sqlite3_errcode(db) & 0xff;
+
+	return error == SQLITE_FULL ||
+	       (error == SQLITE_IOERR && sqlite3_system_errno(db) == ENOSPC);
+}
+
 /* Without a database all fails silently: why was said when it was not opened. */
 static int complain(struct journal *j, const char *doing)
 {
 	if (!j->db)
 		return -1;
+	j->full = is_full(j->db);
 	log_err("journal: %s: %s", doing, sqlite3_errmsg(j->db));
 	if (!j->error)
 		j->error = sqlite3_errcode(j->db) & 0xff;
@@ -300,7 +310,7 @@ bool journal_is_foreign(const struct journal *j)
  */
 int journal_open(struct journal *j, const char *path)
 {
-	memset(j, 0, sizeof(*j));
+	*j = (struct journal){ .reserve = j->reserve, .held = j->held };
 	if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
 		complain(j, path);
 		return give_up(j);
@@ -316,7 +326,8 @@ int journal_open(struct journal *j, const char *path)
 
 void journal_close(struct journal *j)
 {
-	struct journal closed = { .failed = j->failed, .error = j->error };
+	struct journal closed = { .failed = j->failed, .error = j->error, .full = j->full,
+				  .reserve = j->reserve, .held = j->held };
 
 	if (j->dirty)
 		journal_commit(j);

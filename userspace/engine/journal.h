@@ -39,8 +39,17 @@ struct journal_value {
 #define V_TEXT(s) ((struct journal_value){ VALUE_TEXT, 0, (s), strlen(s) })
 #define V_BLOB(p, n) ((struct journal_value){ VALUE_BLOB, 0, (p), (n) })
 
+/*
+ * Room on the disk that is kept for decisions: given away when the disk is
+ * full, and kept anew when there is room.
+ */
+enum journal_reserve { RESERVE_NONE, RESERVE_KEPT, RESERVE_RELEASED };
+
 struct journal {
 	sqlite3 *db;
+	enum journal_reserve reserve;
+	uint64_t held;			/* events left out since it was released */
+	bool full;			/* the last failure was of room */
 	sqlite3_stmt *insert[JOURNAL_TABLES];
 	int64_t head_seq;
 	uint8_t head_hash[HASH_BYTES];
@@ -96,6 +105,14 @@ enum verify_state { VERIFY_MORE, VERIFY_INTACT, VERIFY_BROKEN };
 int journal_verify_begin(struct journal_verify *v, struct journal *j);
 enum verify_state journal_verify_step(struct journal_verify *v, unsigned rows);
 void journal_verify_end(struct journal_verify *v);
+
+/* ---- journal_reserve.c ---- */
+
+/* At start, and again from time to time while there is none. */
+void journal_keep_reserve(struct journal *j, const char *path);
+
+/* True if there was one: what failed for want of room can be tried again. */
+bool journal_release_reserve(struct journal *j, const char *path);
 
 /* Shared with journal_verify.c. */
 struct journal_layout {

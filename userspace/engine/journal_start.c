@@ -3,7 +3,7 @@
  * How the engine begins with its journal.  A file that is no journal is set
  * aside, with its log.  Any other failure (a full disk, an I/O error) leaves
  * everything in place: the engine goes on without decisions, says so, and
- * tries again each minute.
+ * tries again each minute.  And the room that it keeps for decisions.
  */
 #include "engine/engine.h"
 
@@ -18,7 +18,9 @@
 #include "lib/util.h"
 
 #define JOURNAL "/journal.db"
+#define RESERVE "/reserve"
 #define AGAIN_NS (60 * NS_PER_S)
+#define RESERVE_AGAIN_NS (10 * NS_PER_S)
 
 /* The log first: alone beside a new database it would be taken for that one's. */
 static int set_aside(const char *aside)
@@ -55,7 +57,7 @@ static int open_journal(struct engine *e)
 	return 0;
 }
 
-static int begin(struct engine *e)
+static int begin_once(struct engine *e)
 {
 	int orders;
 
@@ -71,6 +73,18 @@ static int begin(struct engine *e)
 	if (orders)
 		log_warn("%d orders were open when the engine before this one ended", orders);
 	return 0;
+}
+
+/* On a full disk the reserve is what there is to begin with. */
+static int begin(struct engine *e)
+{
+	int r = begin_once(e);
+
+	if (r && e->journal.full && journal_release_reserve(&e->journal, RESERVE))
+		r = begin_once(e);
+	if (!r)
+		journal_keep_reserve(&e->journal, RESERVE);
+	return r;
 }
 
 static void was_opened(struct engine *e)
@@ -107,4 +121,49 @@ void journal_start(struct engine *e, uint64_t now)
 	e->journal.failed = true;
 	log_err("no journal (%s): findings are reported in this log alone, nothing is killed;"
 		" tried again in a minute", e->journal.why);
+}
+
+/* What was taken back for want of room is found again by a sweep, and has room now. */
+static void spend_reserve(struct engine *e, uint64_t now)
+{
+	struct guest *g;
+
+	if (!journal_release_reserve(&e->journal, RESERVE))
+		return;
+	e->reserve_due = now + RESERVE_AGAIN_NS;
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (!g->down)
+			guest_sweep_soon(g, now);
+	record_event(&e->journal, "journal reserve released", 0, 0, 0, NULL);
+	engine_flush_soon(e);
+}
+
+static void keep_reserve(struct engine *e, uint64_t now)
+{
+	struct journal *j = &e->journal;
+
+	e->reserve_due = now + RESERVE_AGAIN_NS;
+	journal_keep_reserve(j, RESERVE);
+	if (j->reserve != RESERVE_KEPT)
+		return;
+	log_info("journal: there is room again; %llu events were left out",
+		 (unsigned long long)j->held);
+	record_event(j, "journal reserve kept", 0, 0, 0,
+		     json_pack("{s:I}", "events left out", (json_int_t)j->held));
+	j->held = 0;
+	engine_flush_soon(e);
+}
+
+uint64_t journal_tend(struct engine *e, uint64_t now)
+{
+	struct journal *j = &e->journal;
+
+	if (j->full && j->reserve == RESERVE_KEPT)
+		spend_reserve(e, now);
+	j->full = false;
+	if (!j->db || j->reserve == RESERVE_KEPT)
+		return NEVER;
+	if (e->reserve_due <= now)
+		keep_reserve(e, now);
+	return j->reserve == RESERVE_KEPT ? NEVER : e->reserve_due;
 }

@@ -54,10 +54,12 @@ int engine_pump(sd_event_source *source, void *user)
 	scanning_pump(e, now);
 	orders_send(e, now);
 	due = MIN(due, control_pump(e->control, now));
-	if (e->flush_due <= now)
+	/* What a full disk has taken back is known before it is sought anew. */
+	if (e->flush_due <= now || e->journal.full)
 		flush(e);
 	if (e->journal_failed)
 		mend_after_rollback(e);
+	due = MIN(due, journal_tend(e, now));
 	due = MIN(due, MIN(e->flush_due, e->journal_due));
 	sd_event_source_set_time(e->timer, due / NS_PER_US + 1);
 	sd_event_source_set_enabled(e->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);

@@ -13,6 +13,21 @@ static char *json_text(json_t *json)
 	return json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 }
 
+/* What is written also while the journal lives on its reserve. */
+static bool is_vital(const char *kind)
+{
+	static const char *const kinds[] = {
+		"operator", "agent lies", "session refused", "containment found",
+		"containment ended", "engine up", "engine down", "journal reserve released",
+		"journal reserve kept",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i], kind))
+			return true;
+	return false;
+}
+
 int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
 		     uint32_t vmm_pid, uint32_t pid, json_t *detail)
 {
@@ -23,6 +38,10 @@ int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
 	};
 
 	json_decref(detail);
+	if (j->reserve == RESERVE_RELEASED && !is_vital(kind)) {
+		j->held++;
+		return 0;
+	}
 	return journal_append(j, JOURNAL_EVENTS, row, ARRAY_SIZE(row));
 }
 

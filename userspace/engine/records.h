@@ -29,7 +29,10 @@ struct finding_record {
 	json_t *evidence;
 };
 
-/* detail is taken over; NULL: {}.  guest 0: about the host. */
+/*
+ * detail is taken over; NULL: {}.  guest 0: about the host.  0: left out, as
+ * the journal lives on its reserve.
+ */
 int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
 		     uint32_t vmm_pid, uint32_t pid, json_t *detail);
 

@@ -76,11 +76,15 @@ static json_int_t count(struct engine *e, const char *sql)
 
 static json_t *journal_json(const struct engine *e)
 {
+	static const char *const reserves[] = {
+		[RESERVE_NONE] = "none", [RESERVE_KEPT] = "kept", [RESERVE_RELEASED] = "released",
+	};
 	char head[2 * HASH_BYTES + 1];
 
 	hex_encode(head, e->journal.head_hash, HASH_BYTES);
-	return json_pack("{s:I,s:s,s:b,s:s}", "rows", I(e->journal.head_seq), "head", head,
-			 "writable", !e->journal.failed,
+	return json_pack("{s:I,s:s,s:b,s:s,s:I,s:s}", "rows", I(e->journal.head_seq), "head", head,
+			 "writable", !e->journal.failed, "reserve", reserves[e->journal.reserve],
+			 "held", I(e->journal.held),
 			 "why", e->journal.failed ? e->journal.why : "");
 }
 

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * docs/openapi.json against the server, both ways: each route is in the file
+ * and each operation of the file is a route; and every answer that the running
+ * engine gives here, of each operation at least one that succeeds and of each
+ * status of an error at least one, is what the file says, no key more or less.
+ */
+#include "test_engine_world.h"
+
+#include "engine/ask.h"
+
+static json_t *doc;
+
+#define SEEN_MAX 512
+static struct {
+	char operation[96];
+	int status;
+} seen[SEEN_MAX];
+static unsigned nseen;
+
+static int load(void **state)
+{
+	char self[4096] = "", path[4160];
+	json_error_t error;
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return -1;
+	for (int up = 0; up < 3; up++)
+		*strrchr(self, '/') = '\0';
+	snprintf(path, sizeof(path), "%s/docs/openapi.json", self);
+	doc = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!doc)
+		print_message("%s: %s\n", path, error.text);
+	return doc ? 0 : -1;
+}
+
+static int unload(void **state)
+{
+	json_decref(doc);
+	return 0;
+}
+
+/* ---- a small validator: the part of JSON Schema that the file uses ---- */
+
+static char where[512];
+
+static void wrong(const char *why)
+{
+	fail_msg("%s: %s", where, why);
+}
+
+static const json_t *resolved(const json_t *schema)
+{
+	static const char head[] = "#/components/schemas/";
+	const char *ref = text(schema, "$ref");
+
+	if (strncmp(ref, head, strlen(head)))
+		return schema;
+	schema = json_object_get(json_object_get(json_object_get(doc, "components"), "schemas"),
+				 ref + strlen(head));
+	if (!schema)
+		fail_msg("%s: no such schema", ref);
+	return schema;
+}
+
+static bool type_is(const json_t *value, const char *type)
+{
+	return (!strcmp(type, "object") && json_is_object(value)) ||
+	       (!strcmp(type, "array") && json_is_array(value)) ||
+	       (!strcmp(type, "string") && json_is_string(value)) ||
+	       (!strcmp(type, "integer") && json_is_integer(value)) ||
+	       (!strcmp(type, "boolean") && json_is_boolean(value));
+}
+
+static void check_enum(const json_t *schema, const json_t *value)
+{
+	const json_t *words = json_object_get(schema, "enum"), *word;
+	bool found = !words;
+	size_t i;
+
+	json_array_foreach(words, i, word)
+		found |= json_equal((json_t *)word, (json_t *)value);
+	if (!found)
+		wrong(json_string_value(value));
+}
+
+static void validate(const json_t *schema, const json_t *value);
+
+/* The same, one level deeper. */
+static void validate_at(const json_t *schema, const json_t *value, const char *key)
+{
+	size_t len = strlen(where);
+
+	snprintf(where + len, sizeof(where) - len, ".%s", key);
+	validate(schema, value);
+	where[len] = '\0';
+}
+
+static void check_object(const json_t *schema, const json_t *value)
+{
+	const json_t *properties = json_object_get(schema, "properties"), *name, *member;
+	const json_t *more = json_object_get(schema, "additionalProperties");
+	const char *key;
+	size_t i;
+
+	json_array_foreach(json_object_get(schema, "required"), i, name)
+		if (!json_object_get(value, json_string_value(name)))
+			wrong(json_string_value(name));
+	json_object_foreach((json_t *)value, key, member) {
+		const json_t *known = json_object_get(properties, key);
+
+		if (!known && json_is_object(more))
+			known = more;
+		if (!known && !json_is_true(more))
+			wrong(key);
+		if (known)
+			validate_at(known, member, key);
+	}
+}
+
+static void validate(const json_t *schema, const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	/* Beside nullable, a reference stands alone. */
+	if (json_is_null(value) && json_is_true(json_object_get(schema, "nullable")))
+		return;
+	schema = resolved(schema);
+	if (!type_is(value, text(schema, "type")))
+		wrong(text(schema, "type"));
+	check_enum(schema, value);
+	if (json_is_object(value))
+		check_object(schema, value);
+	json_array_foreach(value, i, item)
+		validate_at(json_object_get(schema, "items"), item, "[]");
+}
+
+/* ---- operations ---- */
+
+static const json_t *operation(const char *method, const char *path)
+{
+	char low[8] = "";
+
+	for (int i = 0; method[i]; i++)
+		low[i] = method[i] | 0x20;
+	return json_object_get(json_object_get(json_object_get(doc, "paths"), path), low);
+}
+
+static const struct route *route_of(const char *method, const char *url)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+	char path[128];
+	const struct route *r;
+
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(url, "?"), url);
+	r = route_find(a, method, path);
+	json_decref(a->answer);
+	free(a);
+	assert_non_null(r);
+	return r;
+}
+
+static void note_seen(const struct route *r, int status)
+{
+	assert_true(nseen < SEEN_MAX);
+	snprintf(seen[nseen].operation, sizeof(seen[0].operation), "%s %s", r->method, r->path);
+	seen[nseen++].status = status;
+}
+
+/* The answer is what the file says of that operation and status. */
+static json_t *checked(const char *method, const char *url, json_t *answer, int status)
+{
+	const struct route *r = route_of(method, url);
+	const json_t *schema;
+	char code[8];
+
+	snprintf(code, sizeof(code), "%d", status);
+	schema = json_object_get(json_object_get(operation(r->method, r->path), "responses"), code);
+	schema = json_object_get(json_object_get(json_object_get(schema, "content"),
+						 "application/json"), "schema");
+	if (!schema) {
+		json_dumpf(answer, stderr, JSON_INDENT(1));
+		fail_msg("%s %s: status %d is not in the file", method, url, status);
+	}
+	snprintf(where, sizeof(where), "%s %s %d", method, url, status);
+	validate(schema, answer);
+	note_seen(r, status);
+	return answer;
+}
+
+static json_t *say(const char *method, const char *url, const char *body, int expected)
+{
+	return checked(method, url, api(method, url, body, expected), expected);
+}
+
+static void ask(const char *method, const char *url, const char *body, int expected)
+{
+	json_decref(say(method, url, body, expected));
+}
+
+static json_t *end(int fd, const char *method, const char *url, int expected)
+{
+	return checked(method, url, api_end(fd, expected), expected);
+}
+
+/* ---- tests ---- */
+
+static void every_route_is_in_the_file(void **state)
+{
+	size_t n;
+	const struct route *routes = routes_all(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!operation(routes[i].method, routes[i].path))
+			fail_msg("%s %s is not in the file", routes[i].method, routes[i].path);
+}
+
+static void every_operation_is_a_route(void **state)
+{
+	const char *path, *method;
+	json_t *item, *op;
+	size_t n, operations = 0;
+
+	routes_all(&n);
+	json_object_foreach(json_object_get(doc, "paths"), path, item) {
+		json_object_foreach(item, method, op) {
+			char high[8] = "";
+
+			for (int i = 0; method[i]; i++)
+				high[i] = method[i] & ~0x20;
+			assert_string_equal(route_of(high, path)->path, path);
+			operations++;
+		}
+	}
+	assert_int_equal(operations, n);
+}
+
+/* The keys of a body, and its bound of 4096 bytes, as the server takes them. */
+static void bodies_are_those_of_the_file(void **state)
+{
+	static const char *const keys[] = { "pid", "start_ns", "seconds", "how", "reason", "name" };
+	size_t n;
+	const struct route *routes = routes_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *body = json_object_get(operation(routes[i].method, routes[i].path),
+						     "requestBody");
+		const json_t *schema = resolved(json_object_get(json_object_get(json_object_get(body,
+			"content"), "application/json"), "schema"));
+		const json_t *properties = json_object_get(schema, "properties");
+
+		assert_int_equal(body != NULL, !strcmp(routes[i].method, "POST"));
+		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			bool takes = routes[i].takes >> k & 1, needs = routes[i].needs >> k & 1;
+			const json_t *name;
+			bool required = false;
+			size_t at;
+
+			json_array_foreach(json_object_get(schema, "required"), at, name)
+				required |= !strcmp(json_string_value(name), keys[k]);
+			if (takes != (json_object_get(properties, keys[k]) != NULL) ||
+			    needs != required)
+				fail_msg("%s: %s", routes[i].path, keys[k]);
+		}
+	}
+}
+
+static void answer_done(uint32_t type, uint32_t status)
+{
+	struct m_done done = { .status = status };
+
+	await_question(type);
+	send_to(w.introspect, &msg_done, in.id, &done, -1);
+}
+
+static void guests_and_processes(void)
+{
+	struct m_vma v = { .start = 1 << 12, .end = 2 << 12, .path = "[heap]" };
+	struct m_done done = { .status = DONE_COMPLETE };
+	uint64_t id;
+	int fd;
+
+	ask("GET", "/v1/status", "", 200);
+	ask("GET", "/v1/guests", "", 200);
+	ask("GET", "/v1/guests/7", "", 200);
+	ask("GET", "/v1/guests/8", "", 404);
+	fd = api_send("GET", "/v1/guests/7/tasks", "");
+	await_question(M_LIST);
+	id = in.id;
+	show_task(id);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	json_decref(end(fd, "GET", "/v1/guests/7/tasks", 200));
+	fd = api_send("GET", "/v1/guests/7/tasks/5/maps", "");
+	await_question(M_MAPS);
+	id = in.id;
+	send_to(w.introspect, &msg_vma, id, &v, -1);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	json_decref(end(fd, "GET", "/v1/guests/7/tasks/5/maps", 200));
+	fd = api_send("GET", "/v1/guests/7/tasks/5/maps", "");
+	answer_done(M_MAPS, DONE_NOT_FOUND);
+	json_decref(end(fd, "GET", "/v1/guests/7/tasks/5/maps", 404));
+	ask("GET", "/v1/guests/7/tasks/x/maps", "", 400);
+}
+
+static void scans(void)
+{
+	json_t *answer = say("POST", "/v1/guests/7/scan", "{\"pid\":5}", 202);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/scans/%lld", (long long)number(answer, "scan"));
+	json_decref(answer);
+	ask("GET", path, "", 200);
+	answer_done(M_LOOK_PID, DONE_NOT_FOUND);
+	ask("GET", path, "", 200);
+	ask("GET", "/v1/scans/1", "", 404);
+	ask("GET", "/v1/scans/x", "", 400);
+	ask("POST", "/v1/guests/7/scan", "{\"pid\":\"x\"}", 400);
+	ask("POST", "/v1/guests/8/scan", "", 404);
+}
+
+/* From the finding to the file in quarantine, and the host's answer. */
+static void findings(void)
+{
+	struct m_order o;
+	char path[96];
+	json_t *answer, *f;
+
+	infected();
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	send_result(expect(w.channel, &msg_order, &o), ORDER_DONE);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+	await_order("done", "killed");
+	answer = say("GET", "/v1/findings?guest=web-1&limit=3", "", 200);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
+	assert_int_equal(json_array_size(json_object_get(f, "orders")), 2);
+	assert_int_equal(json_array_size(json_object_get(f, "acts")), 1);
+	snprintf(path, sizeof(path), "/v1/findings/%lld", (long long)number(f, "id"));
+	ask("GET", path, "", 200);
+	strcat(path, "/explain");
+	ask("GET", path, "", 200);
+	snprintf(path, sizeof(path), "/v1/orders/%lld", (long long)number(json_array_get(
+		 json_object_get(f, "orders"), 0), "id"));
+	ask("GET", path, "", 200);
+	json_decref(answer);
+	ask("GET", "/v1/findings?limit=0", "", 400);
+	ask("GET", "/v1/findings?guest=nobody", "", 404);
+	ask("GET", "/v1/findings/x", "", 400);
+	ask("GET", "/v1/findings/1", "", 404);
+	ask("GET", "/v1/findings/1/explain", "", 404);
+	ask("GET", "/v1/findings/x/explain", "", 400);
+	ask("GET", "/v1/orders/1", "", 404);
+	ask("GET", "/v1/orders/x", "", 400);
+}
+
+static void quarantine(void)
+{
+	json_t *answer = say("GET", "/v1/quarantine?guest=7", "", 200);
+	struct m_order o;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/v1/quarantine/%s/restore", text(json_array_get(
+		 json_object_get(answer, "items"), 0), "item"));
+	json_decref(answer);
+	ask("POST", path, "{}", 202);
+	send_result(expect(w.channel, &msg_order, &o), ORDER_DONE);
+	ask("POST", path, "{}", 409);
+	ask("POST", "/v1/quarantine/x/restore", "", 400);
+	ask("POST", "/v1/quarantine/00112233445566778899aabbccddeeff/restore", "", 404);
+	ask("GET", "/v1/quarantine", "", 200);
+}
+
+static void hold(const char *verb, const char *body, enum host_verb act, enum act_status status,
+		 int expected)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/v1/guests/7/%s", verb);
+	fd = api_send("POST", path, body);
+	answer_act(act, 0, status);
+	json_decref(end(fd, "POST", path, expected));
+}
+
+static void operators(void)
+{
+	int fd;
+
+	hold("freeze", "{\"how\":\"pause\"}", HOST_PAUSE, ACT_UNAVAILABLE, 503);
+	hold("freeze", "{}", HOST_CONTAIN, ACT_FAILED, 500);
+	hold("thaw", "{}", HOST_LINK_UP, ACT_DONE, 200);
+	hold("freeze", "{}", HOST_CONTAIN, ACT_DONE, 200);
+	ask("GET", "/v1/guests/7", "", 200);
+	ask("POST", "/v1/guests/7/kill", "{\"pid\":5}", 409);
+	hold("thaw", "{}", HOST_RELEASE, ACT_DONE, 200);
+	ask("POST", "/v1/guests/7/freeze", "{\"x\":1}", 400);
+	ask("POST", "/v1/guests/7/thaw", "{\"x\":1}", 400);
+	ask("POST", "/v1/guests/8/thaw", "", 404);
+	ask("POST", "/v1/guests/8/freeze", "", 404);
+	ask("POST", "/v1/guests/7/kill", "{}", 400);
+	fd = api_send("POST", "/v1/guests/7/kill", "{\"pid\":5}");
+	answer_done(M_LOOK_PID, DONE_NOT_FOUND);
+	json_decref(end(fd, "POST", "/v1/guests/7/kill", 404));
+	fd = api_send("POST", "/v1/guests/7/kill", "{\"pid\":1240}");
+	await_question(M_LOOK_PID);
+	uint64_t id = in.id;
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct m_order o;
+	show_program(id, 1240, "/bin/x", true);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	json_decref(end(fd, "POST", "/v1/guests/7/kill", 202));
+	send_result(expect(w.channel, &msg_order, &o), ORDER_DONE);
+	answer_probe_of(1240, PROBE_GONE);
+}
+
+static void agent(const char *method, const char *path, const char *body,
+		  enum agent_status status, int expected)
+{
+	struct m_agent_info info = { .name = NAME, .state = AGENT_PINNED };
+	struct m_agent_done done = { .status = status };
+	struct m_agent_act m;
+	int fd = api_send(method, path, body);
+	uint64_t id = expect(w.channel, &msg_agent_act, &m);
+
+	if (m.verb == AGENT_LIST)
+		send_to(w.channel, &msg_agent_info, id, &info, -1);
+	send_to(w.channel, &msg_agent_done, id, &done, -1);
+	json_decref(end(fd, method, path, expected));
+}
+
+static void agents(void)
+{
+	agent("GET", "/v1/agents", "", AGENT_OK, 200);
+	agent("GET", "/v1/agents", "", AGENT_ERROR, 500);
+	agent("POST", "/v1/agents", "{\"name\":\"a\"}", AGENT_OK, 201);
+	agent("POST", "/v1/agents", "{\"name\":\"a\"}", AGENT_EXISTS, 409);
+	agent("POST", "/v1/agents", "{\"name\":\"a\"}", AGENT_ERROR, 500);
+	ask("POST", "/v1/agents", "{\"name\":\"..\"}", 400);
+	agent("POST", "/v1/agents/a/rotate", "", AGENT_OK, 202);
+	agent("POST", "/v1/agents/a/rotate", "", AGENT_NO_SESSION, 409);
+	agent("POST", "/v1/agents/a/rotate", "", AGENT_NOT_FOUND, 404);
+	agent("POST", "/v1/agents/a/rotate", "", AGENT_ERROR, 500);
+	ask("POST", "/v1/agents/../rotate", "", 400);
+	agent("DELETE", "/v1/agents/a", "", AGENT_OK, 200);
+	agent("DELETE", "/v1/agents/a", "", AGENT_NOT_FOUND, 404);
+	ask("DELETE", "/v1/agents/..", "", 400);
+}
+
+static void journal(void)
+{
+	ask("GET", "/v1/journal?after=2&limit=4", "", 200);
+	ask("GET", "/v1/journal", "", 200);
+	ask("GET", "/v1/journal?after=x", "", 400);
+	ask("GET", "/v1/journal/verify", "", 200);
+}
+
+static void too_large(void)
+{
+	static const char *const paths[] = {
+		"/v1/guests/7/scan", "/v1/guests/7/kill", "/v1/guests/7/freeze",
+		"/v1/guests/7/thaw", "/v1/agents", "/v1/agents/a/rotate",
+		"/v1/quarantine/00112233445566778899aabbccddeeff/restore",
+	};
+	static char body[5000];
+
+	memset(body, ' ', sizeof(body) - 1);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		ask("POST", paths[i], body, 413);
+}
+
+/* Its introspector and its channel are gone. */
+static void parts_missing(void)
+{
+	close(w.introspect);
+	close(w.channel);
+	w.introspect = w.channel = -1;
+	usleep(200000);
+	ask("GET", "/v1/guests/7/tasks", "", 200);
+	ask("GET", "/v1/guests/7/tasks/5/maps", "", 503);
+	ask("POST", "/v1/guests/7/scan", "", 503);
+	ask("GET", "/v1/agents", "", 503);
+	ask("POST", "/v1/agents", "{\"name\":\"a\"}", 503);
+	ask("POST", "/v1/agents/a/rotate", "", 503);
+	ask("DELETE", "/v1/agents/a", "", 503);
+	ask("GET", "/v1/status", "", 200);
+	ask("GET", "/v1/guests", "", 200);
+}
+
+static bool was_seen(const char *operation, int status)
+{
+	for (unsigned i = 0; i < nseen; i++)
+		if (seen[i].status == status && !strcmp(seen[i].operation, operation))
+			return true;
+	return false;
+}
+
+/* Of each operation its success was checked, and of the file's errors most. */
+static void expect_all_seen(void)
+{
+	size_t n;
+	const struct route *routes = routes_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		char name[96];
+
+		snprintf(name, sizeof(name), "%s %s", routes[i].method, routes[i].path);
+		if (!was_seen(name, 200) && !was_seen(name, 201) && !was_seen(name, 202))
+			fail_msg("%s: no answer of success was held against the file", name);
+	}
+}
+
+static void answers_are_those_of_the_file(void **state)
+{
+	NEEDS_PROGRAMS();
+	nseen = 0;
+	all_up();
+	say_flags(0);
+	guests_and_processes();
+	scans();
+	findings();
+	quarantine();
+	operators();
+	agents();
+	journal();
+	too_large();
+	parts_missing();
+	expect_all_seen();
+}
+
+static char policy[] =
+	"[rule test]\nmatch = Test.*\nactions = report,kill,quarantine,link_down\n";
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_is_in_the_file),
+		cmocka_unit_test(every_operation_is_a_route),
+		cmocka_unit_test(bodies_are_those_of_the_file),
+		cmocka_unit_test_prestate_setup_teardown(answers_are_those_of_the_file, setup,
+							 teardown, policy),
+	};
+
+	return cmocka_run_group_tests(tests, load, unload);
+}
