@@ -26,7 +26,7 @@ static void no_agent(void)
 static void contain(void)
 {
 	answer_act(HOST_CONTAIN, EXPIRY, ACT_DONE);
-	answer_act(HOST_LINK_DOWN, EXPIRY, ACT_DONE);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
 	await_contained(true);
 }
 
@@ -86,8 +86,8 @@ static void next_step_when_one_fails(void **state)
 	no_agent();
 	answer_probe(PROBE_RUNNING);
 	answer_act(HOST_CONTAIN, EXPIRY, ACT_FAILED);
-	answer_act(HOST_LINK_DOWN, EXPIRY, ACT_DONE);
-	answer_act(HOST_POWER_OFF, EXPIRY, ACT_UNAVAILABLE);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+	answer_act(HOST_POWER_OFF, 0, ACT_UNAVAILABLE);
 	expect_silence(w.parent, 300);
 	assert_true(is_noted("step 2 of 2"));
 	assert_true(is_noted("no step could be carried out"));
@@ -311,6 +311,31 @@ static void direct_answers_in_their_order(void **state)
 	verify_journal();
 }
 
+/* The guest is down because of what was asked: the answer is in the journal all the same. */
+static void answer_after_the_end(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST };
+	struct m_acted m = { .status = ACT_DONE, .detail = "quit" };
+	json_t *s;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_FAILED);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+	id = expect_act(HOST_POWER_OFF, 0);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	usleep(100000);
+	send_to(w.parent, &msg_acted, id, &m, -1);
+	usleep(100000);
+	s = ctl("", 0);
+	assert_int_equal(number(json_object_get(s, "acts"), "done"), 2);
+	assert_int_equal(number(json_object_get(s, "acts"), "sent"), 0);
+	json_decref(s);
+	verify_journal();
+}
+
 static void late_answer_of_the_parent(void **state)
 {
 	struct m_acted m = { .status = ACT_DONE };
@@ -331,7 +356,7 @@ int main(void)
 		P(unconfirmed_is_no_lie, policy), P(agent_that_cannot_kill, policy),
 		P(contained_guest_waits, policy), P(stopped_before_the_answer, policy),
 		P(containment_is_found_again, policy), P(unanswered_containment_is_found, policy),
-		P(contained_by_nobody_we_know, policy),
+		P(contained_by_nobody_we_know, policy), P(answer_after_the_end, policy),
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),
 	};

@@ -208,6 +208,34 @@ static void one_item_for_one_file(void **state)
 	json_decref((item(&answer), answer));
 }
 
+static void show_again(uint64_t id)
+{
+	show_program(id, PID + 9, "/tmp/miner", true);
+	show_use(id, PID + 9);
+}
+
+/* Put away, and there again: another process runs it now. */
+static void file_that_comes_back(void **state)
+{
+	struct m_order o;
+	json_t *answer;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	killed();
+	send_result(expect_quarantine(), ORDER_DONE);
+	await_item("quarantined");
+	sweep("e2", show_again);
+	send_result(expect(w.channel, &msg_order, &o), ORDER_DONE);
+	assert_int_equal(o.pid, PID + 9);
+	answer_probe_of(PID + 9, PROBE_GONE);
+	expect_quarantine();
+	answer = api("GET", "/v1/quarantine", "", 200);
+	assert_int_equal(json_array_size(json_object_get(answer, "items")), 2);
+	json_decref(answer);
+}
+
 static void waits_for_a_session(void **state)
 {
 	NEEDS_PROGRAMS();
@@ -288,7 +316,7 @@ int main(void)
 		P(put_away_and_back, policy), P(not_before_the_process_is_dead, policy),
 		P(at_once_without_a_kill, policy_file_alone),
 		P(refused_without_a_kill, policy_file_alone), P(only_files_are_put_away, policy),
-		P(one_item_for_one_file, policy), P(waits_for_a_session, policy),
+		P(one_item_for_one_file, policy), P(file_that_comes_back, policy), P(waits_for_a_session, policy),
 		P(outlives_the_engine, policy), P(failure_is_told, policy),
 		P(restore_needs_the_guest_and_its_agent, policy),
 	};

@@ -40,7 +40,8 @@ int acts_make(struct guest *g, int64_t decision, int64_t finding, uint32_t verb,
 {
 	struct engine *e = g->introspector.engine;
 	struct guest_ref ref = guest_ref(e, g);
-	struct m_act m = { .guest = g->id, .verb = verb, .expiry_ms = expiry_ms };
+	struct m_act m = { .guest = g->id, .verb = verb,
+			   .expiry_ms = verb == HOST_CONTAIN ? expiry_ms : 0 };
 	int64_t seq = record_act(&e->journal, decision, finding, &ref, &m,
 				 purpose == ACT_OF_OPERATOR ? "operator" : "policy");
 	struct act *a = seq > 0 ? calloc(1, sizeof(*a)) : NULL;
@@ -178,6 +179,7 @@ void acts_result(struct engine *e, uint64_t id, const struct m_acted *m, uint64_
 		if (!a || !a->sent || a->message != id)
 			continue;
 		acted(g, a, m, now);
+		guest_free_if_done(g);
 		return;
 	}
 	log_info("an answer to an act that is not open: %s: %s", status_name(m->status), m->detail);
@@ -248,17 +250,32 @@ void acts_counters(struct guest *g, uint32_t flags, uint64_t now)
 				  "released by another hand", now);
 }
 
-void acts_drop(struct guest *g)
+/* One that was asked for is answered yet: the guest may be down because of it. */
+void acts_guest_down(struct guest *g)
 {
+	struct engine *e = g->introspector.engine;
 	const struct m_acted gone = { .status = ACT_NO_GUEST, .detail = "the guest is down" };
-	struct act *a;
+	struct act *a, *next;
 
 	g->ladder.on = false;
-	while ((a = TAILQ_FIRST(&g->acts))) {
+	for (a = TAILQ_FIRST(&g->acts); a; a = next) {
+		next = TAILQ_NEXT(a, entry);
 		if (a->purpose == ACT_OF_OPERATOR)
-			control_acted(g->introspector.engine->control, a->ticket, &gone);
+			control_acted(e->control, a->ticket, &gone);
+		a->purpose = ACT_OF_RULE;
+		if (a->sent)
+			continue;
+		record_acted(&e->journal, a->seq, "result", status_name(gone.status), 0, gone.detail);
 		act_free(g, a);
 	}
+}
+
+void acts_drop(struct guest *g)
+{
+	struct act *a;
+
+	while ((a = TAILQ_FIRST(&g->acts)))
+		act_free(g, a);
 }
 
 /* Rolled back: these rows are not in the journal. */

@@ -30,6 +30,7 @@ void acts_counters(struct guest *g, uint32_t flags, uint64_t now);
 /* An engine before this one left the guest so. */
 void acts_adopt(struct guest *g);
 
+void acts_guest_down(struct guest *g);
 void acts_drop(struct guest *g);
 void acts_drop_after(struct guest *g, int64_t seq);
 

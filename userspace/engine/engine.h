@@ -101,7 +101,7 @@ struct guest {
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
 	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
 	bool has_cid, has_counters;
-	bool down;			/* kept until its last scan is answered */
+	bool down;			/* kept until its last scan and act are answered */
 	uint64_t since_wall;
 	struct peer introspector;
 	uint32_t generation;		/* of introspector: whose object ids */
@@ -226,6 +226,8 @@ bool engine_may_note(struct engine *e);
 bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now);
 void counters_add(struct m_counters *sum, const struct m_counters *c);
 void guest_free(struct engine *e, struct guest *g);
+/* A guest that is down stays for what is still answered about it. */
+void guest_free_if_done(struct guest *g);
 void guest_lost_introspector(struct guest *g);
 /* Another guest has the same CID: who would get an order is not sure. */
 bool guest_shares_cid(const struct guest *g);

@@ -217,7 +217,8 @@ static void decide_quarantine(struct guest *g, struct use *u, const struct polic
 	struct m_order m = quarantine_of(u);
 	char note[128];
 	const char *why = file_withheld(g, u, rule, note, sizeof(note)), *action = "report";
-	int64_t other = why ? 0 : record_find_item(&e->journal, &ref, &m);
+	int64_t other = why ? 0 : record_find_item(&e->journal, &ref, &m,
+							  u->task->first_seen);
 
 	if (other > 0) {
 		snprintf(note, sizeof(note), "order %lld is for this file already", (long long)other);

@@ -185,7 +185,7 @@ void guest_down(struct engine *e, struct guest *g)
 {
 	log_info("guest %llu: down", (unsigned long long)g->id);
 	sessions_guest_down(g);
-	acts_drop(g);
+	acts_guest_down(g);
 	orders_drop(g, "the guest is down");
 	note_down(e, g);
 	engine_flush_soon(e);
@@ -198,8 +198,13 @@ void guest_down(struct engine *e, struct guest *g)
 	/* Nobody scans: what waits would wait for ever. */
 	if (!e->database.ready)
 		scans_drop(&e->scans, &g->scans);
-	if (!g->scans.jobs)
-		guest_free(e, g);
+	guest_free_if_done(g);
+}
+
+void guest_free_if_done(struct guest *g)
+{
+	if (g->down && !g->scans.jobs && TAILQ_EMPTY(&g->acts))
+		guest_free(g->introspector.engine, g);
 }
 
 void guest_free(struct engine *e, struct guest *g)

@@ -5,6 +5,7 @@
  */
 #include "engine/control.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,7 +19,7 @@
 #include "lib/sandbox.h"
 #include "lib/util.h"
 
-#define NOBODY 65534
+#define NOBODY 65534		/* whose files they were before each role had an id of its own */
 #define MAX_FILES 8192		/* SCANS_TOTAL contents, the guests' sockets, and ours */
 #define MAX_JOURNAL (1ull << 40)
 
@@ -52,19 +53,35 @@ static void read_boot_id(struct engine *e)
 	e->boot[strcspn(e->boot, "\n")] = '\0';
 }
 
-static int make_folder(const char *path, mode_t mode, uid_t owner)
+static int make_folder(const char *path, mode_t mode)
 {
-	if (mkdir(path, mode) && errno != EEXIST)
-		return -1;
-	return owner && chown(path, owner, owner) ? -1 : 0;
+	return mkdir(path, mode) && errno != EEXIST ? -1 : 0;
+}
+
+/* What an engine of another id has left. */
+static void take_over(const char *folder, uid_t owner)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (!fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISREG(st.st_mode) && st.st_uid == NOBODY &&
+		    fchownat(dirfd(dir), entry->d_name, owner, owner, AT_SYMLINK_NOFOLLOW))
+			log_warn("%s/%s: %s", folder, entry->d_name, strerror(errno));
+	if (dir)
+		closedir(dir);
 }
 
 /* STATE_DIR/journal alone is the engine's; the databases beside it are not. */
-static void prepare_folders(const struct config *config, char *journal, size_t size)
+static void prepare_folders(const struct config *config, uid_t owner, char *journal, size_t size)
 {
 	snprintf(journal, size, "%s/journal", config->state_dir);
-	if (make_folder(config->state_dir, 0755, 0) || make_folder(journal, 0700, NOBODY))
+	if (make_folder(config->state_dir, 0755) || make_folder(journal, 0700) ||
+	    chown(journal, owner, owner))
 		fatal("%s: %s", journal, strerror(errno));
+	take_over(journal, owner);
 }
 
 static void prepare_events(struct engine *e)
@@ -124,7 +141,7 @@ static void prepare(struct engine *e, char *journal, size_t size)
 	read_boot_id(e);
 	if (policy_load(e->config.policy, &e->policy, NULL, 0))
 		exit(1);
-	prepare_folders(&e->config, journal, size);
+	prepare_folders(&e->config, e->config.uid_base + ROLE_UID_ENGINE, journal, size);
 	prepare_events(e);
 	e->control = control_open(e);
 }
@@ -160,6 +177,7 @@ int main(int argc, char **argv)
 	log_open("warden-engine", false);
 	parse_arguments(argc, argv, &e->config);
 	prepare(e, journal, sizeof(journal));
+	box.uid = e->config.uid_base + ROLE_UID_ENGINE;
 	if (sandbox_apply(&box))
 		return 1;
 	journal_start(e, now_mono());

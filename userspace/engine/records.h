@@ -69,10 +69,12 @@ int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			  uint32_t pid, uint64_t start_ns);
 
 /*
- * The order that puts that very file away, or did, in that guest; 0: none, -1:
- * error.
+ * The order that puts that very file away in that guest, or did so after a
+ * process that was first seen then had begun; 0: none, -1: error.  A file that
+ * comes back later is another one.
  */
-int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m);
+int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m,
+			 uint64_t first_seen);
 
 /* A thing in a guest's quarantine, by the order that put it there. */
 struct item_record {

@@ -37,19 +37,19 @@ int64_t record_find_death(struct journal *j, const struct guest_ref *ref,
 			    target, ARRAY_SIZE(target));
 }
 
-int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m)
+int64_t record_find_item(struct journal *j, const struct guest_ref *ref, const struct m_order *m,
+			 uint64_t first_seen)
 {
 	const struct journal_value file[] = {
 		V_TEXT(m->path), V_INT(ref->guest), V_TEXT(ref->boot), V_INT(ref->vmm_pid),
-		V_BLOB(m->exe_hash, HASH_BYTES),
+		V_BLOB(m->exe_hash, HASH_BYTES), V_INT(first_seen),
 	};
 
-	/* One that came to nothing, or was put back since, does not count. */
 	return records_number(j, "SELECT o.seq FROM items i JOIN orders o ON o.seq = i.order_id"
 		" WHERE i.path = ? AND o.guest = ? AND o.boot = ? AND o.vmm_pid = ? AND"
-		" o.exe_hash = ? AND o.verb = 'quarantine' AND o.outcome != 'not done' AND"
-		" NOT EXISTS (SELECT 1 FROM items r JOIN orders p ON p.seq = r.order_id WHERE"
-		" r.item = i.item AND p.verb = 'restore' AND p.state = 'done')",
+		" o.exe_hash = ? AND o.verb = 'quarantine' AND (o.outcome = '' OR"
+		" (o.outcome != 'not done' AND EXISTS (SELECT 1 FROM results WHERE"
+		" order_id = o.seq AND mono_ns > ?)))",
 		file, ARRAY_SIZE(file));
 }
 

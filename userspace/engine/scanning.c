@@ -135,8 +135,8 @@ static void finish(struct engine *e, struct scan_job *job, const struct m_verdic
 		take_verdict(g, o, v);
 	count_for_scan(e, job, o, v);
 	scans_free_job(&e->scans, job);
-	if (g && g->down && !g->scans.jobs)
-		guest_free(e, g);
+	if (g)
+		guest_free_if_done(g);
 }
 
 /* The scanner ended: what it had is given again, once. */
