@@ -30,7 +30,7 @@ DAEMON_LIBS := -lbpf -lsystemd
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
 	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp)
 
-.PHONY: all module modules bpf userspace setup demo test test-unit clean
+.PHONY: all module modules bpf userspace setup demo test test-unit test-kunit clean
 .DELETE_ON_ERROR:
 # Objects are worth keeping.
 .SECONDARY:
@@ -211,6 +211,10 @@ fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds
 
 test-unit: userspace $(UNIT)
 	@tests/run unit
+
+# The module's pure code, in user-mode Linux (built once into the cache).
+test-kunit: | $(B)/setup.done
+	@tests/run kunit
 
 test: lab-ready $(UNIT) fuzzers
 	@tests/run all

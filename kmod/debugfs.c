@@ -6,7 +6,7 @@
 
 #include "freeze.h"
 #include "guest.h"
-#include "svm.h"
+#include "svm_reason.h"
 
 static struct dentry *folder;
 

@@ -36,7 +36,7 @@ void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason)
 		.seq = atomic64_inc_return(&v->guest->emitted),
 		.guest = v->guest->id,
 		.time_ns = ktime_get_mono_fast_ns(),
-		.cr3 = v->cr3,
+		.cr3 = v->seen.cr3,
 		.value = value,
 		.type = type,
 		.vcpu = v->idx,

@@ -6,7 +6,6 @@
  */
 #include "exit.h"
 
-#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/string.h>
@@ -20,19 +19,6 @@
 
 /* The vCPU that exited last on this CPU. */
 static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
-
-/* True once a second for an address space that shows itself all the time. */
-static bool address_space_is_new(struct kw_guest *guest, u64 cr3)
-{
-	struct kw_recent *r = &guest->recent[hash_64(cr3, KW_RECENT_BITS)];
-	unsigned long now = jiffies;
-
-	if (READ_ONCE(r->cr3) == cr3 && time_before(now, READ_ONCE(r->when) + HZ))
-		return false;
-	WRITE_ONCE(r->cr3, cr3);
-	WRITE_ONCE(r->when, now);
-	return true;
-}
 
 static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
@@ -52,23 +38,18 @@ static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcp
 					 const struct kw_backend *backend)
 {
 	u64 cr3 = backend->cr3(vcpu), lstar = backend->lstar(vcpu), idtr = backend->idtr(vcpu);
-	u32 reason = backend->reason(vcpu);
+	u32 changed = kw_seen_update(&v->seen, cr3, lstar, idtr), reason = backend->reason(vcpu);
 
-	if (v->cr3 != cr3) {
-		v->cr3 = cr3;
-		if (address_space_is_new(v->guest, cr3))
+	if (changed & KW_CHANGED_CR3) {
+		if (kw_recent_is_new(v->guest->recent, cr3, jiffies))
 			kw_emit(v, KVM_WARDEN_EVENT_ADDRESS_SPACE, cr3, reason);
 		else
 			atomic64_inc(&v->guest->suppressed);
 	}
-	if (v->lstar != lstar) {
-		v->lstar = lstar;
+	if (changed & KW_CHANGED_LSTAR)
 		kw_emit(v, KVM_WARDEN_EVENT_ENTRY_POINT, lstar, reason);
-	}
-	if (v->idtr != idtr) {
-		v->idtr = idtr;
+	if (changed & KW_CHANGED_IDTR)
 		kw_emit(v, KVM_WARDEN_EVENT_IDT, idtr, reason);
-	}
 }
 
 /* A nested guest's registers are its own, not our guest's. */
@@ -99,8 +80,8 @@ static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backe
 	}
 	v->exits++;
 	v->reasons[backend->reason_slot(backend->reason(vcpu))]++;
-	if (unlikely(v->cr3 != backend->cr3(vcpu) || v->lstar != backend->lstar(vcpu) ||
-		     v->idtr != backend->idtr(vcpu) || READ_ONCE(v->want_regs)))
+	if (unlikely(v->seen.cr3 != backend->cr3(vcpu) || v->seen.lstar != backend->lstar(vcpu) ||
+		     v->seen.idtr != backend->idtr(vcpu) || READ_ONCE(v->want_regs)))
 		slow(v, vcpu);
 }
 

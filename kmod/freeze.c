@@ -243,9 +243,8 @@ static bool all_at_rest(struct kw_guest *guest, bool pinned, struct kvm_warden_f
 /* The guest stands still already; this waits until its threads do too. */
 static int wait_for_rest(struct kw_guest *guest, u64 asked, struct kvm_warden_freeze *request)
 {
-	u64 limit = asked + (u64)request->timeout_ms * NSEC_PER_MSEC / 4;
 	struct file *file = kw_guest_pin(guest);
-	u64 last = ktime_get_ns();
+	u64 last = ktime_get_ns(), limit = last + (u64)request->timeout_ms * NSEC_PER_MSEC / 4;
 	int r = 0;
 
 	while (!all_at_rest(guest, file, request, &last) && ktime_get_ns() < limit) {
@@ -261,8 +260,8 @@ static int wait_for_rest(struct kw_guest *guest, u64 asked, struct kvm_warden_fr
 	return r;
 }
 
-static int begin(struct kw_guest *guest, const void *holder, struct kvm_warden_freeze *request,
-		 u64 now)
+/* Time runs from when the hook is there: attaching it may take a while. */
+static int begin(struct kw_guest *guest, const void *holder, struct kvm_warden_freeze *request)
 {
 	int r;
 
@@ -270,7 +269,8 @@ static int begin(struct kw_guest *guest, const void *holder, struct kvm_warden_f
 	r = hold(guest);
 	if (r)
 		goto out;
-	r = kw_stop_freeze(&guest->stop, holder, now, request->timeout_ms, &request->wait_ns);
+	r = kw_stop_freeze(&guest->stop, holder, ktime_get_ns(), request->timeout_ms,
+			   &request->wait_ns);
 	if (r) {
 		kw_glue_drop_entry();
 		goto out;
@@ -285,7 +285,7 @@ out:
 int kw_freeze_begin(struct kw_guest *guest, const void *holder, struct kvm_warden_freeze *request)
 {
 	u64 asked = ktime_get_ns();
-	int r = begin(guest, holder, request, asked);
+	int r = begin(guest, holder, request);
 
 	if (r)
 		return r == -ENOENT ? -ENODEV : r;

@@ -16,6 +16,7 @@
 #include <uapi/linux/kvm_warden.h>
 
 #include "backend.h"
+#include "seen.h"
 #include "stop.h"
 
 struct file;
@@ -23,14 +24,6 @@ struct kvm;
 struct kvm_vcpu;
 struct mm_struct;
 struct pid;
-
-/* Address spaces seen lately, so that one is announced once a second. */
-#define KW_RECENT_BITS 8
-
-struct kw_recent {
-	u64 cr3;
-	unsigned long when;		/* jiffies */
-};
 
 struct kw_guest {
 	u64 id;
@@ -67,7 +60,7 @@ struct kw_vcpu {
 	void *run;			/* its kvm_run page: ours by reference, so never another vCPU's */
 	struct kvm_vcpu *vcpu;
 	struct kw_guest *guest;
-	u64 cr3, lstar, idtr;
+	struct kw_seen seen;
 	u64 exits;
 	u64 reasons[KW_REASONS];
 	u32 idx;

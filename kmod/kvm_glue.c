@@ -18,6 +18,7 @@
 #include "compat/compat.h"
 #include "exit.h"
 #include "guest.h"
+#include "refusal.h"
 
 /* The facts were read from the target's BTF, the structs from its headers. */
 static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
@@ -98,7 +99,7 @@ static DEFINE_MUTEX(glue_lock);
 static struct module *kvm_module;
 static struct tracepoint *kvm_exit_tp, *kvm_entry_tp;
 static enum glue_state state = WAITING;
-static char refusal[160];
+static char refusal[256];
 static bool switched_on = true;
 static unsigned int entry_holders;
 static bool entry_attached;
@@ -127,7 +128,7 @@ static const u8 *find_build_id(struct module *mod)
 		const struct bin_attribute *a = &notes->attrs[i];
 
 		/* namesz, descsz, type, "GNU\0", id */
-		if (!strcmp(a->attr.name, ".note.gnu.build-id") && a->size == 36)
+		if (!strcmp(a->attr.name, ".note.gnu.build-id") && a->size == 16 + KW_BUILD_ID)
 			return (u8 *)a->private + 16;
 	}
 	return NULL;
@@ -139,19 +140,7 @@ static const u8 *find_build_id(struct module *mod)
  */
 static bool build_is_known(struct module *mod, const u8 *expected)
 {
-	const u8 *id = find_build_id(mod);
-
-	if (id && !memcmp(id, expected, 20))
-		return true;
-	if (id)
-		snprintf(refusal, sizeof(refusal),
-			 "refused: %s has build-id %*phN, this module was built for %*phN: rebuild it for the running kernel",
-			 mod->name, 20, id, 20, expected);
-	else
-		snprintf(refusal, sizeof(refusal),
-			 "refused: %s carries no build-id: it cannot be told apart from another build",
-			 mod->name);
-	return false;
+	return kw_build_is_known(mod->name, find_build_id(mod), expected, refusal, sizeof(refusal));
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "backend.h"
 #include "compat/compat.h"
 #include "kvm_glue.h"
+#include "svm_reason.h"
 
 /* vcpu_svm, private to kvm_amd, begins with the kvm_vcpu; its VMCB follows. */
 static_assert(FACT_SVM_VMCB_OFFSET == sizeof(struct kvm_vcpu));
@@ -47,23 +48,6 @@ static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
 static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 {
 	return svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE;
-}
-
-/* Exit codes: 0x000-0x0a5, 0x400-0x403, and -1 for an invalid state. */
-static __always_inline unsigned int svm_reason_slot(u32 reason)
-{
-	if (likely(reason < 0xf0))
-		return reason;
-	if (reason >= 0x400 && reason < 0x40f)
-		return 0xf0 + (reason - 0x400);
-	return KW_REASONS - 1;
-}
-
-static inline u32 svm_slot_reason(unsigned int slot)
-{
-	if (slot == KW_REASONS - 1)
-		return ~0u;
-	return slot < 0xf0 ? slot : 0x400 + (slot - 0xf0);
 }
 
 static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)

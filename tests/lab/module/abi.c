@@ -2,6 +2,7 @@
 /*
  * abi: holds kvm_warden.ko to its UAPI header.  It is a small VMM itself: its
  * guest changes CR3 and exits for ever.  Prints TAP.
+ * abi info: prints what GET_INFO answers, and of no guest how each request ends.
  */
 #include <dirent.h>
 #include <err.h>
@@ -532,12 +533,31 @@ static void test_race(void)
 	check(!odd, "20 VMMs killed while read: bytes or ENODEV");
 }
 
-int main(void)
+static int print_info(void)
+{
+	struct kvm_warden_info info = { 0 };
+	struct kvm_warden_guest_info next = { 0 };
+	struct kvm_warden_open open_request = { .guest = 1 };
+	struct kvm_warden_contain contain_request = { .guest = 1 };
+
+	if (ioctl(control, KVM_WARDEN_GET_INFO, &info))
+		err(1, "GET_INFO");
+	printf("attached %u guests %llu: next %s, open %s, contain %s\n", info.attached,
+	       (unsigned long long)info.guests,
+	       strerrorname_np(refused(control, KVM_WARDEN_NEXT_GUEST, &next)),
+	       strerrorname_np(refused(control, KVM_WARDEN_OPEN_GUEST, &open_request)),
+	       strerrorname_np(refused(control, KVM_WARDEN_CONTAIN, &contain_request)));
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	setlinebuf(stdout);
 	control = open("/dev/kvm_warden", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		err(1, "/dev/kvm_warden");
+	if (argc > 1 && !strcmp(argv[1], "info"))
+		return print_info();
 	test_control();
 	test_unprivileged();
 	test_guest();

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/test.h>
+
+#include "seen.h"
+#include "svm_reason.h"
+
+static void changes_are_told_apart(struct kunit *test)
+{
+	struct kw_seen seen = { 0 };
+
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 0, 0, 0), 0u);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 1, 0, 0), KW_CHANGED_CR3);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 1, 0, 0), 0u);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 1, 2, 0), KW_CHANGED_LSTAR);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 1, 2, 3), KW_CHANGED_IDTR);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 4, 5, 6),
+			KW_CHANGED_CR3 | KW_CHANGED_LSTAR | KW_CHANGED_IDTR);
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 4, 5, 6), 0u);
+	/* One high bit is a change: PCID and KPTI bits are part of CR3. */
+	KUNIT_EXPECT_EQ(test, kw_seen_update(&seen, 4 | 1ULL << 63, 5, 6), KW_CHANGED_CR3);
+}
+
+static struct kw_recent recent[1 << KW_RECENT_BITS];
+
+static void announced_once_a_second(struct kunit *test)
+{
+	unsigned long now;
+	int news = 0;
+
+	memset(recent, 0, sizeof(recent));
+	for (now = 1000; now < 1000 + 10 * HZ; now++)
+		news += kw_recent_is_new(recent, 0x5000, now);
+	KUNIT_EXPECT_EQ(test, news, 10);
+}
+
+static void two_take_turns(struct kunit *test)
+{
+	memset(recent, 0, sizeof(recent));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x5000, 1));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x6000, 1));
+	KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, 0x5000, 2));
+	KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, 0x6000, 2));
+}
+
+static void a_collision_announces_again(struct kunit *test)
+{
+	u64 first = 0x1000, second = first;
+
+	do {
+		second += 0x1000;
+	} while (hash_64(second, KW_RECENT_BITS) != hash_64(first, KW_RECENT_BITS));
+	memset(recent, 0, sizeof(recent));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, first, 1));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, second, 1));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, first, 1));
+}
+
+static void jiffies_wrap(struct kunit *test)
+{
+	unsigned long now = -1UL;
+
+	memset(recent, 0, sizeof(recent));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x7000, now));
+	KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, 0x7000, now + HZ / 2));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x7000, now + HZ));
+}
+
+static void each_known_exit_has_its_slot(struct kunit *test)
+{
+	static const u32 known[] = { 0, 0x60, 0x72, 0x7b, 0xa5, 0x400, 0x403, ~0u };
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		unsigned int slot = svm_reason_slot(known[i]);
+
+		KUNIT_ASSERT_LT(test, slot, (unsigned int)KW_REASONS);
+		KUNIT_EXPECT_EQ(test, svm_slot_reason(slot), known[i]);
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_NE(test, slot, svm_reason_slot(known[j]));
+	}
+}
+
+/* The guest's own hypervisor, or a new CPU, may show any code. */
+static void any_exit_stays_in_the_histogram(struct kunit *test)
+{
+	u32 reason;
+
+	for (reason = 0; reason < 0x2000; reason++)
+		KUNIT_ASSERT_LT(test, svm_reason_slot(reason), (unsigned int)KW_REASONS);
+	for (reason = ~0u; reason > ~0u - 0x2000; reason--)
+		KUNIT_ASSERT_EQ(test, svm_reason_slot(reason), KW_REASONS - 1u);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(changes_are_told_apart),
+	KUNIT_CASE(announced_once_a_second),
+	KUNIT_CASE(two_take_turns),
+	KUNIT_CASE(a_collision_announces_again),
+	KUNIT_CASE(jiffies_wrap),
+	KUNIT_CASE(each_known_exit_has_its_slot),
+	KUNIT_CASE(any_exit_stays_in_the_histogram),
+	{}
+};
+
+static struct kunit_suite suite = { .name = "kw_seen", .test_cases = cases };
+
+kunit_test_suite(suite);
+MODULE_LICENSE("GPL");
