@@ -405,6 +405,22 @@ static void columns_fit_the_terminal(void **state)
 	assert_non_null(strstr(out, "whole-house"));
 }
 
+/* A guest may claim that its processes are each other's parents. */
+static void tree_ends_and_loses_nobody(void **state)
+{
+	unsigned lines = 0;
+
+	NEEDS_PROGRAM();
+	SERVE(OK("{\"fresh\":true,\"complete\":true,\"tasks\":[{\"pid\":5,\"ppid\":6,\"comm\":\"ring\"},"
+		 "{\"pid\":6,\"ppid\":5,\"comm\":\"ring\"},{\"pid\":7,\"ppid\":7,\"comm\":\"own\"},"
+		 "{\"pid\":1,\"ppid\":0,\"comm\":\"init\"},{\"pid\":9,\"ppid\":1,\"comm\":\"child\"}]}"));
+	assert_int_equal(ctl("tree web"), 0);
+	for (const char *p = out; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_int_equal(lines, 6);
+	assert_non_null(strstr(out, "  child  [kernel]"));
+}
+
 /* ---- what is sent ---- */
 
 static void expect_request(const char *arguments, const char *line, const char *body)
@@ -695,7 +711,8 @@ int main(void)
 		T(usage_is_told_for_each_verb), T(help_is_there), T(nobody_answers),
 		T(stranger_is_told_what_to_do), T(half_an_answer_is_none),
 		T(errors_of_the_daemon_pass), T(nothing_moves_the_cursor),
-		T(columns_fit_the_terminal), T(requests_say_what_was_asked),
+		T(columns_fit_the_terminal), T(tree_ends_and_loses_nobody),
+		T(requests_say_what_was_asked),
 		T(scan_says_clean_only_of_what_was_scanned), T(interrupted_scan_goes_on),
 		T(kill_tells_what_was_seen), T(kill_asks), T(doctor_works_without_the_daemon),
 		T(doctor_names_what_the_daemon_tells), T(words_are_completed),

@@ -11,7 +11,7 @@ static void print_invitation(const json_t *answer)
 {
 	char until[32];
 
-	printf("In the guest, as root, until %s:\n\n  warden-agent enrol %s\n\n",
+	printf("In the guest, as root, until %s:\n\n  echo %s | warden-agent enrol -\n\n",
 	       time_text(until, number_of(answer, "until_wall_ns")), text_of(answer, "token"));
 	printf("It is for one agent, once; who reads it before can take its place.\n");
 }

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * wardenctl and the real engine: what each verb prints is what the schema says,
+ * and what it asks for is done.  While a verb waits, a child plays the rest.
+ */
+#include "test_engine_world.h"
+
+#include <libgen.h>
+
+#include "test_cli_schema.h"
+
+static pid_t player;
+
+/* ---- the rest of the daemon, all willing ---- */
+
+static void play_introspector(void)
+{
+	struct m_done done = { .status = DONE_COMPLETE, .tasks = 1, .objects = 1 };
+	struct m_probed gone = { .pid = PID, .start_ns = START, .state = PROBE_GONE };
+	struct m_vma vma = { .start = 0x400000, .end = 0x401000, .flags = VMA_READ | VMA_EXEC,
+			     .major = 0xfe, .inode = 9, .path = "/tmp/miner" };
+	const struct msg_schema *answer = &msg_done;
+	const void *value = &done;
+
+	switch (in.type) {
+	case M_LIST:
+		show_task(in.id);
+		break;
+	case M_MAPS:
+		msg_post(w.introspect, &msg_vma, in.id, &vma, -1);
+		break;
+	case M_SWEEP:
+	case M_LOOK_PID:
+		show_task(in.id);
+		show_object(in.id);
+		break;
+	case M_PROBE:
+		answer = &msg_probed;
+		value = &gone;
+		break;
+	}
+	msg_post(w.introspect, answer, in.id, value, -1);
+}
+
+static void play_channel(void)
+{
+	struct m_result r = { .status = ORDER_DONE, .elapsed_us = 900, .detail = "it says so" };
+	struct m_agent_info info = { .name = NAME, .state = AGENT_PINNED, .key = "00ff" };
+	struct m_agent_done done = { .status = AGENT_OK };
+	struct m_agent_act act;
+
+	if (in.type == M_ORDER)
+		msg_post(w.channel, &msg_result, in.id, &r, -1);
+	if (!msg_decode(&in, &msg_agent_act, &act))
+		return;
+	if (act.verb == AGENT_LIST)
+		msg_post(w.channel, &msg_agent_info, in.id, &info, -1);
+	if (act.verb == AGENT_ENROL)
+		strcpy(done.token, "a-token-for-once");
+	msg_post(w.channel, &msg_agent_done, in.id, &done, -1);
+}
+
+static void play_scanner(void)
+{
+	struct m_verdict v = { .verdict = VERDICT_INFECTED, .hash = { 1, 2, 3 }, .name = "Test.Miner" };
+
+	if (in.type == M_SCAN)
+		msg_post(w.scan, &msg_verdict, in.id, &v, -1);
+}
+
+static void play_parent(void)
+{
+	struct m_acted acted = { .status = ACT_DONE, .elapsed_us = 100 };
+
+	if (in.type == M_ACT)
+		msg_post(w.parent, &msg_acted, in.id, &acted, -1);
+}
+
+static void play(void)
+{
+	const struct {
+		int fd;
+		void (*answer)(void);
+	} parts[] = {
+		{ w.introspect, play_introspector }, { w.channel, play_channel },
+		{ w.scan, play_scanner }, { w.parent, play_parent },
+	};
+	struct pollfd p[4];
+
+	for (;;) {
+		for (int i = 0; i < 4; i++)
+			p[i] = (struct pollfd){ parts[i].fd, POLLIN, 0 };
+		poll(p, 4, -1);
+		for (int i = 0; i < 4; i++) {
+			if (!p[i].revents)
+				continue;
+			if (msg_recv(parts[i].fd, &in, 0) != 1)
+				_exit(0);
+			parts[i].answer();
+			msg_release(&in);
+		}
+	}
+}
+
+static void start_player(void)
+{
+	player = fork();
+	if (!player)
+		play();
+}
+
+static int stop_player(void **state)
+{
+	if (player > 0) {
+		kill(player, SIGKILL);
+		waitpid(player, NULL, 0);
+	}
+	player = 0;
+	return teardown(state);
+}
+
+static int setup_all(void **state)
+{
+	static char copy[256];
+
+	if (missing())
+		return 0;
+	snprintf(copy, sizeof(copy), "%s", getenv("WARDENCTL"));
+	setenv("WARDENCTL_DIR", dirname(copy), 1);
+	return setup(state);
+}
+
+/* What is printed for VERB ARGUMENTS fits the schema; the caller's to free. */
+static json_t *said(const char *verb, const char *arguments, int expected)
+{
+	json_t *json = ctl(arguments, expected);
+
+	if (!fits_verb(verb, json)) {
+		json_dumpf(json, stderr, JSON_INDENT(1));
+		fail_msg("%s is not as its schema says", arguments);
+	}
+	return json;
+}
+
+static void say(const char *verb, const char *arguments, int expected)
+{
+	json_decref(said(verb, arguments, expected));
+}
+
+/* ---- tests ---- */
+
+static void answers_are_as_documented(void **state)
+{
+	char explain[48];
+	json_t *json;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	await_order("done", "killed");
+	start_player();
+	say("status", "", 0);
+	say("guests", "guests", 0);
+	say("guests GUEST", "guests " NAME, 0);
+	say("ps", "ps " NAME, 0);
+	say("tree", "tree 7", 0);
+	say("maps", "maps 7 1234", 0);
+	json = said("findings", "findings", 0);
+	snprintf(explain, sizeof(explain), "explain %lld", (long long)
+		 number(json_array_get(json_object_get(json, "findings"), 0), "id"));
+	json_decref(json);
+	say("explain", explain, 0);
+	say("quarantine", "quarantine", 0);
+	say("agents", "agents", 0);
+	say("journal", "journal --limit 5", 0);
+	say("journal verify", "journal verify", 0);
+	say("error", "ps nobody", 1);
+	say("error", "explain 999999", 1);
+	say("error", "quarantine restore 00112233445566778899aabbccddeeff", 1);
+	say("error", "scan --watch 77", 1);
+}
+
+static void what_is_asked_is_done(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	start_player();
+	json = said("freeze", "freeze web-1 --seconds 60 --reason 'a test'", 0);
+	assert_true(json_is_true(json_object_get(json, "contained")));
+	json_decref(json);
+	json = said("guests GUEST", "guests 7", 0);
+	assert_true(number(json_object_get(json, "containment"), "until_wall_ns") > 0);
+	json_decref(json);
+	json = said("thaw", "thaw web-1", 0);
+	assert_true(json_is_false(json_object_get(json, "contained")));
+	json_decref(json);
+	json = said("enrol", "enrol web-2 --seconds 600", 0);
+	assert_string_equal(text(json, "token"), "a-token-for-once");
+	json_decref(json);
+	say("agents revoke", "agents revoke web-1", 0);
+	say("agents rotate", "agents rotate web-1", 0);
+}
+
+static void killed_process_is_seen_gone(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	start_player();
+	json = said("kill", "kill web-1 1234 --yes --reason 'a test'", 0);
+	assert_string_equal(text(json, "outcome"), "killed");
+	json_decref(json);
+	say("error", "kill web-1 4321 --yes", 1);
+}
+
+static void scan_finds_what_is_infected(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	start_player();
+	json = said("scan", "scan web-1 1234", 1);
+	assert_int_equal(number(json, "infected"), 1);
+	assert_int_equal(json_array_size(json_object_get(json, "findings")), 1);
+	json_decref(json);
+}
+
+int main(void)
+{
+#undef T
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_all, stop_player)
+	const struct CMUnitTest tests[] = {
+		T(answers_are_as_documented), T(what_is_asked_is_done),
+		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
