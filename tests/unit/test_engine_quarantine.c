@@ -14,6 +14,8 @@ static uint64_t expect_quarantine(void)
 	uint64_t id = expect(w.channel, &msg_order, &quarantine);
 
 	assert_int_equal(quarantine.verb, VERB_QUARANTINE);
+	/* Above the 60 s that the agent gives itself, whatever a kill is given. */
+	assert_int_equal(quarantine.deadline_ms, 70000);
 	assert_int_equal(quarantine.cid, CID);
 	assert_string_equal(quarantine.path, "/tmp/miner");
 	assert_int_equal(quarantine.size, 7);
@@ -93,6 +95,7 @@ static void put_away_and_back(void **state)
 	o = api("POST", restore_path(), "{\"reason\":\"it was ours\"}", 202);
 	id = expect(w.channel, &msg_order, &back);
 	assert_int_equal(back.verb, VERB_RESTORE);
+	assert_int_equal(back.deadline_ms, 70000);
 	assert_memory_equal(back.item, quarantine.item, ITEM_BYTES);
 	await_item("restoring");
 	api_refused("POST", restore_path(), "", 409, "being restored");

@@ -14,6 +14,7 @@
 #define ORDERS_OUTSTANDING 128		/* their messages fit the channel's socket */
 #define ORDERS_RESERVED 32		/* of these for guests that have none under way */
 #define ORDERS_PER_GUEST 1024
+#define FILE_SECONDS 70			/* an agent works on a file for 60 s at most */
 #define ANSWER_GRACE_NS (2 * NS_PER_S)	/* beyond the deadline the channel keeps */
 #define PROBE_PATIENCE_NS (20 * NS_PER_S)	/* without any introspector to ask */
 
@@ -187,6 +188,13 @@ static const char *obstacle(const struct order *o, uint32_t *ret_status)
 	return session_can(s, o->m.verb) ? NULL : "the agent does not offer this";
 }
 
+static unsigned seconds_for(const struct order *o)
+{
+	unsigned seconds = order_engine(o)->config.order_seconds;
+
+	return o->m.verb == VERB_KILL ? seconds : MAX(seconds, FILE_SECONDS);
+}
+
 /* Nothing leaves before the decision, the order and this row are on the disk. */
 static void send_order(struct order *o, uint64_t now)
 {
@@ -199,7 +207,7 @@ static void send_order(struct order *o, uint64_t now)
 		return;
 	}
 	o->m.cid = o->guest->cid;
-	o->m.deadline_ms = e->config.order_seconds * 1000;
+	o->m.deadline_ms = seconds_for(o) * 1000;
 	if (record_result(&e->journal, o->seq, "sent", "sent", 0, "") ||
 	    journal_commit(&e->journal)) {
 		log_err("order for process %u not sent: the journal cannot be written", o->m.pid);
@@ -208,21 +216,24 @@ static void send_order(struct order *o, uint64_t now)
 	}
 	set_sent(o);
 	o->message = e->next_id++;
-	o->give_up = now + e->config.order_seconds * NS_PER_S + ANSWER_GRACE_NS;
+	o->give_up = now + seconds_for(o) * NS_PER_S + ANSWER_GRACE_NS;
 	if (peer_post(&e->channel, &msg_order, o->message, &o->m, -1))
 		answered(o, ORDER_UNDELIVERABLE, 0, "the channel does not take it", now);
 }
 
 /*
  * An agent that does not answer holds its own orders up, and nobody else's.
- * One in a guest that stands still could not answer.
+ * One in a guest that stands still could not answer.  Files take long: half of
+ * the places are never theirs, so that no kill waits for them.
  */
-static bool may_send(const struct guest *g)
+static bool may_send(const struct order *o)
 {
-	const struct engine *e = g->introspector.engine;
+	const struct guest *g = o->guest;
+	const struct engine *e = order_engine(o);
 	unsigned total = g->orders_sent ? ORDERS_OUTSTANDING - ORDERS_RESERVED : ORDERS_OUTSTANDING;
+	unsigned share = o->m.verb == VERB_KILL ? 1 : 2;
 
-	return g->orders_sent < ORDERS_PER_SESSION && e->orders_sent < total &&
+	return g->orders_sent < ORDERS_PER_SESSION / share && e->orders_sent < total / share &&
 	       !e->journal_failed && !guest_is_stopped(g);
 }
 
@@ -232,9 +243,9 @@ void orders_send(struct engine *e, uint64_t now)
 	struct order *o, *next;
 
 	TAILQ_FOREACH(g, &e->guests, entry) {
-		for (o = TAILQ_FIRST(&g->orders); o && may_send(g); o = next) {
+		for (o = TAILQ_FIRST(&g->orders); o; o = next) {
 			next = TAILQ_NEXT(o, entry);
-			if (o->phase == ORDER_QUEUED)
+			if (o->phase == ORDER_QUEUED && may_send(o))
 				send_order(o, now);
 		}
 	}
