@@ -72,6 +72,55 @@ static void test_pause(void **state)
 	vm_stop(vm);
 }
 
+/* A boot sector: mov dx, 0x604; mov ax, 0x2400; out dx, ax; cli; hlt.  ACPI's S3. */
+static const unsigned char sleeper[512] = {
+	0xba, 0x04, 0x06, 0xb8, 0x00, 0x24, 0xef, 0xfa, 0xf4, [510] = 0x55, 0xaa,
+};
+
+static bool is_running(void)
+{
+	json_t *value = NULL;
+	bool running;
+
+	assert_int_equal(qmp_execute(&q, "query-status", NULL, &value), 0);
+	running = json_is_true(json_object_get(value, "running"));
+	json_decref(value);
+	return running;
+}
+
+/* Asleep it does not run, and wakes when it wants to: "did not run anyway" would be a lie. */
+static void test_pause_of_a_sleeper(void **state)
+{
+	char disk[64], drive[96];
+	const char *extra[] = { "-machine", "pc,accel=tcg", "-drive", drive, NULL };
+	bool running = true;
+	pid_t vm;
+	FILE *f;
+
+	snprintf(disk, sizeof(disk), "/tmp/test-qmp-%d.disk", getpid());
+	snprintf(drive, sizeof(drive), "file=%s,format=raw", disk);
+	f = fopen(disk, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(sleeper, sizeof(sleeper), 1, f), 1);
+	fclose(f);
+	vm = start(extra, false);
+	talk(vm_connect());
+	for (int ms = 0; ms < VM_WAIT_MS && running; ms += 50) {
+		running = is_running();
+		usleep(50000);
+	}
+	assert_false(running);
+	act_run(&q, HOST_PAUSE, &acted);
+	/* A QEMU since 9.0 holds it. */
+	if (acted.status == ACT_DONE)
+		assert_non_null(strstr(acted.detail, "\"paused\""));
+	else
+		assert_non_null(strstr(acted.detail, "by itself"));
+	hang_up();
+	vm_stop(vm);
+	unlink(disk);
+}
+
 static void monitor(const char *command, char *out, size_t size)
 {
 	json_t *value = NULL;
@@ -316,7 +365,8 @@ static void test_flood(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pause), cmocka_unit_test(test_links),
+		cmocka_unit_test(test_pause), cmocka_unit_test(test_pause_of_a_sleeper),
+		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_no_network), cmocka_unit_test(test_power_off),
 		cmocka_unit_test(test_monitor_that_is_taken),
 		T(test_events_and_old_answers_are_passed_over), T(test_refusals), T(test_liar),

@@ -44,18 +44,34 @@ static enum qmp_result query_status(struct qmp *q, struct run_state *ret_state)
 	return result;
 }
 
+/* From these it goes on without anybody's "cont": asleep, it is woken by its own clock. */
+static bool goes_on_by_itself(const char *status)
+{
+	static const char *const states[] = {
+		"suspended", "inmigrate", "finish-migrate", "save-vm", "restore-vm", "colo",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (!strcmp(status, states[i]))
+			return true;
+	return false;
+}
+
 static void set_running(struct qmp *q, bool run, struct m_acted *acted)
 {
 	struct run_state before = { 0 }, after = { 0 };
 	enum qmp_result result = query_status(q, &before);
 
-	if (!result && before.running != run)
+	if (!result && (before.running != run || goes_on_by_itself(before.status)))
 		result = qmp_execute(q, run ? "cont" : "stop", NULL, NULL);
 	if (!result)
 		result = query_status(q, &after);
 	if (result)
 		say(acted, ACT_FAILED, "%s", q->why);
-	else if (after.running != run)
+	else if (!run && goes_on_by_itself(after.status))
+		say(acted, ACT_FAILED, "the VMM took the command, and its guest goes on by itself "
+		    "from the state \"%s\"", after.status);
+	else if (after.running != run && !goes_on_by_itself(after.status))
 		say(acted, ACT_FAILED, "the VMM took the command, and its state is \"%s\"",
 		    after.status);
 	else
