@@ -159,6 +159,7 @@ test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
 test_srcs_vmm := userspace/daemon/vmm.c
+test_srcs_jail := $(foreach r,channel engine introspect qmp,userspace/$(r)/jail.c)
 test_srcs_qmp := $(QMP_SRCS)
 test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)

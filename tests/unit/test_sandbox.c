@@ -3,35 +3,12 @@
  * What a role that was taken over must not be able to do ends it by SIGSYS;
  * what roles do goes on.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "test_jail.h"
 
-#include <cmocka.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pty.h>
+#include <linux/landlock.h>
 #include <seccomp.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/sandbox.h"
-#include "lib/util.h"
-
-#define NO_JAIL 99
-
-static pid_t other;			/* plays a role of the same user */
-static int pair[2];
-static int terminal;
 
 static int jail(void)
 {
@@ -46,114 +23,27 @@ static int jail(void)
 	return sandbox_apply(&box);
 }
 
-static int status_of(int (*act)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		if (jail())
-			_exit(NO_JAIL);
-		_exit(act());
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static int setup(void **state)
 {
-	int slave, ready[2];
-	char c;
-
 	if (geteuid())
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pipe(ready) ||
-	    openpty(&terminal, &slave, NULL, NULL, NULL))
-		return -1;
-	terminal = slave;
-	other = fork();
-	if (!other) {
-		if (jail() || write(ready[1], "x", 1) != 1)
-			_exit(NO_JAIL);
-		for (;;)
-			poll(NULL, 0, 1000);
-	}
-	return read(ready[0], &c, 1) == 1 ? 0 : -1;
+	jail_other = start_jailed(jail);	/* plays a role of the same user */
+	return jail_other > 0 ? open_what_acts_need() : -1;
 }
 
 static int teardown(void **state)
 {
-	if (other > 0) {
-		kill(other, SIGKILL);
-		waitpid(other, NULL, 0);
-	}
+	stop_jailed(jail_other);
 	return 0;
-}
-
-static void need_root(void)
-{
-	if (!geteuid())
-		return;
-	print_message("skipped: needs root\n");
-	skip();
-}
-
-/* ---- forbidden ---- */
-
-static int do_tgkill(void) { return syscall(SYS_tgkill, other, other, SIGKILL); }
-/* The kernel would drop the upper half. */
-static int do_tgkill_high(void) { return syscall(SYS_tgkill, other | 1ull << 32, other, SIGKILL); }
-static int do_kill(void) { return kill(other, SIGKILL); }
-static int do_tkill(void) { return syscall(SYS_tkill, other, SIGKILL); }
-static int do_setown(void) { return fcntl(pair[0], F_SETOWN, other); }
-static int do_setsig(void) { return fcntl(pair[0], F_SETSIG, SIGKILL); }
-static int do_lease(void) { return fcntl(pair[0], F_SETLEASE, F_RDLCK); }
-static int do_notify(void) { return fcntl(pair[0], F_NOTIFY, DN_MODIFY); }
-static int do_async(void) { return fcntl(pair[0], F_SETFL, O_ASYNC | O_NONBLOCK); }
-static int do_setown_ioctl(void) { return ioctl(pair[0], FIOSETOWN, &other); }
-static int do_async_ioctl(void) { return ioctl(pair[0], FIOASYNC, &other); }
-static int do_type(void) { return ioctl(terminal, TIOCSTI, "x"); }
-static int do_socket(void) { return socket(AF_UNIX, SOCK_STREAM, 0); }
-static int do_open(void) { return open("/", O_RDONLY); }
-static int do_exec(void) { return execl("/bin/true", "true", NULL); }
-static int do_fork(void) { return fork() < 0; }
-static int do_ptrace(void) { return syscall(SYS_ptrace, 0, 0, 0, 0); }
-
-static int do_exec_memory(void)
-{
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-	       MAP_FAILED;
-}
-
-static int do_exec_protect(void)
-{
-	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return mprotect(p, 4096, PROT_READ | PROT_EXEC);
 }
 
 static void test_forbidden(void **state)
 {
-	static const struct {
-		int (*act)(void);
-		const char *name;
-	} list[] = {
-#define F(f) { f, #f }
-		F(do_tgkill), F(do_tgkill_high), F(do_kill), F(do_tkill), F(do_setown),
-		F(do_setsig), F(do_lease), F(do_notify), F(do_async), F(do_setown_ioctl),
-		F(do_async_ioctl), F(do_type), F(do_socket), F(do_open), F(do_exec),
-		F(do_fork), F(do_ptrace), F(do_exec_memory), F(do_exec_protect),
-#undef F
+	static const struct forbidden list[] = {
+		FORBIDDEN_TO_ALL, FORBIDDEN_BUT_TO_JAILERS, FORBIDDEN(do_open),
 	};
 
-	need_root();
-	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
-		int status = status_of(list[i].act);
-
-		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
-			fail_msg("%s: status 0x%x, not killed by SIGSYS", list[i].name, status);
-		assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
-	}
+	assert_all_killed(jail, list, ARRAY_SIZE(list));
 }
 
 /* ---- allowed ---- */
@@ -173,8 +63,8 @@ static int do_work(void)
 	if (copy < 0 || close(copy) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) ||
 	    fcntl(fd, F_GET_SEALS) != F_SEAL_SHRINK)
 		return 2;
-	if (fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK) ||
-	    ioctl(pair[0], FIONREAD, &n) || n)
+	if (fcntl(jail_socket, F_SETFL, fcntl(jail_socket, F_GETFL) | O_NONBLOCK) ||
+	    ioctl(jail_socket, FIONREAD, &n) || n)
 		return 3;
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
 	       MAP_FAILED;
@@ -185,12 +75,79 @@ static void test_allowed(void **state)
 	int status;
 
 	need_root();
-	status = status_of(do_work);
+	status = status_of(jail, do_work);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	status = status_of(do_abort);
+	status = status_of(jail, do_abort);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+/* ---- files, by Landlock ---- */
+
+#define FOLDER "/tmp/test-sandbox-folder"
+#define USER 1879100009u
+
+static unsigned files;
+
+static int jail_in_folder(void)
+{
+	static const int calls[] = {
+		SCMP_SYS(openat), SCMP_SYS(mkdir), SCMP_SYS(unlink), SCMP_SYS(rename),
+	};
+	const struct sandbox box = {
+		.root = FOLDER, .uid = USER, .files = files,
+		.syscalls = calls, .nsyscalls = ARRAY_SIZE(calls),
+		.max_file = 4096,
+	};
+
+	return sandbox_apply(&box);
+}
+
+/* Bit by bit: read, make, write, rename, remove, make a folder. */
+static int try_files(void)
+{
+	int read_fd = open("/old", O_RDONLY), write_fd = open("/old", O_WRONLY);
+
+	return (read_fd >= 0) | (open("/new", O_WRONLY | O_CREAT, 0600) >= 0) << 1 |
+	       (write_fd >= 0) << 2 | !rename("/old", "/newer") << 3 |
+	       !unlink("/newer") << 4 | !mkdir("/folder", 0700) << 5;
+}
+
+static int try_with(unsigned rights)
+{
+	int status, fd;
+
+	assert_int_equal(system("rm -rf " FOLDER), 0);
+	assert_int_equal(mkdir(FOLDER, 0700), 0);
+	fd = open(FOLDER "/old", O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchown(fd, USER, USER) | chown(FOLDER, USER, USER), 0);
+	close(fd);
+	files = rights;
+	status = status_of(jail_in_folder, try_files);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+/* The folder is the role's own: its modes would allow it everything. */
+static void test_files(void **state)
+{
+	need_root();
+	if (!has_landlock()) {
+		print_message("skipped: this kernel has no Landlock\n");
+		skip();
+	}
+	assert_int_equal(try_with(0), 0);
+	assert_int_equal(try_with(SANDBOX_READ), 1);
+	assert_int_equal(try_with(SANDBOX_READ | SANDBOX_WRITE), 31);
+	assert_int_equal(try_with(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_FOLDERS), 63);
+	assert_int_equal(system("rm -rf " FOLDER), 0);
 }
 
 int main(void)
@@ -198,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

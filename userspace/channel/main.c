@@ -14,18 +14,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <seccomp.h>
 
 #include "channel/conns.h"
 #include "channel/hostkey.h"
+#include "channel/jail.h"
 #include "channel/orders.h"
 #include "channel/vault.h"
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
-
-#define MAX_MEMORY (64ull << 20)	/* besides the connections' */
 
 static struct channel channel = {
 	.engine = ROLE_FD,
@@ -60,26 +58,6 @@ static int open_agents(const char *path, uint32_t uid)
 		log_warn("%s: cannot be given to user %u: %s: no agent can be enrolled, revoked "
 			 "or get a new key", path, uid, strerror(errno));
 	return fd;
-}
-
-static void enter_sandbox(const char *root, uint32_t uid)
-{
-	static const int syscalls[] = {
-		SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-		/* the folder of agents, which is its root */
-		SCMP_SYS(openat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat),
-		SCMP_SYS(fsync),
-	};
-	const struct sandbox box = {
-		.root = root, .uid = uid,
-		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
-		.max_memory = MAX_MEMORY + CONNS_MAX * (sizeof(struct conn) + 16384),
-		.max_files = CONNS_MAX + 16,
-		.max_file = 4096,
-	};
-
-	if (sandbox_apply(&box))
-		fatal("no sandbox");
 }
 
 struct options {
@@ -124,7 +102,8 @@ static void start(const struct config *config, const struct options *o)
 	channel.listener = o->unix_path ? listen_unix(o->unix_path) : listen_vsock(config->port);
 	conns_init(&channel);
 	orders_init(&channel);
-	enter_sandbox(config->agents, uid);
+	if (jail_channel(config->agents, uid))
+		fatal("no sandbox");
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 # warden-engine: everything but main.c, so that tests can link it.
 ENGINE_SRCS := $(addprefix userspace/engine/, \
 	acts.c agents.c body.c confirm.c control.c control_socket.c findings.c guests.c \
-	handle_channel.c handle_introspect.c handle_parent.c inventory.c journal.c \
+	handle_channel.c handle_introspect.c handle_parent.c inventory.c jail.c journal.c \
 	journal_reserve.c journal_start.c journal_verify.c ladder.c limits.c looks.c orders.c peers.c policy.c \
 	pump.c records.c records_answers.c routes.c routes_agents.c routes_guest.c \
 	routes_journal.c routes_order.c scan_jobs.c scanning.c scans.c sessions.c \

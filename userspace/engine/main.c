@@ -5,36 +5,18 @@
  */
 #include "engine/control.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/jail.h"
 #include "lib/crypto.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
-
-#define NOBODY 65534		/* whose files they were before each role had an id of its own */
-#define MAX_FILES 8192		/* SCANS_TOTAL contents, the guests' sockets, and ours */
-#define MAX_JOURNAL (1ull << 40)
-
-/* SQLite's in its folder; libmicrohttpd's on its socket; sd-event's timer. */
-static const int syscalls[] = {
-	SCMP_SYS(openat), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(unlink),
-	SCMP_SYS(access), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink),
-	SCMP_SYS(getcwd), SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(geteuid),
-	SCMP_SYS(rename),
-	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(shutdown),
-	SCMP_SYS(getsockname), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(sendfile),
-	SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_create), SCMP_SYS(epoll_create1),
-	SCMP_SYS(signalfd4), SCMP_SYS(sysinfo),
-};
 
 static struct engine engine;
 
@@ -53,35 +35,16 @@ static void read_boot_id(struct engine *e)
 	e->boot[strcspn(e->boot, "\n")] = '\0';
 }
 
-static int make_folder(const char *path, mode_t mode)
-{
-	return mkdir(path, mode) && errno != EEXIST ? -1 : 0;
-}
-
-/* What an engine of another id has left. */
-static void take_over(const char *folder, uid_t owner)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	struct stat st;
-
-	while (dir && (entry = readdir(dir)))
-		if (!fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		    S_ISREG(st.st_mode) && st.st_uid == NOBODY &&
-		    fchownat(dirfd(dir), entry->d_name, owner, owner, AT_SYMLINK_NOFOLLOW))
-			log_warn("%s/%s: %s", folder, entry->d_name, strerror(errno));
-	if (dir)
-		closedir(dir);
-}
-
 /* STATE_DIR/journal alone is the engine's; the databases beside it are not. */
-static void prepare_folders(const struct config *config, uid_t owner, char *journal, size_t size)
+static void prepare_folders(const struct config *config, char *journal, size_t size)
 {
+	int r = mkdir(config->state_dir, 0755) && errno != EEXIST ? -errno : 0;
+
 	snprintf(journal, size, "%s/journal", config->state_dir);
-	if (make_folder(config->state_dir, 0755) || make_folder(journal, 0700) ||
-	    chown(journal, owner, owner))
-		fatal("%s: %s", journal, strerror(errno));
-	take_over(journal, owner);
+	if (!r)
+		r = jail_engine_folder(journal, config->uid_base + ROLE_UID_ENGINE);
+	if (r)
+		fatal("%s: %s", journal, strerror(-r));
 }
 
 static void prepare_events(struct engine *e)
@@ -141,7 +104,7 @@ static void prepare(struct engine *e, char *journal, size_t size)
 	read_boot_id(e);
 	if (policy_load(e->config.policy, &e->policy, NULL, 0))
 		exit(1);
-	prepare_folders(&e->config, e->config.uid_base + ROLE_UID_ENGINE, journal, size);
+	prepare_folders(&e->config, journal, size);
 	prepare_events(e);
 	e->control = control_open(e);
 }
@@ -169,16 +132,11 @@ int main(int argc, char **argv)
 {
 	struct engine *e = &engine;
 	char journal[CONFIG_PATH_MAX + 16];
-	struct sandbox box = {
-		.root = journal, .syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
-		.max_file = MAX_JOURNAL, .max_files = MAX_FILES,
-	};
 
 	log_open("warden-engine", false);
 	parse_arguments(argc, argv, &e->config);
 	prepare(e, journal, sizeof(journal));
-	box.uid = e->config.uid_base + ROLE_UID_ENGINE;
-	if (sandbox_apply(&box))
+	if (jail_engine(journal, e->config.uid_base + ROLE_UID_ENGINE))
 		return 1;
 	journal_start(e, now_mono());
 	if (peer_open(&e->parent, ROLE_FD))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -89,6 +91,61 @@ static int drop_identity(const struct sandbox *box)
 		return -1;
 	return prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
+
+/* ---- Landlock ---- */
+
+#define LANDLOCK_FIRST ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)	/* all of its first version */
+
+/* Version 3, kernel 6.2. */
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
+#endif
+
+static uint64_t landlock_rights(unsigned files)
+{
+	uint64_t rights = 0;
+
+	if (files & SANDBOX_READ)
+		rights |= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	if (files & SANDBOX_WRITE)
+		rights |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+			  LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
+	if (files & SANDBOX_FOLDERS)
+		rights |= LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR;
+	return rights;
+}
+
+static int allow_below_root(int ruleset, uint64_t rights)
+{
+	autofd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct landlock_path_beneath_attr beneath = {
+		.allowed_access = rights, .parent_fd = root,
+	};
+
+	return root < 0 ? -1 : syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
+				       &beneath, 0);
+}
+
+static int restrict_files(const struct sandbox *box)
+{
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_ruleset_attr all = {
+		.handled_access_fs = LANDLOCK_FIRST |
+			(version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+			(version >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0),
+	};
+	uint64_t rights = landlock_rights(box->files) & all.handled_access_fs;
+	autofd int ruleset = -1;
+
+	if (box->keep_identity || version < 1)
+		return 0;
+	ruleset = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	if (ruleset < 0 || (rights && allow_below_root(ruleset, rights)))
+		return -1;
+	return syscall(SYS_landlock_restrict_self, ruleset, 0);
+}
+
+/* ---- seccomp ---- */
 
 static int allow_all(scmp_filter_ctx filter, const int *syscalls, size_t n)
 {
@@ -185,6 +242,8 @@ int sandbox_apply(const struct sandbox *box)
 		step = "limits";
 	} else if (drop_identity(box)) {
 		step = "drop of privileges";
+	} else if (restrict_files(box)) {
+		step = "Landlock";
 	} else {
 		r = filter_syscalls(box);
 		if (!r)

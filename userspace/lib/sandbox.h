@@ -18,12 +18,22 @@ enum role_uid {
 	ROLE_UID_INTROSPECT = 0x10000,	/* and the guest's id modulo 65536 */
 };
 
+/* What may be done below the new root, by Landlock, whatever the modes say. */
+#define SANDBOX_READ	(1u << 0)	/* files, and lists of them */
+#define SANDBOX_WRITE	(1u << 1)	/* files: write, make, rename, remove */
+#define SANDBOX_FOLDERS	(1u << 2)	/* make and remove */
+
 struct sandbox {
 	/*
 	 * chroot here; NULL: an empty, unwritable folder; "" : keep the root
 	 * (the kernel still drops every capability).
 	 */
 	const char *root;
+	/*
+	 * SANDBOX_*; 0: nothing.  A kernel without Landlock has the new root and
+	 * modes alone.  Not for a role that keeps its identity: it must mount.
+	 */
+	unsigned files;
 	/* System calls allowed besides those every program needs to end,
 	 * allocate, log to standard error and use open descriptors. */
 	const int *syscalls;
@@ -53,7 +63,7 @@ struct sandbox {
 
 /*
  * New root, uid and gid as above, no capabilities, no new privileges, limits,
- * seccomp (anything else kills the process; executable mappings are among it).
+ * Landlock, seccomp (anything else kills the process; executable mappings are among it).
  * 0, or -1 and a line in the log: the caller must exit.
  */
 int sandbox_apply(const struct sandbox *box);

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -26,7 +27,7 @@
  * Room for what one content unpacks to, twice what libclamav unpacks at most.
  * 0711, since the loader has no right to pass over modes.
  */
-#define WORKER_TMPFS "size=1g,nr_inodes=65536,mode=0711,uid=65534,gid=65534"
+#define WORKER_TMPFS "size=1g,nr_inodes=65536,mode=0711,uid=%u,gid=%u"
 
 /* libclamav's temporary folders: it makes and removes one in each scan. */
 #define WORKER_SYSCALLS							\
@@ -40,7 +41,7 @@ static int failed(const char *step)
 	return -1;
 }
 
-int jail_broker(void)
+int jail_broker(uint32_t uid)
 {
 	static const int syscalls[] = {
 		SCMP_SYS(pread64), SCMP_SYS(pidfd_send_signal), SCMP_SYS(waitid),
@@ -52,6 +53,7 @@ int jail_broker(void)
 		/* A log may be a file. */
 		.max_file = 1 << 30,
 		.max_memory = 1ull << 30,
+		.uid = uid,
 	};
 
 	return sandbox_apply(&box);
@@ -121,6 +123,8 @@ int jail_loader(void)
 		SCMP_SYS(unshare), SCMP_SYS(mount), SCMP_SYS(chroot), SCMP_SYS(chdir),
 		SCMP_SYS(setgroups), SCMP_SYS(setresgid), SCMP_SYS(setresuid),
 		SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit),
+		SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),
+		SCMP_SYS(landlock_restrict_self),
 	};
 	const struct sandbox box = {
 		.root = "",
@@ -136,11 +140,22 @@ int jail_loader(void)
 	return sandbox_apply(&box);
 }
 
-int jail_worker(uint64_t max_memory)
+/* Its own tmpfs: no worker sees or fills another's, and it dies with it. */
+static int worker_tmpfs(uint32_t uid)
+{
+	char options[128];
+
+	snprintf(options, sizeof(options), WORKER_TMPFS, uid, uid);
+	return unshare(CLONE_NEWNS) ||
+	       mount("tmpfs", WORKER_ROOT, "tmpfs", MOUNT_FLAGS, options);
+}
+
+int jail_worker(uint64_t max_memory, uint32_t uid)
 {
 	static const int syscalls[] = { WORKER_SYSCALLS };
 	const struct sandbox box = {
-		.root = WORKER_ROOT,
+		.root = WORKER_ROOT, .uid = uid,
+		.files = SANDBOX_READ | SANDBOX_WRITE | SANDBOX_FOLDERS,
 		.syscalls = syscalls, .nsyscalls = ARRAY_SIZE(syscalls),
 		.max_memory = max_memory,
 		/* More kills the worker, which is no "clean". */
@@ -148,9 +163,7 @@ int jail_worker(uint64_t max_memory)
 		.die_with_parent = true,
 	};
 
-	/* Its own tmpfs: no worker sees or fills another's, and it dies with it. */
-	if (unshare(CLONE_NEWNS) ||
-	    mount("tmpfs", WORKER_ROOT, "tmpfs", MOUNT_FLAGS, WORKER_TMPFS))
+	if (worker_tmpfs(uid))
 		return failed("worker's tmpfs");
 	if (sandbox_apply(&box))
 		return -1;

@@ -14,6 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/messages.h"
+#include "lib/sandbox.h"
 #include "lib/util.h"
 #include "scan/content.h"
 #include "scan/databases.h"
@@ -27,6 +28,7 @@ struct loader {
 	int sock, null;
 	struct scanner scanner;
 	uint64_t worker_memory;
+	uint32_t worker_uid;
 };
 
 /* A worker may map what the loader has, a content, and some work space. */
@@ -44,7 +46,7 @@ static uint64_t worker_memory(int statm)
 static noreturn void run_worker(const struct loader *l, int sock)
 {
 	close(l->sock);
-	if (jail_worker(l->worker_memory))
+	if (jail_worker(l->worker_memory, l->worker_uid))
 		_exit(1);
 	/* From here on nothing it prints is to be believed. */
 	dup2(l->null, STDERR_FILENO);
@@ -128,7 +130,7 @@ static void load(struct loader *l, const struct config *config)
 
 noreturn void loader_run(int sock, const struct config *config)
 {
-	struct loader l = { .sock = sock };
+	struct loader l = { .sock = sock, .worker_uid = config->uid_base + ROLE_UID_SCAN };
 	struct msg m;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -12,6 +12,7 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
+#include "lib/sandbox.h"
 #include "scan/broker.h"
 #include "scan/jail.h"
 #include "scan/starter.h"
@@ -37,7 +38,7 @@ int main(int argc, char **argv)
 	if (fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC))
 		fatal("no engine on descriptor %d: started by wardend alone", ROLE_FD);
 	starter = starter_start(&config);
-	if (starter < 0 || jail_broker())
+	if (starter < 0 || jail_broker(config.uid_base + ROLE_UID_SCAN))
 		return 1;
 	broker_serve(ROLE_FD, starter, &config);
 }
