@@ -24,7 +24,8 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guests.c monitor.c roles.c spawn.c vmm.c)
+DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guests.c health.c monitor.c \
+	roles.c spawn.c start.c vmm.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \

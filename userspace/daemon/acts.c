@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/device.h"
 #include "daemon/monitor.h"
 #include "daemon/spawn.h"
@@ -65,14 +65,6 @@ struct acts {
 };
 
 static void pump(struct acts *acts);
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
 
 /* ---- answers ---- */
 

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/acts.h"
 #include "daemon/bpf.h"
+#include "daemon/clock.h"
 #include "daemon/device.h"
 #include "daemon/roles.h"
 #include "daemon/vmm.h"
@@ -296,6 +296,15 @@ void guests_report(struct guests *guests)
 		report(guests, g);
 }
 
+unsigned guests_count(const struct guests *guests)
+{
+	unsigned n = 0;
+
+	for (const struct guest *g = guests->list; g; g = g->next)
+		n++;
+	return n;
+}
+
 /* ---- the engine ---- */
 
 void guests_engine_up(void *arg, int sock)
@@ -328,14 +337,6 @@ void guests_free(struct guests *guests)
 }
 
 /* ---- events ---- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
 
 static void count_delivered(struct guests *guests)
 {

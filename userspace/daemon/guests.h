@@ -23,6 +23,8 @@ void guests_set_roles(struct guests *guests, struct roles *roles);
 /* Compares with the module: new guests, gone guests, CIDs. */
 void guests_refresh(struct guests *guests);
 
+unsigned guests_count(const struct guests *guests);
+
 /* Counters of all guests, to the engine. */
 void guests_report(struct guests *guests);
 

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wardend: the small privileged parent.  It parses nothing a guest wrote. */
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-#include <fcntl.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "daemon/acts.h"
 #include "daemon/bpf.h"
 #include "daemon/device.h"
 #include "daemon/guests.h"
+#include "daemon/health.h"
 #include "daemon/roles.h"
+#include "daemon/start.h"
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
@@ -46,12 +42,14 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *d = arg;
 
+	roles_watch_engine(d->roles);
 	/* A full batch the engine did not take waits; so does the ring. */
 	if (guests_flush(d->guests))
 		bpf_drain(d->bpf);
 	/* Not taken: the timer tries again, without spinning on a readable ring. */
 	if (!guests_flush(d->guests))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	roles_watch_engine(d->roles);
 	return 0;
 }
 
@@ -59,9 +57,13 @@ static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
 
+	roles_watch_engine(d->roles);
 	guests_refresh(d->guests);
-	if (++d->ticks % REPORT_EVERY == 0)
+	if (++d->ticks % REPORT_EVERY == 0) {
 		guests_report(d->guests);
+		health_beat(guests_count(d->guests), d->bpf, roles_engine_lives(d->roles));
+	}
+	roles_watch_engine(d->roles);
 	if (d->ring) {
 		sd_event_source_set_enabled(d->ring, SD_EVENT_ON);
 		on_ring(d->ring, -1, 0, d);
@@ -139,35 +141,6 @@ static void on_introspector_up(void *arg, uint64_t guest, int sock)
 
 /* ---- start ---- */
 
-static void take_the_only_place(const struct config *config)
-{
-	char path[CONFIG_PATH_MAX + 16];
-	int fd;
-
-	if ((mkdir(config->run_dir, 0755) && errno != EEXIST) ||
-	    (mkdir(config->state_dir, 0700) && errno != EEXIST))
-		fatal("cannot make %s or %s: %s", config->run_dir, config->state_dir,
-		      strerror(errno));
-	snprintf(path, sizeof(path), "%s/wardend.lock", config->run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		fatal("%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		fatal("another wardend holds %s: stop it first", path);
-	/* Held until we end. */
-}
-
-/* A guest costs a few: as many as the system gives. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static void block_signals(void)
 {
 	sigset_t set;
@@ -187,7 +160,6 @@ static void make_loop(struct daemon *d)
 	    sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) < 0 ||
 	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0)
 		fatal("cannot make an event loop");
-	sd_event_set_watchdog(d->loop, true);
 }
 
 static void usage(FILE *out)
@@ -232,8 +204,9 @@ int main(int argc, char **argv)
 		return EX_CONFIG;
 	log_open("wardend", d.config.debug);
 	block_signals();
-	raise_file_limit();
-	take_the_only_place(&d.config);
+	start_raise_file_limit();
+	start_alone(&d.config);
+	start_drop_privileges();
 	device = device_open();
 	if (device < 0)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */
@@ -251,9 +224,9 @@ int main(int argc, char **argv)
 	if (roles_start(d.roles))
 		return 1;
 	log_info("watching");
-	sd_notify(0, "READY=1");
+	health_ready();
 	sd_event_loop(d.loop);
-	sd_notify(0, "STOPPING=1");
+	health_stopping();
 	acts_free(d.acts);
 	roles_free(d.roles);
 	bpf_stop(d.bpf);

@@ -2,16 +2,19 @@
 #include "daemon/roles.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/spawn.h"
 #include "lib/log.h"
 #include "lib/messages.h"
@@ -20,6 +23,7 @@
 #define PAUSE_MIN_US 100000ull
 #define PAUSE_MAX_US 10000000ull
 #define ENGINE_PATIENCE_S 5
+#define ENGINE_SILENCE_US 20000000ull
 #define STABLE_US 30000000ull	/* ran so long: the next pause is short again */
 
 struct role {
@@ -41,19 +45,13 @@ struct roles {
 	struct role *list;		/* the engine first */
 	int engine_sock;		/* -1: the engine is down */
 	sd_event_source *engine_source;
+	int unread;			/* by the engine, when last seen */
+	uint64_t read_at;		/* us: it has read since */
 	bool ending;
 };
 
 static void start(struct role *role);
 static void start_missing(struct roles *roles);
-
-static uint64_t now_us(struct role *role)
-{
-	uint64_t now = 0;
-
-	sd_event_now(role->roles->loop, CLOCK_MONOTONIC, &now);
-	return now;
-}
 
 static bool is_engine(const struct role *role)
 {
@@ -105,7 +103,7 @@ static int on_engine_message(sd_event_source *source, int fd, uint32_t revents, 
 			return 0;
 	}
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	if (r)
+	if (r > 0 || r == -EBADMSG)
 		end_engine(roles, "sent what is no request");
 	return 0;
 }
@@ -117,6 +115,31 @@ static void describe_end(const siginfo_t *info, char *out, size_t size)
 	else
 		snprintf(out, size, "killed by signal %d (%s)", info->si_status,
 			 sigabbrev_np(info->si_status) ?: "?");
+}
+
+/* ---- does the engine read? ---- */
+
+/*
+ * An engine that is only slow always has something unread; one that hangs never
+ * has less than it had before.
+ */
+void roles_watch_engine(struct roles *roles)
+{
+	struct role *engine = roles->list;
+	int unread;
+
+	if (roles->engine_sock < 0 || ioctl(roles->engine_sock, SIOCOUTQ, &unread))
+		return;
+	if (!unread || unread < roles->unread)
+		roles->read_at = now_us();
+	roles->unread = unread;
+	if (now_us() - MAX(roles->read_at, engine->started) > ENGINE_SILENCE_US)
+		end_engine(roles, "reads no messages");
+}
+
+bool roles_engine_lives(const struct roles *roles)
+{
+	return now_us() - roles->read_at <= ENGINE_SILENCE_US;
 }
 
 /* ---- starting ---- */
@@ -135,7 +158,7 @@ static int on_pause_over(sd_event_source *source, uint64_t when, void *arg);
 
 static void start_later(struct role *role)
 {
-	if (now_us(role) - role->started > STABLE_US)
+	if (now_us() - role->started > STABLE_US)
 		role->pause = 0;
 	role->pause = role->pause ? MIN(role->pause * 2, PAUSE_MAX_US) : PAUSE_MIN_US;
 	role->timer = sd_event_source_disable_unref(role->timer);
@@ -151,6 +174,7 @@ static void announce(struct role *role, int ours)
 
 	if (is_engine(role)) {
 		roles->engine_sock = ours;
+		roles->unread = 0;
 		if (sd_event_add_io(roles->loop, &roles->engine_source, ours, EPOLLIN,
 				    on_engine_message, roles) < 0)
 			fatal("cannot wait for the engine");
@@ -180,7 +204,7 @@ static void start(struct role *role)
 
 		setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	}
-	role->started = now_us(role);
+	role->started = now_us();
 	role->pid = fork();
 	if (role->pid == 0)
 		run(role, pair[1]);

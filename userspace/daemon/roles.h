@@ -49,4 +49,12 @@ void roles_remove(struct roles *roles, struct role *role);
 void roles_tell_engine(struct roles *roles, const struct msg_schema *schema, uint64_t id,
 		       const void *message, int fd);
 
+/*
+ * Called before and after messages are sent: does the engine read what it is
+ * told?  One that has not for ENGINE_SILENCE_US is ended, and started anew.
+ */
+void roles_watch_engine(struct roles *roles);
+/* It has read lately. */
+bool roles_engine_lives(const struct roles *roles);
+
 #endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One daemon at a time, with no more rights than it states. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/start.h"
+#include "lib/config.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+static struct config config;
+static char dir[] = "/tmp/test-start-XXXXXX";
+
+static int setup(void **state)
+{
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(config.run_dir, sizeof(config.run_dir), "%s/run", dir);
+	snprintf(config.state_dir, sizeof(config.state_dir), "%s/state", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static void test_second_says_who_is_first(void **state)
+{
+	char said[512] = "", expected[64];
+	int out[2], status;
+	pid_t second;
+
+	start_alone(&config);
+	assert_int_equal(pipe(out), 0);
+	second = fork();
+	if (!second) {
+		dup2(out[1], STDERR_FILENO);
+		start_alone(&config);
+		_exit(0);
+	}
+	close(out[1]);
+	assert_true(read(out[0], said, sizeof(said) - 1) > 0);
+	assert_int_equal(waitpid(second, &status, 0), second);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EX_TEMPFAIL);
+	snprintf(expected, sizeof(expected), "process %d ", getpid());
+	if (!strstr(said, expected) || !strstr(said, "/run/wardend.lock"))
+		fail_msg("said \"%s\"", said);
+}
+
+static uint64_t status_field(const char *field)
+{
+	char line[256];
+	autofile FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, field, strlen(field)))
+			return strtoull(line + strlen(field) + 1, NULL, 16);
+	return UINT64_MAX;
+}
+
+/* Of a child, or of what it starts. */
+static void check_capabilities(const char *field)
+{
+	uint64_t now = status_field(field);
+
+	if (now != start_capabilities())
+		fail_msg("%s is %llx, not %llx", field, (unsigned long long)now,
+			 (unsigned long long)start_capabilities());
+}
+
+static void test_privileges(void **state)
+{
+	char script[128];
+	int status;
+	pid_t pid;
+
+	if (geteuid()) {
+		print_message("skipped: needs root\n");
+		skip();
+	}
+	pid = fork();
+	if (!pid) {
+		start_drop_privileges();
+		check_capabilities("CapPrm");
+		check_capabilities("CapEff");
+		check_capabilities("CapBnd");
+		if (status_field("CapInh") || status_field("NoNewPrivs") != 1)
+			_exit(2);
+		/* Root all the same, and no raw sockets, traces or modules. */
+		if (socket(AF_INET, SOCK_RAW, 1) >= 0)
+			_exit(3);
+		/* A program started by root gets what is bound, and that is the same. */
+		snprintf(script, sizeof(script), "grep -q '^CapEff:.%016llx$' /proc/self/status",
+			 (unsigned long long)start_capabilities());
+		execl("/bin/sh", "sh", "-c", script, NULL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_second_says_who_is_first),
+		cmocka_unit_test(test_privileges),
+	};
+
+	log_open("wardend", false);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

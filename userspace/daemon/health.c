@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/health.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+void health_ready(void)
+{
+	sd_notify(0, "READY=1");
+}
+
+void health_stopping(void)
+{
+	sd_notify(0, "STOPPING=1\nSTATUS=ending its roles");
+}
+
+void health_beat(unsigned guests, bool events, bool engine)
+{
+	static char last[128];
+	char status[128];
+
+	snprintf(status, sizeof(status), "STATUS=%u guest%s%s%s", guests, guests == 1 ? "" : "s",
+		 events ? "" : ", seen by sweeps alone", engine ? "" : ", the engine does not answer");
+	if (strcmp(status, last))
+		sd_notify(0, strcpy(last, status));
+	if (engine)
+		sd_notify(0, "WATCHDOG=1");
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parent does once, before it serves. */
+#ifndef WARDEN_START_H
+#define WARDEN_START_H
+
+#include <stdint.h>
+
+struct config;
+
+/* Makes the folders and holds their lock until we end; exits if another daemon has it. */
+void start_alone(const struct config *config);
+
+/* A guest costs a few descriptors: as many as the system gives. */
+void start_raise_file_limit(void);
+
+/*
+ * Only what parent and roles need, and nothing that a program started later
+ * could bring back.
+ */
+void start_drop_privileges(void);
+
+/* The capabilities that remain, a bit each. */
+uint64_t start_capabilities(void);
+
+#endif
