@@ -18,6 +18,8 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
+#define FILES 65536
+
 static noreturn void give_way(int lock, const char *path)
 {
 	char holder[16] = "";
@@ -53,10 +55,15 @@ void start_raise_file_limit(void)
 {
 	struct rlimit limit;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_max = MAX(limit.rlim_max, (rlim_t)FILES);
+	limit.rlim_cur = limit.rlim_max;
+	if (!setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	/* Not ours to raise: as many as the system gives. */
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* ---- privileges ---- */

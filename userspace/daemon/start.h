@@ -10,7 +10,7 @@ struct config;
 /* Makes the folders and holds their lock until we end; exits if another daemon has it. */
 void start_alone(const struct config *config);
 
-/* A guest costs a few descriptors: as many as the system gives. */
+/* A guest costs a few descriptors, the engine thousands.  Before privileges are dropped. */
 void start_raise_file_limit(void);
 
 /*

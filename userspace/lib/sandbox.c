@@ -50,6 +50,16 @@ static int set_limit(int which, uint64_t value)
 	return setrlimit(which, &limit);
 }
 
+/* A system that gives fewer files than a role may have is no reason not to serve. */
+static int set_file_limit(unsigned max_files)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now))
+		return -1;
+	return set_limit(RLIMIT_NOFILE, MIN((rlim_t)(max_files ? max_files : 64), now.rlim_max));
+}
+
 /*
  * Standard error may be a file: a log line that RLIMIT_FSIZE forbids is lost,
  * but does not end the role.
@@ -59,7 +69,7 @@ static int set_limits(const struct sandbox *box)
 	signal(SIGXFSZ, SIG_IGN);
 	if (set_limit(RLIMIT_CORE, 0) ||
 	    set_limit(RLIMIT_FSIZE, box->max_file) ||
-	    set_limit(RLIMIT_NOFILE, box->max_files ? box->max_files : 64) ||
+	    set_file_limit(box->max_files) ||
 	    set_limit(RLIMIT_NPROC, 0) ||
 	    (box->max_memory && set_limit(RLIMIT_AS, box->max_memory)))
 		return -1;
