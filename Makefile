@@ -188,7 +188,10 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclud
 # orders.c is in fuzz_path.c, and its callers need the rest of the role.
 FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
-	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c)
+	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
+	userspace/daemon/vmm.c userspace/daemon/monitor.c \
+	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c config.c)
+FUZZ_LIBS := -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 
 $(B)/fuzz/obj/%.o: %.c | $(B)/setup.done
@@ -201,7 +204,7 @@ $(B)/fuzz/libreal.a: $(FUZZ_OBJS)
 
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 	@echo "  FUZZ    $@"
-	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a -lsodium -o $@
+	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a $(FUZZ_LIBS) -o $@
 
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))

@@ -160,6 +160,70 @@ static void of_messages(void)
 	chosen("messages", "act", 2, m.payload, m.len);
 }
 
+/* ---- of the parent and the introspector ---- */
+
+static void of_roles(void)
+{
+	static const struct m_task task = { .pid = 1, .comm = "init", .exe = "/sbin/init", .cr3 = 4096 };
+	static const struct m_object object = { .object = 1, .kind = OBJECT_FILE, .path = "/bin/x" };
+	static const struct m_vma vma = { .start = 4096, .end = 8192, .path = "[heap]" };
+	static const struct m_act act = { .guest = 1, .verb = HOST_CONTAIN };
+	static struct msg m;
+
+	/* Where each stands in fuzz_roles.c. */
+	msg_encode(&m, &msg_act, 1, &act, -1);
+	chosen("roles", "act", 6, m.payload, m.len);
+	msg_encode(&m, &msg_task, 1, &task, -1);
+	chosen("roles", "task", 12, m.payload, m.len);
+	msg_encode(&m, &msg_object, 1, &object, -1);
+	chosen("roles", "object", 13, m.payload, m.len);
+	msg_encode(&m, &msg_vma, 1, &vma, -1);
+	chosen("roles", "vma", 20, m.payload, m.len);
+}
+
+static void of_vmms(void)
+{
+	static const char line[] = "qemu\0-name\0guest=web-1,debug-threads=on\0"
+		"-device\0vhost-vsock-pci,guest-cid=7\0-qmp\0unix:/run/a,,b.sock,server=on\0"
+		"-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=m,mode=control\0"
+		"-chardev\0{\"id\":\"j\",\"path\":\"/run/j\"}\0-mon\0{\"chardev\":\"j\",\"mode\":\"control\"}\0"
+		"-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7}";
+	static const char hello[] = "{\"QMP\":{}}\n{\"return\":{},\"id\":1}\n{\"event\":\"STOP\"}\n";
+	static const char status[] = "{\"id\":2,\"return\":{\"running\":true,\"status\":\"running\"}}"
+		"{\"id\":3,\"return\":{}}{\"id\":4,\"return\":{\"running\":false,\"status\":\"paused\"}}";
+	static const char nics[] = "{\"id\":2,\"return\":[{\"name\":\"n\",\"type\":\"child<e1000>\"}]}"
+		"{\"id\":3,\"return\":\"net0\"}{\"id\":4,\"return\":[]}{\"id\":5,\"return\":[]}"
+		"{\"id\":6,\"error\":{\"desc\":\"no\"}}";
+	char text[1024];
+
+	seed("vmm", "qemu", line, sizeof(line));
+	snprintf(text, sizeof(text), "%s%s", hello, status);
+	chosen("qmp", "pause", 0, text, strlen(text));
+	snprintf(text, sizeof(text), "%s%s", hello, nics);
+	chosen("qmp", "links", 2, text, strlen(text));
+	chosen("qmp", "quit", 4, hello, strlen(hello));
+}
+
+static void of_guests(void)
+{
+	static const uint8_t change[] = { 0, 0, 16, 0, 1, 0 };
+
+	seed("walk", "change", change, sizeof(change));
+	seed("btf", "change", change, sizeof(change));
+	for (uint8_t layout = 0; layout < 4; layout++)
+		chosen("kallsyms", (const char[]){ 'a' + layout, 0 }, layout, change, sizeof(change));
+}
+
+static void of_configuration(void)
+{
+	static const char text[] = "# a comment\n[wardend]\nstate_dir = /a\nrun_dir=/b\nlibexec_dir = /c\n"
+		"bpf = off\nsweep_seconds = 30\nuid_base = 100000\ndebug = yes\n[scan]\ndatabase = /d\n"
+		"workers = 2\nscan_seconds = 9\n[engine]\npolicy = /e\ncontrol_group = warden\n"
+		"[channel]\nport = 5757\nhost_key = /f\nagents = /g\norder_seconds = 5\n[vmm]\nqmp = /h/%n\n";
+
+	seed("config", "all", text, strlen(text));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || sodium_init() < 0)
@@ -170,5 +234,9 @@ int main(int argc, char **argv)
 	of_files();
 	of_items();
 	of_messages();
+	of_roles();
+	of_vmms();
+	of_guests();
+	of_configuration();
 	return 0;
 }

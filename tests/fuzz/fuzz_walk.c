@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A guest's structures as it likes: tasks, page tables, mappings, files, page
+ * caches.  Every request that the introspector serves is made of each.
+ */
+#include "../unit/test_introspect_guest.h"
+
+#include "fuzz.h"
+#include "introspect/beacon.h"
+#include "introspect/mappings.h"
+#include "introspect/vmas.h"
+#include "lib/util.h"
+#include "patch.h"
+
+#define PGD 0x80000u
+#define CODE 0x600000u
+#define ANON_VA 0x7f0000000000ull
+#define PATCHED_PA 0x1000u		/* page tables ... */
+#define PATCHED_END (HEAP_PA + 0x8000)	/* ... to the end of the heap */
+
+static struct introspector in;
+static struct patched patched;
+
+/* ---- a whole guest: as in tests/unit/test_introspect_look.c, and a list of mappings ---- */
+
+static void map_anon(uint64_t pgd, uint64_t pa)
+{
+	put64(pgd + (ANON_VA >> 39 & 511) * 8, (pgd + 0x1000) | PRESENT_RW | PTE_USER);
+	put64(pgd + 0x1000, (pgd + 0x2000) | PRESENT_RW | PTE_USER);
+	put64(pgd + 0x2000, (pgd + 0x3000) | PRESENT_RW | PTE_USER);
+	for (unsigned i = 0; i < 4; i++)
+		put64(pgd + 0x3000 + i * 8, (pa + i * 4096) | PRESENT_RW | PTE_USER);
+}
+
+static uint64_t make_cached_file(uint64_t mount, uint64_t root, const char *name)
+{
+	uint64_t file = make_file(mount, make_dentry(name, root), 9000, 0x01021994);
+	uint64_t node = make_xa_node(6), leaf = make_xa_node(0);
+
+	for (unsigned i = 0; i < 3; i++)
+		xa_set(leaf, i, make_page(CODE + i * 4096, UPTODATE));
+	xa_set(node, 0, leaf | 2);
+	set(mapping_of(file), k.at.address_space_xa_head, node | 2);
+	set(mapping_of(file), k.at.address_space_nrpages, 3);
+	return file;
+}
+
+static void make_process(uint64_t task, uint64_t file)
+{
+	uint64_t mm = make(64), maple = make(256), v;
+
+	set(mm, k.at.mm_struct_pgd, DIRECT + PGD);
+	set(mm, k.at.mm_struct_exe_file, file);
+	set(mm, k.at.mm_struct_arg_start, ANON_VA);
+	set(mm, k.at.mm_struct_arg_end, ANON_VA + 64);
+	set(task, k.at.task_struct_mm, mm);
+	put64(maple - DIRECT + 8, 0x3fffff);
+	put64(maple - DIRECT + 16, 0x402fff);
+	put64(maple - DIRECT + 24, ANON_VA - 1);
+	put64(maple - DIRECT + 32, ANON_VA + 0x3fff);
+	v = make_vma(mm, 0x400000, 0x403000, VM_READ | VM_EXEC);
+	set(v, k.at.vm_area_struct_vm_file, file);
+	put64(maple - DIRECT + 128 + 8, v);
+	put64(maple - DIRECT + 128 + 24, make_vma(mm, ANON_VA, ANON_VA + 0x4000, VM_EXEC));
+	set(mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
+}
+
+static void make_guest(void)
+{
+	uint64_t root, mount, last;
+
+	must(!guest_setup(NULL));
+	root = make_dentry("/", 0);
+	mount = make_mount(root, 0, root);
+	last = make_task(0, 0);
+	map_anon(PGD, 0x700000);
+	memset(ram + CODE, 0x90, 3 * 4096);
+	for (uint32_t pid = 1; pid < 4; pid++) {
+		last = make_task(pid, last);
+		make_process(last, make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog"));
+	}
+	must(heap <= PATCHED_END);
+	must(!introspector_init(&in, &mem));
+	in.kernel = k;
+}
+
+static void start(void)
+{
+	static const uint64_t bases[] = { DIRECT + HEAP_PA, VMEMMAP, DIRECT, HEAP_PA, PGD | 7 };
+
+	make_guest();
+	patched = (struct patched){
+		.bytes = ram + PATCHED_PA, .size = PATCHED_END - PATCHED_PA,
+		.bases = bases, .nbases = ARRAY_SIZE(bases),
+	};
+}
+
+/* ---- what is asked of it ---- */
+
+static int take_task(void *ctx, const struct m_task *t)
+{
+	must(text_is_printable(t->comm) && text_is_printable(t->exe) && text_is_printable(t->argv));
+	must(t->exe_ranges.len <= sizeof(t->exe_ranges.range));
+	return 0;
+}
+
+static int take_object(void *ctx, const struct m_object *o, int fd)
+{
+	must(text_is_printable(o->path) && fd >= 0 && o->resident);
+	return 0;
+}
+
+static int take_use(void *ctx, const struct m_uses *u)
+{
+	must(u->object);
+	return 0;
+}
+
+static int take_vma(void *ctx, const struct m_vma *v)
+{
+	must(v->start < v->end && text_is_printable(v->path));
+	return 0;
+}
+
+static void done_well(const struct m_done *d)
+{
+	must(d->status >= DONE_COMPLETE && d->status <= DONE_UNOBSERVABLE);
+	must(d->status == DONE_COMPLETE || d->why[0]);
+	must(text_is_printable(d->why));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct look_sink sink = { take_task, take_object, take_use, NULL };
+	struct m_beacon beacon = { .pid = 1, .gva = ANON_VA };
+	struct m_beacon_seen seen;
+	struct m_probed probed;
+	struct m_done done;
+
+	if (!patched.size)
+		start();
+	patch_apply(&patched, data, size);
+	in.gone = false;
+	objects_forget(&in.objects);
+	memory_refresh(&mem);
+	look_at_all(&in, false, &sink, &done);
+	done_well(&done);
+	look_at_cr3(&in, PGD, &sink, &done);
+	done_well(&done);
+	look_at_pid(&in, 2, 0, true, &sink, &done);
+	done_well(&done);
+	look_list(&in, &sink, &done);
+	done_well(&done);
+	mappings_list(&in, 1, 0, take_vma, NULL, &done);
+	done_well(&done);
+	probe_task(&in, 1, 1000, &probed);
+	beacon_look(&in, &beacon, &seen);
+	must(seen.state == BEACON_ABSENT || seen.state == BEACON_UNKNOWN);
+	patch_undo(&patched);
+	return 0;
+}
