@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,7 +74,7 @@ static int teardown(void **state)
 
 static void write_file(const char *path, const void *bytes, size_t n)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, n), n);
@@ -438,6 +440,138 @@ static void test_own_program(void **state)
 	assert_store_is_empty();
 }
 
+/*
+ * Without its libraries the agent does not start again.  One of the test's own
+ * making: with the check broken, a real one would be gone from this machine.
+ */
+static void test_library_of_the_agent(void **state)
+{
+	char *path = make_file("libneeded.so", 3000);
+	struct record_order o = order_for(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *library = mmap(NULL, 3000, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+
+	close(fd);
+	if (library == MAP_FAILED)
+		skip();
+	assert_int_equal(quarantine(&o), WIRE_NOT_ALLOWED);
+	assert_true(says("library"));
+	assert_untouched(&o);
+	munmap(library, 3000);
+	assert_int_equal(quarantine(&o), WIRE_DONE);
+}
+
+/* /etc/passwd, with a signature in somebody's full name. */
+static void test_data_of_root(void **state)
+{
+	char *path = make_file("passwd", 3000);
+	struct record_order o = order_for(path);
+
+	chmod(path, 0644);
+	assert_int_equal(quarantine(&o), WIRE_NOT_ALLOWED);
+	assert_true(says("neither a program nor a library"));
+	assert_untouched(&o);
+	assert_int_equal(chown(path, 1234, 1234), 0);
+	assert_int_equal(quarantine(&o), WIRE_DONE);
+	/* a library of root's needs no right to be executed */
+	write_file(path, "\177ELF and so on", 15);
+	chmod(path, 0644);
+	o = order_for(path);
+	assert_int_equal(quarantine(&o), WIRE_DONE);
+}
+
+/* Its owner holds a lease on it: who opens it waits until that is given up. */
+static void test_lease(void **state)
+{
+	char *path = make_file("malware", 3000);
+	struct record_order o = order_for(path);
+	int gate[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(gate), 0);
+	pid = fork();
+	if (!pid) {
+		int fd = open(path, O_RDWR | O_CLOEXEC), leased;
+
+		signal(SIGIO, SIG_IGN);
+		leased = fcntl(fd, F_SETLEASE, F_WRLCK);
+		if (write(gate[1], leased ? "n" : "y", 1) != 1)
+			_exit(1);
+		usleep(300000);
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		_exit(0);
+	}
+	assert_int_equal(read(gate[0], &byte, 1), 1);
+	close(gate[0]);
+	close(gate[1]);
+	if (byte == 'y')
+		assert_int_equal(quarantine(&o), WIRE_DONE);
+	waitpid(pid, NULL, 0);
+}
+
+/*
+ * Its owner waits for the moment in which the file is theirs already and has
+ * no set-group-ID bit yet, to write a program of their own into it.
+ */
+static void test_restore_lets_nobody_in(void **state)
+{
+	enum { OWNER = 4321 };
+	char *path = in_folder("d/tool"), *dir = in_folder("d");
+	struct record_order o;
+	bool intruded = false;
+
+	mkdir(dir, 0755);
+	chmod(folder, 0755);
+	assert_int_equal(chown(dir, OWNER, OWNER), 0);
+	for (int i = 0; i < 30 && !intruded; i++) {
+		size_t n;
+		uint8_t *bytes;
+		pid_t pid;
+
+		unlink(path);
+		write_file(path, "honest", 6);
+		assert_int_equal(chown(path, OWNER, 42), 0);
+		chmod(path, 02755);
+		for (int a = 0; a < 20; a++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "user.%d", a);
+			setxattr(path, name, "x", 1, 0);
+		}
+		o = order_for(path);
+		assert_int_equal(quarantine(&o), WIRE_DONE);
+		pid = fork();
+		if (!pid) {
+			if (setgid(OWNER) || setuid(OWNER) || chdir(dir))
+				_exit(1);
+			for (;;) {
+				DIR *d = opendir(".");
+				struct dirent *e;
+
+				while ((e = readdir(d))) {
+					int fd = strncmp(e->d_name, ".warden", 7) ? -1 :
+						open(e->d_name, O_WRONLY | O_NOFOLLOW);
+
+					if (fd >= 0 && write(fd, "rogue!", 6) == 6)
+						usleep(1000);
+					if (fd >= 0)
+						close(fd);
+				}
+				closedir(d);
+			}
+		}
+		usleep(3000);
+		assert_int_equal(restore(&o), WIRE_DONE);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		bytes = contents(path, &n);
+		intruded = memcmp(bytes, "honest", 6);
+		free(bytes);
+	}
+	assert_false(intruded);
+}
+
 static void test_hard_links(void **state)
 {
 	char *path = make_file("malware", 50);
@@ -518,6 +652,56 @@ static void with_small_store(void)
 	expect(result.status == WIRE_DONE && !there(small.path), __LINE__);
 	restore_verb(&small, store, &result);
 	expect(result.status == WIRE_DONE && there(small.path), __LINE__);
+}
+
+/* More attributes than are kept, of a user's making: no way to be left alone. */
+static void on_tmpfs_with_attributes(void)
+{
+	static uint8_t value[40000];
+	char *path = in_folder("d/bomb"), name[64];
+	struct record_order o;
+	unsigned kept = 0;
+	int i;
+
+	if (mount("tmpfs", in_folder("d"), "tmpfs", 0, "size=64m"))
+		_exit(77);
+	write_file(path, "x", 1);
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "user.%d", i);
+		if (setxattr(path, name, value, sizeof(value), 0))
+			break;
+	}
+	if (i < 8 || setxattr(path, "trusted.kept", "y", 1, 0))
+		_exit(77);
+	o = order_for(path);
+	quarantine_verb(&o, store, &result);
+	expect(result.status == WIRE_DONE && says("attributes"), __LINE__);
+	restore_verb(&o, store, &result);
+	expect(result.status == WIRE_DONE, __LINE__);
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "user.%d", i);
+		kept += getxattr(path, name, NULL, 0) == sizeof(value);
+	}
+	expect(kept == META_ATTRS_MAX / sizeof(value), __LINE__);
+	expect(getxattr(path, "trusted.kept", NULL, 0) == 1, __LINE__);
+	/* so many names that the kernel lists none */
+	for (i = 0; i < 300; i++) {
+		char long_name[240];
+
+		snprintf(long_name, sizeof(long_name), "user.%0230d", i);
+		if (setxattr(path, long_name, "x", 1, 0))
+			_exit(77);
+	}
+	expect(listxattr(path, NULL, 0) == -1 || listxattr(path, NULL, 0) > 65536, __LINE__);
+	o = order_for(path);
+	quarantine_verb(&o, store, &result);
+	expect(result.status == WIRE_DONE && says("attributes"), __LINE__);
+}
+
+static void test_attribute_bomb(void **state)
+{
+	mkdir(in_folder("d"), 0755);
+	in_own_mounts(on_tmpfs_with_attributes);
 }
 
 static void test_other_file_system_and_no_space(void **state)
@@ -934,6 +1118,11 @@ int main(void)
 		TEST(test_no_regular_file),
 		TEST(test_running_executable),
 		TEST(test_own_program),
+		TEST(test_library_of_the_agent),
+		TEST(test_data_of_root),
+		TEST(test_lease),
+		TEST(test_restore_lets_nobody_in),
+		TEST(test_attribute_bomb),
 		TEST(test_hard_links),
 		TEST(test_read_only_mount),
 		TEST(test_other_file_system_and_no_space),

@@ -15,7 +15,7 @@
 
 static struct object_table table;
 static struct m_object last;
-static uint8_t content[64 * 4096];
+static uint8_t content[(2 * EXE_MAX_RANGES + 1) * 4096];
 static unsigned sent, fills, moves;
 static int refuse;
 
@@ -110,6 +110,28 @@ static void test_identity_of_what_was_sent(void **state)
 	get(&source);
 	objects_sweep_end(&table, true);
 	assert_memory_not_equal(last.file_hash, hash, sizeof(hash));
+}
+
+/* Every other page: more stretches than an identity names. */
+static int fill_in_stretches(const struct kernel *kernel, const void *ctx, struct page_map *map)
+{
+	for (unsigned page = 0; page < map->pages; page += 2)
+		page_map_set(map, page, AT);
+	return 0;
+}
+
+static void test_no_identity_without_all_that_was_sent(void **state)
+{
+	struct object_source s = source;
+
+	s.fill = fill_in_stretches;
+	s.content_size = s.signs.size = (2 * EXE_MAX_RANGES - 1) * 4096;
+	get(&s);
+	assert_int_equal(last.file_ranges.len, EXE_MAX_RANGES * sizeof(struct exe_range));
+	s.place++;
+	s.content_size = s.signs.size = (2 * EXE_MAX_RANGES + 1) * 4096;
+	get(&s);
+	assert_int_equal(last.file_ranges.len, 0);
 }
 
 static void test_memory_has_no_file_identity(void **state)
@@ -339,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sent_once), T(test_identity_of_what_was_sent),
+		T(test_no_identity_without_all_that_was_sent),
 		T(test_memory_has_no_file_identity), T(test_change_without_signs_is_seen_by_the_sweep),
 		T(test_change_with_signs_is_seen_at_once), T(test_behind_the_end),
 		T(test_resend), T(test_pages_that_are_not_there), T(test_moving_page_is_left_out),

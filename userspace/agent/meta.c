@@ -42,31 +42,60 @@ static int collect_attr(int fd, const char *name, struct writer *w)
 	static uint8_t value[XATTR_SIZE_MAX];
 	ssize_t len = fgetxattr(fd, name, value, sizeof(value));
 
-	if (len < 0)
-		return errno == ENODATA ? 0 : -errno;	/* it went meanwhile */
+	if (len < 0)		/* it went meanwhile, or is none here */
+		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -errno;
+	if (2 + strlen(name) + 4 + len > (size_t)(w->end - w->at))
+		return -E2BIG;
 	put_u16(w, strlen(name));
 	put_bytes(w, name, strlen(name));
 	put_u32(w, len);
 	put_bytes(w, value, len);
-	return w->bad ? -E2BIG : 0;
+	return 0;
 }
 
+/* What the kernel gives a meaning, for a file with more names than it lists. */
+static const char well_known[] =
+	"security.capability\0" "security.selinux\0" "security.SMACK64\0" "security.apparmor\0"
+	"security.ima\0" "security.evm\0" ACL;
+
+/* The names, one behind the other; 0: none; -errno. */
+static ssize_t list_attrs(int fd, char *names, size_t size, bool *ret_lost)
+{
+	ssize_t n = flistxattr(fd, names, size);
+
+	if (n >= 0)
+		return n;
+	if (errno == EOPNOTSUPP || errno == ENOSYS)
+		return 0;
+	if (errno != E2BIG)
+		return -errno;
+	*ret_lost = true;
+	memcpy(names, well_known, sizeof(well_known));
+	return sizeof(well_known);
+}
+
+/*
+ * Those of the system first, all of them.  Any user can put more of their own
+ * on a file than can be kept, and malware shall not be safe by that.
+ */
 static int collect_attrs(int fd, struct meta *meta)
 {
 	static char names[XATTR_LIST_MAX];
 	struct writer w = { meta->attrs, meta->attrs + sizeof(meta->attrs), false };
-	ssize_t n = flistxattr(fd, names, sizeof(names));
+	ssize_t n = list_attrs(fd, names, sizeof(names), &meta->lost);
 
-	if (n < 0)
-		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
-	for (ssize_t at = 0; at < n; at += strlen(names + at) + 1) {
-		int r = collect_attr(fd, names + at, &w);
+	for (int users = false; users <= true; users++) {
+		for (ssize_t at = 0; at < n; at += strlen(names + at) + 1) {
+			bool is_users = !strncmp(names + at, "user.", 5);
+			int r = is_users == users ? collect_attr(fd, names + at, &w) : 0;
 
-		if (r)
-			return r;
+			if (r && !(users && r == -E2BIG))
+				return r;
+			meta->lost |= r != 0;
+		}
 	}
 	meta->attrs_len = w.at - meta->attrs;
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 int meta_collect(int fd, const char *path, struct meta *ret_meta)

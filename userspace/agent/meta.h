@@ -23,11 +23,12 @@ struct meta {
 	int64_t atime_s, mtime_s;
 	uint32_t atime_ns, mtime_ns;
 	char path[WIRE_PATH_MAX + 1];
+	bool lost;			/* not all user attributes: not sealed, to be told */
 	uint32_t attrs_len;		/* u16 and name, u32 and value, again and again */
 	uint8_t attrs[META_ATTRS_MAX];
 };
 
-/* 0 or -errno: -E2BIG for more attributes than are kept. */
+/* 0 or -errno: -E2BIG for more attributes of the system than are kept. */
 int meta_collect(int fd, const char *path, struct meta *ret_meta);
 
 /* All but the flags; 0 or -errno, and *ret_what says what could not be set. */

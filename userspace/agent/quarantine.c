@@ -13,7 +13,9 @@
 #include "agent/target.h"
 #include "lib/util.h"
 
-#define SPARE_BYTES (16ull << 20)	/* left free for the guest */
+/* Left free for the guest: its users make files that are large and cost them nothing. */
+#define SPARE_BYTES (16ull << 20)
+#define SPARE_SHARE 20			/* and one part in so many */
 
 static struct meta meta;		/* large: one order a process */
 static struct item item;
@@ -23,7 +25,8 @@ static bool store_has_room(int store, uint64_t bytes)
 	struct statvfs fs;
 
 	return fstatvfs(store, &fs) ||
-	       (uint64_t)fs.f_bavail * fs.f_bsize >= bytes + bytes / 1024 + SPARE_BYTES;
+	       (uint64_t)fs.f_bavail * fs.f_frsize >= bytes + bytes / 1024 + SPARE_BYTES +
+	       (uint64_t)fs.f_blocks / SPARE_SHARE * fs.f_frsize;
 }
 
 /* 0, -ESTALE if the file is shorter or longer by now, other -errno. */
@@ -62,8 +65,6 @@ static int seal(const struct record_order *order, const struct target *t, int st
 	if (!r)
 		r = item_write_end(&item);
 	item_wipe(&item);
-	if (!r && !target_is_unchanged(t))
-		r = -ESTALE;
 	return r ? r : store_publish(store, order->item, part);
 }
 
@@ -109,7 +110,7 @@ static bool keep(const struct record_order *order, const struct target *t, int s
 
 static void tell(const struct target *t, struct record_result *result)
 {
-	char runs[64] = "", links[64] = "";
+	char runs[64] = "", links[64] = "", lost[64] = "";
 	unsigned n;
 	int pid;
 
@@ -121,8 +122,10 @@ static void tell(const struct target *t, struct record_result *result)
 	if (t->st.st_nlink > 1)
 		snprintf(links, sizeof(links), "; %lu other names of it (hard links) remain",
 			 (unsigned long)t->st.st_nlink - 1);
-	answer(result, WIRE_DONE, "%lld bytes moved into quarantine%s%s",
-	       (long long)t->st.st_size, runs, links);
+	if (meta.lost)
+		snprintf(lost, sizeof(lost), "; more user attributes than can be kept are lost");
+	answer(result, WIRE_DONE, "%lld bytes moved into quarantine%s%s%s",
+	       (long long)t->st.st_size, runs, links, lost);
 }
 
 /* Of an earlier delivery: sealed under this key, from this path. */

@@ -14,7 +14,8 @@
 #include "agent/store.h"
 #include "lib/util.h"
 
-#define TEMP_PREFIX ".warden-restore-"
+#define ROOM_PREFIX ".warden-restore-"
+#define CONTENT ROOM_PREFIX "content"
 
 static struct meta meta;		/* large: one order a process */
 static struct item item;
@@ -94,7 +95,7 @@ static bool explain(const char *what, int error, struct record_result *result)
 	return answer(result, WIRE_FAILED, "%s: %s: it stays in quarantine", what, strerror(error));
 }
 
-/* The whole file under a name of its own, for root alone until its mode is set. */
+/* The whole file, where nobody else can reach it. */
 static bool fill(int fd, struct record_result *result)
 {
 	const char *what = "content";
@@ -108,44 +109,72 @@ static bool fill(int fd, struct record_result *result)
 }
 
 /* Nothing that is there already is ever replaced. */
-static int appear(const struct place *place, const char *temp)
+static int appear(const struct place *place, int room)
 {
-	if (!renameat2(place->dir, temp, place->dir, place->name, RENAME_NOREPLACE))
+	if (!renameat2(room, CONTENT, place->dir, place->name, RENAME_NOREPLACE))
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	if (linkat(place->dir, temp, place->dir, place->name, 0))
-		return -errno;
-	unlinkat(place->dir, temp, 0);
-	return 0;
+	return linkat(room, CONTENT, place->dir, place->name, 0) ? -errno : 0;
 }
 
-static bool put_back(const struct record_order *order, const struct place *place,
-		     struct record_result *result)
+/*
+ * A folder beside the place that only we can enter, for the file until it is
+ * whole: its owner could else write to it before its set-group-ID bit and its
+ * capabilities are set, and so give them to another program.  -errno: whoever
+ * may write to the place has put another folder there, say.
+ */
+static int make_room(const struct place *place, const char *name)
 {
-	char temp[sizeof(TEMP_PREFIX) + 2 * WIRE_ITEM] = TEMP_PREFIX;
 	autofd int fd = -1;
+	struct stat st;
+
+	if (mkdirat(place->dir, name, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(place->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (st.st_uid != geteuid() || (st.st_mode & 077))
+		return -EPERM;
+	unlinkat(fd, CONTENT, 0);		/* of an agent that ended */
+	return util_steal_fd(&fd);
+}
+
+static bool build(const struct place *place, int room, struct record_result *result)
+{
+	autofd int fd = openat(room, CONTENT, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
 	int r;
 
-	hex_encode(temp + strlen(temp), order->item, WIRE_ITEM);
-	unlinkat(place->dir, temp, 0);		/* of an agent that ended */
-	fd = openat(place->dir, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return explain("its folder", errno, result);
-	if (!fill(fd, result)) {
-		unlinkat(place->dir, temp, 0);
+	if (!fill(fd, result))
 		return false;
-	}
-	r = appear(place, temp);
-	if (r) {
-		unlinkat(place->dir, temp, 0);
+	r = appear(place, room);
+	if (r)
 		return explain("its path", -r, result);
-	}
 	place_sync(place);
 	answer(result, WIRE_DONE, "%llu bytes restored%s", (unsigned long long)meta.size,
 	       meta.flags && meta_set_flags(fd, meta.flags) ?
 	       "; its chattr flags could not be set" : "");
 	return true;
+}
+
+static bool put_back(const struct record_order *order, const struct place *place,
+		     struct record_result *result)
+{
+	char name[sizeof(ROOM_PREFIX) + 2 * WIRE_ITEM] = ROOM_PREFIX;
+	autofd int room = -1;
+	bool done;
+
+	hex_encode(name + strlen(name), order->item, WIRE_ITEM);
+	room = make_room(place, name);
+	if (room < 0)
+		return explain("its folder", -room, result);
+	done = build(place, room, result);
+	unlinkat(room, CONTENT, 0);
+	unlinkat(place->dir, name, AT_REMOVEDIR);
+	return done;
 }
 
 /* True: the item's file is where it was. */

@@ -59,6 +59,14 @@ int store_open(const char *path)
 	return util_steal_fd(&fd);
 }
 
+/* Whoever is at work on it holds its lock. */
+static bool is_abandoned(int store, const char *name)
+{
+	autofd int fd = openat(store, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB);
+}
+
 static bool is_stale(int store, const char *name)
 {
 	const char *dot = strchr(name, '.');
@@ -66,7 +74,7 @@ static bool is_stale(int store, const char *name)
 
 	if (!dot || dot == name || fstatat(store, name, &st, AT_SYMLINK_NOFOLLOW))
 		return false;
-	return !strcmp(dot, ".part") ||
+	return (!strcmp(dot, ".part") && is_abandoned(store, name)) ||
 	       (!strcmp(dot, ".restored") && st.st_mtim.tv_sec + SIGN_SECONDS < time(NULL));
 }
 

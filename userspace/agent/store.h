@@ -23,7 +23,7 @@ void store_name(char out[STORE_NAME], const uint8_t item[WIRE_ITEM], enum store_
  */
 int store_open(const char *path);
 
-/* What an agent that died left unfinished, and old signs. */
+/* What an agent or an order that died left unfinished, and old signs. */
 void store_tidy(const char *path);
 
 /* An empty ITEM.part, locked.  -EBUSY: another order is at work on it. */

@@ -37,7 +37,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
 
 /*
  * First without opening it, as a FIFO or a device would do things; then the
- * very same inode for reading, without a trace in its access time.
+ * very same inode for reading, without a trace in its access time.  It may
+ * block: a lease of its owner's is broken so, after seconds, and only so.
  */
 static int open_regular(const struct place *place, struct stat *ret_st)
 {
@@ -50,9 +51,9 @@ static int open_regular(const struct place *place, struct stat *ret_st)
 	if (!S_ISREG(ret_st->st_mode))
 		return -EMEDIUMTYPE;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
-	fd = open(link, O_RDONLY | O_NOATIME | O_NONBLOCK | O_CLOEXEC);
+	fd = open(link, O_RDONLY | O_NOATIME | O_CLOEXEC);
 	if (fd < 0 && errno == EPERM)
-		fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		fd = open(link, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -76,8 +77,23 @@ static bool explain(const struct record_order *order, const struct target *t, in
 	}
 }
 
+/* Its program, and every library of it. */
+static bool maps_it(const char *map_files, const struct target *t)
+{
+	DIR *dir = opendir(map_files);
+	struct dirent *entry;
+	struct stat st;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = !fstatat(dirfd(dir), entry->d_name, &st, 0) && same_file(&st, &t->st);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* What keeps the guest and this agent alive stays. */
-static bool is_protected(const struct target *t)
+static bool is_vital(const struct target *t)
 {
 	static const char *const programs[] = { "/proc/self/exe", "/proc/1/exe" };
 	struct stat st;
@@ -85,7 +101,21 @@ static bool is_protected(const struct target *t)
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		if (!stat(programs[i], &st) && same_file(&st, &t->st))
 			return true;
-	return false;
+	return maps_it("/proc/self/map_files", t) || maps_it("/proc/1/map_files", t);
+}
+
+/*
+ * Who may read a file may map it to be executed, and who can write a text into
+ * one of root's (/etc/passwd by chfn, a log, a spool) can write a signature:
+ * no user shall have such a file taken away.
+ */
+static bool is_roots_data(const struct target *t)
+{
+	char magic[4];
+
+	return !t->st.st_uid && !(t->st.st_mode & 0111) &&
+	       (pread(t->fd, magic, sizeof(magic), 0) != sizeof(magic) ||
+		memcmp(magic, "\177ELF", sizeof(magic)));
 }
 
 static bool check(const struct record_order *order, const struct target *t,
@@ -93,13 +123,17 @@ static bool check(const struct record_order *order, const struct target *t,
 {
 	if (!order->file.nranges)
 		return answer(result, WIRE_NOT_ALLOWED, "no hash of the file");
-	if (is_protected(t))
-		return answer(result, WIRE_NOT_ALLOWED, "never the program of pid 1 or the agent's");
+	if (is_vital(t))
+		return answer(result, WIRE_NOT_ALLOWED,
+			      "never the program of pid 1 or the agent's, nor a library of theirs");
 	if ((uint64_t)t->st.st_size != order->size)
 		return answer(result, WIRE_MISMATCH, "another file: it has %lld bytes, not %llu: untouched",
 			      (long long)t->st.st_size, (unsigned long long)order->size);
 	if (!file_matches(t->fd, t->st.st_size, &order->file))
 		return answer(result, WIRE_MISMATCH, "another file: its hash differs: untouched");
+	if (is_roots_data(t))
+		return answer(result, WIRE_NOT_ALLOWED,
+			      "root's, and neither a program nor a library: untouched");
 	return true;
 }
 
@@ -140,7 +174,7 @@ bool target_is_removable(const struct target *t, struct record_result *result)
 	return true;
 }
 
-bool target_is_unchanged(const struct target *t)
+static bool is_unchanged(const struct target *t)
 {
 	struct stat st;
 
@@ -173,8 +207,11 @@ static bool remove_name(const struct target *t, struct record_result *result)
 bool target_remove(const struct target *t, uint32_t flags, struct record_result *result)
 {
 	bool fixed = flags & META_FIXED;
-	int r = fixed ? meta_set_flags(t->fd, flags & ~META_FIXED) : 0;
+	int r;
 
+	if (!is_unchanged(t))
+		return answer(result, WIRE_MISMATCH, "it changed while it was copied: untouched");
+	r = fixed ? meta_set_flags(t->fd, flags & ~META_FIXED) : 0;
 	if (r)
 		return answer(result, WIRE_FAILED,
 			      "it is immutable or append-only (chattr), and that cannot be changed: "

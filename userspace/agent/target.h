@@ -29,12 +29,9 @@ void target_close(struct target *t);
 /* False and an answer if it could not be removed from its folder anyway. */
 bool target_is_removable(const struct target *t, struct record_result *result);
 
-/* Nothing was written to it since it was opened. */
-bool target_is_unchanged(const struct target *t);
-
 /*
- * Removes the name, if it is still this file's.  False and an answer: it is
- * as it was.
+ * Removes the name, if it is still this file's and nothing was written to it
+ * since it was opened.  False and an answer: it is as it was.
  */
 bool target_remove(const struct target *t, uint32_t flags, struct record_result *result);
 

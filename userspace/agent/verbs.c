@@ -178,6 +178,15 @@ static struct worker *free_worker(void)
 	return NULL;
 }
 
+/* What orders that died left, for as long as none is at work. */
+static void tidy_when_idle(void)
+{
+	for (size_t i = 0; i < VERBS_WORKERS; i++)
+		if (workers[i].state != FREE)
+			return;
+	store_tidy(store);
+}
+
 /* One write below PIPE_BUF: the parent reads all of it or nothing. */
 _Static_assert(sizeof(struct record_result) <= 512, "a result goes through a pipe at once");
 
@@ -234,6 +243,7 @@ bool verbs_begin(const struct record_order *order, uint64_t now_ms,
 	if (adopt(&key, order))
 		return false;
 	w = free_worker();
+	tidy_when_idle();
 	if (!w)
 		return !answer(ret_result, WIRE_FAILED, "too many orders at work");
 	if (spawn(w, verb, order))

@@ -143,6 +143,7 @@ static void build_ranges(const struct page_map *map, uint64_t size, struct exe_i
 		listed++;
 	}
 	id->partial = listed < (size + FRAME_SIZE - 1) / FRAME_SIZE;
+	id->cut = listed < map->resident;
 }
 
 static int hash_range(struct content_reader *c, const struct page_map *map, uint64_t size,

@@ -25,6 +25,7 @@ struct exe_identity {
 	uint32_t ranges;
 	struct exe_range range[EXE_MAX_RANGES];
 	bool partial;			/* not every page of the file */
+	bool cut;			/* not every resident page: too many stretches or pages */
 };
 
 int content_init(struct content_reader *c, struct guest_memory *mem);

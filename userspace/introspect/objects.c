@@ -206,14 +206,19 @@ static uint64_t said_size(const struct object_source *s)
 	return cut ? s->full_size : s->content_size;
 }
 
-/* A file is known to the guest's agent by the very bytes that are scanned. */
+/*
+ * A file is known to the guest's agent by the very bytes that are scanned: by
+ * all of them, or not at all.  A guest's user chooses which pages are resident
+ * and, in a mount namespace, what path a file seems to have.  With the infected
+ * page left out of the hash, a system's own file could pass for the malware.
+ */
 static int set_file_identity(struct object_table *t, const struct object_source *s,
 			     const struct page_map *map, int fd, struct m_object *m)
 {
 	struct exe_identity id;
 	int r = content_identity(&t->content, map, s->content_size, fd, &id);
 
-	if (r)
+	if (r || id.cut)
 		return r;
 	memcpy(m->file_hash, id.hash, sizeof(m->file_hash));
 	memcpy(m->file_ranges.range, id.range, id.ranges * sizeof(*id.range));
