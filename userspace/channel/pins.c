@@ -177,41 +177,43 @@ int pins_pin(struct pins *pins, const char *name, const uint8_t key[WIRE_KEY],
 	return 0;
 }
 
+/* In memory whatever the disk says: it is refused at once, at least until a restart. */
 static int revoke_key(struct pins *pins, const char *name, const uint8_t key[WIRE_KEY])
 {
 	struct revoked *v = &pins->revoked[pins->nrevoked];
 	char hex[2 * WIRE_KEY + 1];
-	int r;
 
+	if (pins_is_revoked(pins, key))
+		return 0;
 	if (pins->nrevoked == REVOKED_MAX) {
 		log_warn("more than %d revoked keys: %s is unpinned alone", REVOKED_MAX, name);
 		return 0;
 	}
-	hex_encode(hex, key, WIRE_KEY);
-	r = pinfile_write(pins->dir, file_of(hex, "revoked"), name);
-	if (r)
-		return r;
 	pins->nrevoked++;
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	memcpy(v->key, key, WIRE_KEY);
 	v->since_wall = clock_ns(CLOCK_REALTIME);
-	return 0;
+	hex_encode(hex, key, WIRE_KEY);
+	return pinfile_write(pins->dir, file_of(hex, "revoked"), name);
 }
 
-/* What is both revoked and pinned, after a fall in between, counts as revoked. */
+/*
+ * What is both revoked and pinned, after a fall in between, counts as revoked.
+ * On a full disk its pin still goes: no key is let in because of that.
+ */
 int pins_revoke(struct pins *pins, struct pin *pin)
 {
-	int r = revoke_key(pins, pin->name, pin->key);
+	int r = revoke_key(pins, pin->name, pin->key), next = 0, pub;
 
-	if (!r && pin->has_next)
-		r = revoke_key(pins, pin->name, pin->next);
-	if (r)
-		return r;
-	if (pin->has_next)
+	if (pin->has_next) {
+		next = revoke_key(pins, pin->name, pin->next);
 		pinfile_remove(pins->dir, file_of(pin->name, "next"));
-	r = pinfile_remove(pins->dir, file_of(pin->name, "pub"));
+	}
+	pub = pinfile_remove(pins->dir, file_of(pin->name, "pub"));
 	pin->used = false;
-	return r == -ENOENT ? 0 : r;
+	if (r || next)
+		return r ? r : next;
+	return pub == -ENOENT ? 0 : pub;
 }
 
 int pins_set_next(struct pins *pins, struct pin *pin, const uint8_t key[WIRE_KEY])
