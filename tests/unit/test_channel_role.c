@@ -136,6 +136,7 @@ static void test_quarantine(void **state)
 
 	fputs("infected", f);
 	fclose(f);
+	assert_int_equal(chmod(path, 0755), 0);
 	text_escape(escaped, sizeof(escaped), path, strlen(path));
 	o = order_to_quarantine(escaped, "infected");
 	agent_up();
