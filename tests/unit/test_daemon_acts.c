@@ -19,7 +19,7 @@
 #include "lib/util.h"
 #include "test_qmp_vm.h"
 
-#define GUESTS 4
+#define GUESTS 40
 #define LIMIT_US 40000000ull
 
 static sd_event *loop;
@@ -369,6 +369,22 @@ static void test_flood(void **state)
 	acts_forget(acts);
 }
 
+/* VMMs that take their time, as many as are asked at once, hold up no containment. */
+static void test_module_waits_for_no_vmm(void **state)
+{
+	need(!geteuid(), "root");
+	start_shell(1, IDLE, "none");
+	for (unsigned i = 2; i < 35; i++)
+		vmms[i] = vmms[1];
+	for (unsigned i = 2; i < 34; i++)
+		ask(i, i, HOST_PAUSE);
+	ask(34, 34, HOST_CONTAIN);
+	memset(vmms + 2, 0, 33 * sizeof(vmms[0]));	/* the process is ended once */
+	assert_int_equal(answers, 1);
+	expect(0, 34, ACT_FAILED, "the module refuses");
+	acts_forget(acts);
+}
+
 static void test_expand(void **state)
 {
 	char path[VMM_PATH];
@@ -393,7 +409,8 @@ int main(void)
 		T(test_by_the_monitor), T(test_by_configuration), T(test_taken_monitor),
 		T(test_socket_of_another), T(test_power_off_without_monitor),
 		T(test_uncertain_vmm), T(test_gone), T(test_module_that_refuses),
-		T(test_forgotten), T(test_what_is_no_act), T(test_flood), T(test_expand),
+		T(test_forgotten), T(test_what_is_no_act), T(test_flood), T(test_module_waits_for_no_vmm),
+		T(test_expand),
 	};
 
 	log_open("test_daemon_acts", false);

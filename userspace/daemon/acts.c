@@ -349,13 +349,22 @@ static struct act *first_of(struct acts *acts, uint64_t guest)
 	return a;
 }
 
-/* Starts what may start; those that end at once make room for others. */
+static bool is_monitors(const struct act *a)
+{
+	return ways[a->what.verb] == ask_monitor;
+}
+
+/*
+ * Starts what may start; those that end at once make room for others.  The
+ * module's acts wait for no VMM, however many of these take their time.
+ */
 static void pump(struct acts *acts)
 {
 	struct act *a = acts->list;
 
-	while (a && acts->running < MAX_RUNNING) {
-		if (a->running || first_of(acts, a->what.guest) != a) {
+	while (a) {
+		if (a->running || first_of(acts, a->what.guest) != a ||
+		    (is_monitors(a) && acts->running >= MAX_RUNNING)) {
 			a = a->next;
 			continue;
 		}
