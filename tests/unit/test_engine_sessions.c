@@ -219,6 +219,23 @@ static void nameless_guest_has_one_agent(void **state)
 }
 
 /* The end of a session that another replaced ends nothing. */
+/* Nor one of a named guest's name, though that guest's own has not come yet. */
+static void nameless_guest_takes_no_name(void **state)
+{
+	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM };
+	struct m_guest_up named = { .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = NAME };
+	struct m_guest_cid c = { .guest = GUEST, .cid = CID, .source = "bpf" };
+
+	NEEDS_PROGRAMS();
+	w.channel = role_up("channel", 0);
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
+	send_to(w.parent, &msg_guest_up, 0, &named, -1);
+	log_in_as(NAME, CAN(KILL));
+	expect_bound(0);
+	expect_session("refused", "agent of guest 8 behind the CID of guest 7");
+}
+
 static void end_of_an_older_session(void **state)
 {
 	struct m_session old = { .cid = CID, .agent = NAME, .nonce = { 1 } };
@@ -254,7 +271,8 @@ int main(void)
 		T(cid_of_another_is_not_taken), T(cid_of_two_gets_no_orders),
 		T(orders_wait_until_bound), T(absent_nonce_is_refused), T(unknown_is_asked_again),
 		T(agent_of_another_guest_is_refused), T(waits_for_the_kernel),
-		T(nameless_guest_has_one_agent), T(end_of_an_older_session),
+		T(nameless_guest_has_one_agent), T(nameless_guest_takes_no_name),
+		T(end_of_an_older_session),
 		T(lost_introspector_is_asked_anew),
 	};
 

@@ -201,14 +201,15 @@ static const struct guest *other_of_agent(const struct guest *g, const char *age
 	const struct guest *other;
 
 	TAILQ_FOREACH(other, &g->introspector.engine->guests, entry)
-		if (other != g && !other->down && !strcmp(other->agent, agent))
+		if (other != g && !other->down && (!strcmp(other->agent, agent) ||
+		    (!g->name[0] && !strcmp(other->name, agent))))
 			return other;
 	return NULL;
 }
 
 /*
  * A guest with a name is served by the agent of that name; one without, by the
- * first whose nonce it held, for its life.  False: by another, and why.
+ * first whose nonce it held, for its life, if that is no named guest's.  False: by another, and why.
  */
 static bool may_serve(const struct session *s, const struct guest *g, char *why, size_t size)
 {
