@@ -109,6 +109,9 @@ static void tampered_journal_is_told(void **state)
 
 /* ---- a full disk ---- */
 
+static char policy_fallback[] =
+	"[rule test]\nmatch = Test.*\nactions = report,kill\nfallback = contain\npatience = 3s\n";
+
 static bool on_small_disk(void)
 {
 	char state[96];
@@ -232,6 +235,45 @@ static void full_disk_disarms_nothing(void **state)
 	verify_journal();
 }
 
+/* The fallback's rows are taken back: whoever waited for it has not had it. */
+static void full_disk_takes_no_fallback_back(void **state)
+{
+	struct m_done done = { .status = DONE_COMPLETE };
+	struct pollfd p = { .events = POLLIN };
+
+	NEEDS_PROGRAMS();
+	if (!on_small_disk()) {
+		print_message("skipped: no mounts can be made here\n");
+		skip();
+	}
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_with_kernel(true);
+	expect_reserve("kept");
+	infected();
+	answer_probe(PROBE_RUNNING);
+	await_order("undeliverable", "running");
+	usleep(300000);
+	fill_disk();
+	answer_probe(PROBE_RUNNING);
+	p.fd = w.introspect;
+	while (poll(&p, 1, 3000) == 1) {
+		struct m_probed m = { .pid = PID, .start_ns = START, .state = PROBE_RUNNING };
+
+		assert_int_equal(msg_recv(w.introspect, &in, 0), 1);
+		if (in.type == M_PROBE) {
+			send_to(w.introspect, &msg_probed, in.id, &m, -1);
+			continue;
+		}
+		if (in.type == M_SWEEP)
+			show_miner(in.id);
+		send_to(w.introspect, &msg_done, in.id, &done, -1);
+	}
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	verify_journal();
+}
+
 /* It begins on a disk that is full already. */
 static void full_disk_at_the_start(void **state)
 {
@@ -304,7 +346,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(long_journal), T(broken_journal_is_set_aside), T(unusable_journal_is_left_alone),
 		T(tampered_journal_is_told),
-		D(full_disk_disarms_nothing), D(full_disk_at_the_start),
+		D(full_disk_disarms_nothing),
+		cmocka_unit_test_prestate_setup_teardown(full_disk_takes_no_fallback_back, setup,
+							 leave_small_disk, policy_fallback),
+		 D(full_disk_at_the_start),
 		T(hostile_names_come_out_right), T(raw_bytes_are_malformed),
 	};
 

@@ -10,6 +10,9 @@ static char policy_limit[] =
 static char policy_direct[] =
 	"[rule test]\nmatch = Test.*\nactions = report,link_down,contain\n";
 
+static char policy_pause[] =
+	"[rule test]\nmatch = Test.*\nactions = report,kill\nfallback = pause\npatience = 1s\n";
+
 #define EXPIRY 90000
 
 /* An infected process, and no agent that could be told. */
@@ -254,6 +257,118 @@ static void unanswered_containment_is_found(void **state)
 	verify_journal();
 }
 
+static void restart(void)
+{
+	end_engine(SIGKILL);
+	start_engine();
+	json_decref(ctl_when_up());
+	guest_with_kernel(true);
+}
+
+/* The engine ended before the VMM answered: that it paused the guest is not known. */
+static void unanswered_pause_is_no_answer(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	expect_act(HOST_PAUSE, 0);
+	restart();
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	expect_silence(w.parent, 300);
+	verify_journal();
+}
+
+/* And if it did, an operator can end it. */
+static void unanswered_pause_is_ended(void **state)
+{
+	int fd;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	expect_act(HOST_PAUSE, 0);
+	restart();
+	fd = api_send("POST", "/v1/guests/7/thaw", "{}");
+	answer_act(HOST_RESUME, 0, ACT_DONE);
+	json_decref(api_end(fd, 200));
+}
+
+static void say_exits(uint64_t exits)
+{
+	struct m_counters m = { .guest = GUEST, .vcpus = 2, .exits = exits };
+
+	send_to(w.parent, &msg_counters, 0, &m, -1);
+}
+
+static bool is_paused(void)
+{
+	json_t *g = guest_json();
+	bool is = json_is_true(json_object_get(g, "paused"));
+
+	json_decref(g);
+	return is;
+}
+
+/* Resumed by another hand, or never paused: the kernel's count outranks the VMM's word. */
+static void paused_guest_that_runs(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	say_exits(1000);
+	say_exits(1000);
+	usleep(1200000);
+	assert_true(is_paused());
+	say_exits(1001);
+	usleep(100000);
+	assert_false(is_paused());
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	verify_journal();
+}
+
+/* The agent is missing still when its guest runs again, and the process is there. */
+static void contained_again_after_expiry(void **state)
+{
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	contain();
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	say_flags(0);
+	await_contained(false);
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_DONE);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+}
+
+/* What a rule wants at once: one part asked for, one still waiting its turn. */
+static void direct_answers_outlive_the_engine(void **state)
+{
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_with_kernel(true);
+	infected();
+	expect_act(HOST_LINK_DOWN, 0);
+	restart();
+	scanner_up();
+	infected();
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	/* Done, and ended by an operator: no other engine does it again. */
+	say_flags(0);
+	await_contained(false);
+	usleep(300000);			/* that it is so reaches the disk */
+	restart();
+	scanner_up();
+	infected();
+	expect_silence(w.parent, 500);
+	verify_journal();
+}
+
 static void contained_by_nobody_we_know(void **state)
 {
 	json_t *g;
@@ -357,6 +472,9 @@ int main(void)
 		P(contained_guest_waits, policy), P(stopped_before_the_answer, policy),
 		P(containment_is_found_again, policy), P(unanswered_containment_is_found, policy),
 		P(contained_by_nobody_we_know, policy), P(answer_after_the_end, policy),
+		P(unanswered_pause_is_no_answer, policy_pause), P(unanswered_pause_is_ended, policy_pause),
+		P(paused_guest_that_runs, policy_pause), P(contained_again_after_expiry, policy),
+		P(direct_answers_outlive_the_engine, policy_direct),
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),
 	};

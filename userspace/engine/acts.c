@@ -22,17 +22,30 @@ static const struct {
 	[HOLD_LINK] = { HOST_LINK_DOWN, HOST_LINK_UP },
 };
 
+static bool is_sure(const struct hold *h)
+{
+	return h->on && !h->unsure;
+}
+
 bool guest_is_stopped(const struct guest *g)
 {
-	return g->holds[HOLD_CONTAIN].on || g->holds[HOLD_PAUSE].on;
+	return is_sure(&g->holds[HOLD_CONTAIN]) || is_sure(&g->holds[HOLD_PAUSE]);
 }
 
 const struct hold *acts_hold(const struct guest *g, uint32_t verb)
 {
 	for (int i = 0; i < HOLDS; i++)
-		if (pairs[i].hold == verb && g->holds[i].on)
+		if (pairs[i].hold == verb && is_sure(&g->holds[i]))
 			return &g->holds[i];
 	return NULL;
+}
+
+bool acts_may_hold(const struct guest *g, uint32_t verb)
+{
+	for (int i = 0; i < HOLDS; i++)
+		if (pairs[i].hold == verb && g->holds[i].on)
+			return true;
+	return false;
 }
 
 int acts_make(struct guest *g, int64_t decision, int64_t finding, uint32_t verb,
@@ -57,10 +70,10 @@ int acts_make(struct guest *g, int64_t decision, int64_t finding, uint32_t verb,
 /* ---- what an act leaves behind ---- */
 
 /* The guest's vCPUs run again: whom it waited for may answer now. */
-static void went_on(struct guest *g, bool was_stopped, uint64_t now)
+static void went_on(struct guest *g, bool was_stopped, bool by_operator, uint64_t now)
 {
 	if (was_stopped && !guest_is_stopped(g))
-		orders_thawed(g, now);
+		orders_thawed(g, by_operator, now);
 }
 
 static void take_effect(struct guest *g, const struct act *a, uint64_t now)
@@ -77,19 +90,21 @@ static void take_effect(struct guest *g, const struct act *a, uint64_t now)
 		else if (a->m.verb == pairs[i].release)
 			g->holds[i].on = false;
 	}
-	went_on(g, was_stopped, now);
+	went_on(g, was_stopped, true, now);
 }
 
-static void containment_ended(struct guest *g, const char *why, uint64_t now)
+/* Not by an act of ours. */
+static void hold_ended(struct guest *g, int i, const char *why, uint64_t now)
 {
+	const char *kind = i == HOLD_CONTAIN ? "containment ended" : "pause ended";
 	struct engine *e = g->introspector.engine;
+	bool was_stopped = guest_is_stopped(g);
 
-	log_info("guest %llu: its containment is over: %s", (unsigned long long)g->id, why);
-	record_event(&e->journal, "containment ended", g->id, g->vmm_pid, 0,
-		     json_pack("{s:s}", "why", why));
+	log_warn("guest %llu: %s: %s", (unsigned long long)g->id, kind, why);
+	record_event(&e->journal, kind, g->id, g->vmm_pid, 0, json_pack("{s:s}", "why", why));
 	engine_flush_soon(e);
-	g->holds[HOLD_CONTAIN].on = false;
-	went_on(g, true, now);
+	g->holds[i].on = false;
+	went_on(g, was_stopped, false, now);
 }
 
 /* ---- sending and answers ---- */
@@ -163,7 +178,7 @@ uint64_t acts_pump(struct guest *g, uint64_t now)
 	if (a && a->sent)
 		due = a->give_up;
 	if (contained->on && contained->until && now >= contained->until + EXPIRY_GRACE_NS)
-		containment_ended(g, "it expired", now);
+		hold_ended(g, HOLD_CONTAIN, "it expired", now);
 	if (contained->on && contained->until)
 		due = MIN(due, contained->until + EXPIRY_GRACE_NS);
 	return due;
@@ -189,8 +204,8 @@ void acts_result(struct engine *e, uint64_t id, const struct m_acted *m, uint64_
 
 static struct hold hold_of(const struct last_act *last)
 {
-	struct hold h = { .on = true, .since_wall = last->wall_ns, .finding = last->finding,
-			  .doer = strcmp(last->doer, "operator") ? "policy" : "operator" };
+	struct hold h = { .on = true, .unsure = !last->done, .since_wall = last->wall_ns,
+			  .finding = last->finding, .doer = strcmp(last->doer, "operator") ? "policy" : "operator" };
 
 	if (last->expiry_ms)
 		h.until = last->mono_ns + last->expiry_ms * NS_PER_MS;
@@ -209,6 +224,7 @@ static void containment_found(struct guest *g)
 	if (record_last_act(&e->journal, &ref, HOST_CONTAIN, HOST_RELEASE, &last) == 1 &&
 	    last.verb == HOST_CONTAIN)
 		*h = hold_of(&last);
+	h->unsure = false;
 	log_warn("guest %llu: found contained, by %s", (unsigned long long)g->id, h->doer);
 	record_event(&e->journal, "containment found", g->id, g->vmm_pid, 0,
 		     json_pack("{s:s,s:I}", "by", h->doer, "finding", (json_int_t)h->finding));
@@ -230,24 +246,42 @@ void acts_adopt(struct guest *g)
 		if (!last.done && i == HOLD_CONTAIN)
 			continue;
 		g->holds[i] = hold_of(&last);
-		log_info("guest %llu: %s of before stands", (unsigned long long)g->id,
-			 host_verb_name(last.verb));
+		log_info("guest %llu: %s of before %s", (unsigned long long)g->id,
+			 host_verb_name(last.verb), last.done ? "stands" :
+			 "may stand: nobody saw it done, so it is answer to nothing");
 	}
 }
 
-void acts_counters(struct guest *g, uint32_t flags, uint64_t now)
+/*
+ * A VMM's pause is its own word, and anybody with its monitor may end it; a
+ * vCPU that leaves the guest has been in it.
+ */
+static void check_pause(struct guest *g, uint64_t exits, uint64_t now)
+{
+	struct hold *h = &g->holds[HOLD_PAUSE];
+	bool runs = h->counted && exits > h->exits;
+
+	h->counted = true;
+	h->exits = exits;
+	if (is_sure(h) && runs)
+		hold_ended(g, HOLD_PAUSE, "its vCPUs run, by the VMM's doing or another hand", now);
+}
+
+void acts_counters(struct guest *g, const struct m_counters *m, uint64_t now)
 {
 	const struct act *a = TAILQ_FIRST(&g->acts);
 	const struct hold *h = &g->holds[HOLD_CONTAIN];
+	bool contained = m->flags & KVM_WARDEN_GUEST_CONTAINED;
 
 	/* Asked and not answered yet: the numbers may be of before or after. */
 	if (a && a->sent)
 		return;
-	if (flags & KVM_WARDEN_GUEST_CONTAINED && !h->on)
+	check_pause(g, m->exits, now);
+	if (contained && !h->on)
 		containment_found(g);
-	else if (!(flags & KVM_WARDEN_GUEST_CONTAINED) && h->on)
-		containment_ended(g, h->until && now + EXPIRY_GRACE_NS >= h->until ? "it expired" :
-				  "released by another hand", now);
+	else if (!contained && h->on)
+		hold_ended(g, HOLD_CONTAIN, h->until && now + EXPIRY_GRACE_NS >= h->until ?
+			   "it expired" : "released by another hand", now);
 }
 
 /* One that was asked for is answered yet: the guest may be down because of it. */

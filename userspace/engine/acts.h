@@ -25,7 +25,7 @@ uint64_t acts_pump(struct guest *g, uint64_t now);
 void acts_result(struct engine *e, uint64_t id, const struct m_acted *m, uint64_t now);
 
 /* What the module says of the guest. */
-void acts_counters(struct guest *g, uint32_t flags, uint64_t now);
+void acts_counters(struct guest *g, const struct m_counters *m, uint64_t now);
 
 /* An engine before this one left the guest so. */
 void acts_adopt(struct guest *g);
@@ -37,8 +37,9 @@ void acts_drop_after(struct guest *g, int64_t seq);
 /* Its vCPUs stand still, so its agent cannot answer. */
 bool guest_is_stopped(const struct guest *g);
 
-/* What the verb would do holds the guest already; NULL: it does not. */
+/* What the verb would do holds the guest already; NULL: it does not, or is not sure to. */
 const struct hold *acts_hold(const struct guest *g, uint32_t verb);
+bool acts_may_hold(const struct guest *g, uint32_t verb);
 
 /* ---- ladder.c ---- */
 

@@ -87,13 +87,17 @@ void order_came_to_nothing(struct order *o, const char *seen)
 /* A missing agent was waited for in vain; its order stays for when it comes. */
 static void patience_ended(struct order *o, const char *outcome, const char *why)
 {
+	struct engine *e = order_engine(o);
+
 	order_outcome(o, outcome, why);
 	order_wait(o);
 	if (ladder_begin(o->guest, o->finding, o->rule, o->m.pid, o->m.start_ns,
-			 "no session with the guest's agent"))
+			 "no session with the guest's agent")) {
 		o->patience = NEVER;
-	else
+		o->fallback = e->journal.head_seq;
+	} else {
 		o->patience = now_mono() + 5 * NS_PER_S;
+	}
 }
 
 /* The process was not seen to end. */

@@ -67,10 +67,13 @@ enum { HOLD_CONTAIN, HOLD_PAUSE, HOLD_LINK, HOLDS };
 
 struct hold {
 	bool on;
+	bool unsure;			/* asked for, and nobody saw whether it was done */
 	uint64_t since_wall;
 	uint64_t until;			/* monotonic; 0: until it is ended */
 	const char *doer;		/* "policy", "operator", "unknown" */
 	int64_t finding;		/* 0: none */
+	bool counted;
+	uint64_t exits;			/* HOLD_PAUSE: as last heard, if counted */
 };
 
 struct ladder {

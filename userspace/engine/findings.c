@@ -236,8 +236,12 @@ static void decide_quarantine(struct guest *g, struct use *u, const struct polic
 	engine_flush_soon(e);
 }
 
-/* What the rule wants of the host, whatever the agent does. */
-static void decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding)
+/*
+ * What the rule wants of the host, whatever the agent does.  again: of it, what
+ * an engine of before asked for, or was about to, and had no answer to.
+ */
+static void decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding,
+			bool again)
 {
 	struct engine *e = g->introspector.engine;
 	struct policy_step todo = { .n = 0 };
@@ -245,8 +249,11 @@ static void decide_host(struct guest *g, const struct policy_entry *rule, int64_
 	int64_t decision;
 
 	for (unsigned i = 0; i < rule->host.n; i++)
-		if (!acts_hold(g, rule->host.verb[i]))
+		if (!acts_hold(g, rule->host.verb[i]) &&
+		    (!again || record_lost_act(&e->journal, finding, rule->host.verb[i]) > 0))
 			todo.verb[todo.n++] = rule->host.verb[i];
+	if (again && !todo.n)
+		return;
 	policy_step_text(todo.n ? &todo : &rule->host, name, sizeof(name));
 	if (!todo.n) {
 		snprintf(note, sizeof(note), "%s: it holds the guest already", name);
@@ -258,7 +265,8 @@ static void decide_host(struct guest *g, const struct policy_entry *rule, int64_
 		record_decision(&e->journal, finding, rule->name, "report", note);
 		return;
 	}
-	decision = record_decision(&e->journal, finding, rule->name, name, "");
+	decision = record_decision(&e->journal, finding, rule->name, name, again ?
+				   "again: the engine ended before an answer" : "");
 	for (unsigned i = 0; decision > 0 && i < todo.n; i++)
 		acts_make(g, decision, finding, todo.verb[i], rule->expiry_s * 1000ull,
 			  ACT_OF_RULE, 0);
@@ -300,7 +308,7 @@ static void decide(struct guest *g, struct use *u, int64_t finding)
 	if (answer.actions != ACTION_REPORT)
 		decide_agent(g, u, answer.by, finding, false);
 	if (answer.by->host.n && !g->down)
-		decide_host(g, answer.by, finding);
+		decide_host(g, answer.by, finding, false);
 }
 
 /* That it is reported, and what the host did, is in the journal already. */
@@ -313,6 +321,15 @@ static void decide_again(struct guest *g, struct use *u)
 	u->undecided = false;
 	if (answer.actions != ACTION_REPORT)
 		decide_agent(g, u, answer.by, u->finding, true);
+}
+
+/* A finding of an engine before. */
+static void decide_after_restart(struct guest *g, const struct use *u, int64_t finding)
+{
+	struct policy_answer answer = ask_policy(g, u);
+
+	if (!u->stale && !g->down && answer.by && answer.by->host.n)
+		decide_host(g, answer.by, finding, true);
 }
 
 static void new_finding(struct guest *g, struct use *u)
@@ -331,8 +348,10 @@ static void new_finding(struct guest *g, struct use *u)
 	/* One of an engine before: its order may have come to nothing. */
 	u->undecided = u->stale || known;
 	engine_flush_soon(e);
-	if (known)
+	if (known) {
+		decide_after_restart(g, u, seq);
 		return;
+	}
 	g->counts.findings++;
 	if (u->stale)
 		record_decision(&e->journal, seq, "", "report",

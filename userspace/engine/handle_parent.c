@@ -150,7 +150,7 @@ static int on_counters(struct engine *e, struct msg *m, uint64_t now)
 	if (g) {
 		g->counters = counters;
 		g->has_counters = true;
-		acts_counters(g, counters.flags, now);
+		acts_counters(g, &counters, now);
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/limits.h"
+#include "engine/orders.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -66,6 +67,7 @@ static void next_step(struct guest *g)
 		note(g, "report", "%s", "fallback ended: no step could be carried out");
 		log_err("guest %llu (%s): no step of the fallback of rule %s could be carried out",
 			(unsigned long long)g->id, g->name, l->rule->name);
+		orders_fallback_failed(g, l->finding, now_mono());
 	} else {
 		l->on = !begin_step(g);
 	}
@@ -98,9 +100,9 @@ static const char *held_by(const struct guest *g, const struct policy_entry *rul
 {
 	if (g->ladder.on)
 		return "one is under way for this guest";
-	if (g->holds[HOLD_CONTAIN].on)
+	if (acts_hold(g, HOST_CONTAIN))
 		return "the guest is contained already";
-	if (g->holds[HOLD_PAUSE].on)
+	if (acts_hold(g, HOST_PAUSE))
 		return "the guest is paused already";
 	for (unsigned i = 0; i < rule->nfallback; i++)
 		if (is_held(g, &rule->fallback[i]))

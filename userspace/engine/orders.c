@@ -16,6 +16,7 @@
 #define ORDERS_PER_GUEST 1024
 #define FILE_SECONDS 70			/* an agent works on a file for 60 s at most */
 #define ANSWER_GRACE_NS (2 * NS_PER_S)	/* beyond the deadline the channel keeps */
+#define FALLBACK_AGAIN_NS (60 * NS_PER_S)
 #define PROBE_PATIENCE_NS (20 * NS_PER_S)	/* without any introspector to ask */
 
 struct engine *order_engine(const struct order *o)
@@ -360,7 +361,7 @@ void orders_session_up(struct engine *e, uint32_t cid, uint64_t now)
 	}
 }
 
-void orders_thawed(struct guest *g, uint64_t now)
+void orders_thawed(struct guest *g, bool by_operator, uint64_t now)
 {
 	struct engine *e = g->introspector.engine;
 	struct order *o;
@@ -368,11 +369,20 @@ void orders_thawed(struct guest *g, uint64_t now)
 	TAILQ_FOREACH(o, &g->orders, entry) {
 		const struct policy_entry *rule = policy_rule(&e->policy, o->rule);
 
-		if (rule && o->patience != NEVER)
+		if (rule && rule->nfallback && (o->patience != NEVER || !by_operator))
 			o->patience = now + rule->patience_s * NS_PER_S;
 	}
 	if (g->has_cid)
 		orders_session_up(e, g->cid, now);
+}
+
+void orders_fallback_failed(struct guest *g, int64_t finding, uint64_t now)
+{
+	struct order *o;
+
+	TAILQ_FOREACH(o, &g->orders, entry)
+		if (o->finding == finding && o->fallback)
+			o->patience = now + FALLBACK_AGAIN_NS;
 }
 
 static bool is_patient(const struct order *o, uint64_t now)
@@ -510,6 +520,8 @@ void orders_drop_after(struct guest *g, int64_t seq)
 		next = TAILQ_NEXT(o, entry);
 		if (o->seq > seq)
 			order_free(o);
+		else if (o->fallback > seq)
+			o->patience = o->fallback = 0;
 	}
 }
 

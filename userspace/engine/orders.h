@@ -37,6 +37,7 @@ struct order {
 	uint64_t message;		/* id of its M_ORDER */
 	uint64_t next, give_up;		/* VERIFY, CHECK: next probe; SENT: no answer */
 	uint64_t patience;		/* WAIT: until then; NEVER: no fallback, or it was tried */
+	int64_t fallback;		/* last row that tells so, in the journal; 0: none */
 };
 
 /* What asked for it. */
@@ -59,8 +60,13 @@ int orders_result(struct engine *e, uint64_t id, const struct m_result *m, uint6
 void orders_probed(struct guest *g, int64_t seq, const struct m_probed *m, uint64_t now);
 void orders_session_up(struct engine *e, uint32_t cid, uint64_t now);
 void orders_channel_lost(struct engine *e, uint64_t now);
-/* A guest that was stopped runs again: its agent's time begins anew. */
-void orders_thawed(struct guest *g, uint64_t now);
+/*
+ * A guest that was stopped runs again: its agent's time begins anew; and the
+ * host's turn, unless an operator wants it to run.
+ */
+void orders_thawed(struct guest *g, bool by_operator, uint64_t now);
+/* No step could be carried out: tried again for those who still wait. */
+void orders_fallback_failed(struct guest *g, int64_t finding, uint64_t now);
 void orders_adopt(struct guest *g);
 void orders_drop_after(struct guest *g, int64_t seq);
 void orders_drop(struct guest *g, const char *why);

@@ -126,6 +126,12 @@ struct last_act {
 	char doer[16];
 };
 
+/*
+ * The policy's last act of that verb for that finding, if the engine ended
+ * before it was answered; 0: none such.
+ */
+int64_t record_lost_act(struct journal *j, int64_t finding, uint32_t verb);
+
 /* 1, 0 if there is none, -1 on error. */
 int record_last_act(struct journal *j, const struct guest_ref *ref, uint32_t hold,
 		    uint32_t release, struct last_act *ret_act);

@@ -110,6 +110,18 @@ int64_t record_answers(struct journal *j, enum answer_kind kind, const char *rul
 	return records_number(j, sql, which, ref->guest ? ARRAY_SIZE(which) : 3);
 }
 
+int64_t record_lost_act(struct journal *j, int64_t finding, uint32_t verb)
+{
+	const struct journal_value which[] = {
+		V_INT(finding), V_TEXT(host_verb_name(verb)),
+	};
+
+	return records_number(j, "SELECT seq FROM acts WHERE seq = (SELECT max(seq) FROM acts"
+			      " WHERE finding = ? AND verb = ? AND doer = 'policy') AND"
+			      " state IN ('undeliverable', 'unknown after restart')",
+			      which, ARRAY_SIZE(which));
+}
+
 /* ---- over a restart ---- */
 
 struct restart_list {

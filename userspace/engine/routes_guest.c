@@ -273,7 +273,7 @@ void post_thaw(struct ask *a)
 	if (!g || a->answer)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		if (acts_hold(g, ends[i][0]))
+		if (acts_may_hold(g, ends[i][0]))
 			verbs[n++] = ends[i][1];
 	if (n)
 		act(a, g, verbs, n);
