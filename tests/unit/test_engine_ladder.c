@@ -410,6 +410,19 @@ static void limit_counts_answers_of_the_host(void **state)
 	assert_false(is_contained());
 }
 
+/* Else a guest whose VMM takes no order used up what the others' answers need. */
+static void limit_counts_no_failures(void **state)
+{
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_with_kernel(true);
+	infected();
+	answer_act(HOST_CONTAIN, 0, ACT_FAILED);
+	sweep("e2", show_two);
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+}
+
 static void direct_answers_in_their_order(void **state)
 {
 	NEEDS_PROGRAMS();
@@ -476,6 +489,7 @@ int main(void)
 		P(paused_guest_that_runs, policy_pause), P(contained_again_after_expiry, policy),
 		P(direct_answers_outlive_the_engine, policy_direct),
 		P(limit_counts_answers_of_the_host, policy_limit),
+		P(limit_counts_no_failures, policy_limit),
 		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),
 	};
 

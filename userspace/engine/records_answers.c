@@ -92,7 +92,8 @@ static const char *const answers_sql[ANSWER_KINDS] = {
 	[ANSWER_QUARANTINE] = "SELECT count(*) FROM decisions d JOIN findings f ON"
 		" f.seq = d.finding WHERE d.action = 'quarantine'",
 	[ANSWER_HOST] = "SELECT count(*) FROM decisions d JOIN findings f ON f.seq = d.finding"
-		" WHERE EXISTS (SELECT 1 FROM acts a WHERE a.decision = d.seq)",
+		" WHERE EXISTS (SELECT 1 FROM acts a WHERE a.decision = d.seq AND a.state NOT IN"
+		" ('failed', 'unavailable', 'no such guest', 'undeliverable'))",
 };
 
 /* By the monotonic clock, which nobody sets back, and so by the boot. */
