@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,14 +68,13 @@ static int setup(void **state)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	return mkdtemp(dir) && sd_event_default(&loop) >= 0 ? 0 : -1;
+	return mkdtemp(dir) ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	char command[64];
 
-	sd_event_unref(loop);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
 }
@@ -82,6 +82,8 @@ static int teardown(void **state)
 static int begin(void **state)
 {
 	ups = downs = asked = 0;
+	if (sd_event_new(&loop) < 0)
+		return -1;
 	role("scan", WAITS);
 	role("channel", WAITS);
 	roles = roles_new(loop, dir, "/dev/null", &(struct roles_hooks){
@@ -93,6 +95,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	roles_free(roles);
+	sd_event_unref(loop);
 	return 0;
 }
 
@@ -117,10 +120,22 @@ static void run_until(const unsigned *count, unsigned n, unsigned ms)
 
 static void test_engine_that_ends(void **state)
 {
+	role("engine", "kill -9 $$\n");
+	assert_int_equal(roles_start(roles), 0);
+	run_until(&ups, 2, 10000);
+	/* Once one has run, an end of its own is no reason to give up. */
+	role("engine", "exit 3\n");
+	run_until(&ups, 4, 10000);
+	assert_true(downs >= 3);
+}
+
+static void test_engine_that_refuses(void **state)
+{
 	role("engine", "exit 3\n");
 	assert_int_equal(roles_start(roles), 0);
-	run_until(&ups, 3, 10000);
-	assert_true(downs >= 2);
+	assert_int_equal(sd_event_loop(loop), EX_CONFIG);
+	assert_int_equal(ups, 1);
+	assert_int_equal(downs, 1);
 }
 
 /* One that was taken over, or is of another release. */
@@ -183,7 +198,7 @@ static void test_engine_that_is_slow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_engine_that_ends), T(test_engine_that_talks_nonsense),
+		T(test_engine_that_ends), T(test_engine_that_refuses), T(test_engine_that_talks_nonsense),
 		T(test_engine_that_asks_for_what_is_no_act), T(test_engine_that_does_not_read),
 		T(test_engine_that_is_slow),
 	};

@@ -196,7 +196,7 @@ static const char *parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct daemon d;
-	int device;
+	int device, status;
 
 	log_open("wardend", false);
 	d.config_path = parse_options(argc, argv);
@@ -225,11 +225,11 @@ int main(int argc, char **argv)
 		return 1;
 	log_info("watching");
 	health_ready();
-	sd_event_loop(d.loop);
+	status = sd_event_loop(d.loop);
 	health_stopping();
 	acts_free(d.acts);
 	roles_free(d.roles);
 	bpf_stop(d.bpf);
 	guests_free(d.guests);
-	return 0;
+	return status < 0 ? 1 : status;
 }

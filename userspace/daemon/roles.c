@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
@@ -47,6 +48,7 @@ struct roles {
 	sd_event_source *engine_source;
 	int unread;			/* by the engine, when last seen */
 	uint64_t read_at;		/* us: it has read since */
+	bool tried;			/* an engine has run before */
 	bool ending;
 };
 
@@ -258,6 +260,20 @@ static void unlink_role(struct roles *roles, struct role *role)
 		*at = role->next;
 }
 
+/*
+ * The very first engine that ends by itself refuses what it was given: its
+ * policy, its socket's place.  Starting it again would change nothing.  Once one
+ * has run, guests are watched, and no mistake in a file shall end that.
+ */
+static bool refuses(struct role *role, const siginfo_t *info)
+{
+	bool first = is_engine(role) && !role->roles->tried;
+
+	role->roles->tried = true;
+	return first && info->si_code == CLD_EXITED && info->si_status &&
+	       now_us() - role->started < STABLE_US;
+}
+
 static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
 {
 	struct role *role = arg;
@@ -273,6 +289,13 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
 	if (role->roles->ending)
 		return 0;
 	describe_end(info, why, sizeof(why));
+	if (refuses(role, info)) {
+		log_err("warden-engine %s at its first start: mend what it named, then start again",
+			why);
+		engine_ended(role->roles);
+		sd_event_exit(role->roles->loop, EX_CONFIG);
+		return 0;
+	}
 	log_warn("warden-%s %s: starting it again", role->name, why);
 	if (is_engine(role))
 		engine_ended(role->roles);
