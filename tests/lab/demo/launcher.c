@@ -105,10 +105,14 @@ static void copy_file(const char *from, const char *to)
 	close(out);
 }
 
-/* Returns once the program runs: exec has closed the pipe. */
+/*
+ * Returns once the program runs: exec has closed the pipe.  It may be killed by
+ * then, and is left to be waited for: its start time can still be read.
+ */
 static pid_t start(char **argv)
 {
-	int pipefd[2], null, status;
+	siginfo_t info = { 0 };
+	int pipefd[2], null;
 	char byte;
 	pid_t pid;
 
@@ -129,7 +133,8 @@ static pid_t start(char **argv)
 		;
 	close(pipefd[0]);
 	usleep(50000);
-	if (waitpid(pid, &status, WNOHANG) == pid)
+	if (!waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == pid &&
+	    info.si_code == CLD_EXITED)
 		errx(1, "%s ended at once", argv[0]);
 	return pid;
 }
