@@ -27,6 +27,7 @@
 #include "agent/verbs.h"
 #include "channel/clock.h"
 #include "lib/crypto.h"
+#include "test_child.h"
 
 static char folder[] = "/tmp/warden-kill-XXXXXX";
 static char exe[64];			/* a copy of sleep, in folder */
@@ -404,7 +405,7 @@ static void *wait_for_ever(void *arg)
 static void test_first_thread_ended(void **state)
 {
 	struct record_order o;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	char path[64], line[64] = "";
 
 	if (pid == 0) {
@@ -444,7 +445,7 @@ static struct record_result run_denied(const struct record_order *o)
 	pid_t pid;
 
 	assert_int_equal(pipe(fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		become_denied();
 		kill_verb(o, getpid(), &result);

@@ -30,6 +30,7 @@
 #include "agent/verbs.h"
 #include "channel/clock.h"
 #include "lib/crypto.h"
+#include "test_child.h"
 
 static char folder[] = "/tmp/warden-quarantine-XXXXXX";
 static char store[64];			/* the folder of items */
@@ -413,7 +414,7 @@ static void test_running_executable(void **state)
 	assert_int_equal(system(command), 0);
 	o = order_for(path);
 	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		execl(path, "sleeper", "600", NULL);
 		_exit(127);
@@ -490,7 +491,7 @@ static void test_lease(void **state)
 	pid_t pid;
 
 	assert_int_equal(pipe(gate), 0);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		int fd = open(path, O_RDWR | O_CLOEXEC), leased;
 
@@ -541,10 +542,11 @@ static void test_restore_lets_nobody_in(void **state)
 		}
 		o = order_for(path);
 		assert_int_equal(quarantine(&o), WIRE_DONE);
-		pid = fork();
+		pid = child_fork();
 		if (!pid) {
 			if (setgid(OWNER) || setuid(OWNER) || chdir(dir))
 				_exit(1);
+			child_ends_with(getppid());
 			for (;;) {
 				DIR *d = opendir(".");
 				struct dirent *e;
@@ -592,7 +594,7 @@ static void in_own_mounts(void (*body)(void))
 	int status;
 
 	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 			_exit(77);
@@ -719,7 +721,7 @@ static void test_write_fails(void **state)
 	pid_t pid;
 
 	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		char command[64];
 
@@ -818,7 +820,7 @@ static void test_changed_while_copied(void **state)
 		hash_content(o.file.hash, page, sizeof(page));
 		close(fd);
 	}
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -1038,7 +1040,7 @@ static void test_killed(void **state)
 	int lost = 0, moved = 0;
 
 	for (int i = 0; i < 40; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (!pid) {
 			quarantine_verb(&o, store, &result);

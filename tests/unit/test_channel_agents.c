@@ -23,7 +23,7 @@ static struct m_agent_done hear_done(uint64_t id)
 	struct m_agent_done m;
 	uint64_t got;
 
-	assert_true(hear(&msg_agent_done, &got, &m, 12000));
+	assert_true(hear(&msg_agent_done, &got, &m, HEAR_MS));
 	assert_int_equal(got, id);
 	print_message("  done %u %s\n", m.status, m.why);
 	return m;

@@ -29,6 +29,7 @@
 #include "channel/link.h"
 #include "lib/messages.h"
 #include "lib/util.h"
+#include "test_child.h"
 
 static char folder[] = "/tmp/warden-channel-XXXXXX";
 static int engine = -1;
@@ -37,6 +38,7 @@ static struct identity pinned_id, other_id;
 static struct host_keys host_keys;
 static uint64_t next_id = 1;
 
+#define HEAR_MS 60000		/* a busy machine is no failure */
 #define CAPABILITIES (1 << VERB_KILL | 1 << VERB_QUARANTINE | 1 << VERB_RESTORE)
 
 static inline const char *in_folder(const char *name)
@@ -51,7 +53,7 @@ static inline const char *in_folder(const char *name)
 
 static inline pid_t spawn(char *const argv[], int fd3)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -69,7 +71,7 @@ static inline void wait_for_file(const char *path)
 {
 	struct stat st;
 
-	for (int i = 0; i < 500 && stat(path, &st); i++)
+	for (int i = 0; i < 6000 && stat(path, &st); i++)
 		usleep(10000);
 	assert_int_equal(stat(path, &st), 0);
 }
@@ -170,7 +172,7 @@ static inline struct m_session hear_session(void)
 	struct m_session m;
 	uint64_t id;
 
-	assert_true(hear(&msg_session, &id, &m, 8000));
+	assert_true(hear(&msg_session, &id, &m, HEAR_MS));
 	assert_int_equal(id, 0);
 	print_message("  cid %u %s '%s' %s\n", m.cid, m.up ? "up" : "down", m.agent, m.why);
 	return m;
@@ -190,7 +192,7 @@ static inline struct m_result hear_result(uint64_t id)
 	struct m_result m;
 	uint64_t got;
 
-	assert_true(hear(&msg_result, &got, &m, 12000));
+	assert_true(hear(&msg_result, &got, &m, HEAR_MS));
 	assert_int_equal(got, id);
 	print_message("  %s: %s (%llu us)\n", order_status_name(m.status), m.detail,
 		      (unsigned long long)m.elapsed_us);
@@ -211,7 +213,7 @@ static inline pid_t start_child(void)
 	pid_t pid;
 
 	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		execl("/bin/sleep", "sleep", "600", NULL);
 		_exit(127);

@@ -24,7 +24,7 @@ static bool was_cut(void)
 	ssize_t n;
 
 	do {
-		if (poll(&p, 1, 7000) <= 0)
+		if (poll(&p, 1, HEAR_MS) <= 0)
 			return false;
 		n = recv(sock, bytes, sizeof(bytes), 0);
 	} while (n > 0);

@@ -18,6 +18,7 @@
 
 #include "channel/pins.h"
 #include "lib/crypto.h"
+#include "test_child.h"
 
 static char folder[] = "/tmp/warden-keys-XXXXXX";
 static char path[64];
@@ -61,7 +62,7 @@ static void test_killed(void **state)
 	uint8_t key[32] = { 1 };
 
 	for (int i = 0; i < 300; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 		int r;
 
 		if (!pid) {

@@ -526,7 +526,7 @@ static void test_figures(void **state)
 		uint64_t id;
 
 		give(&o);
-		assert_true(hear(&msg_result, &id, &m, 5000));
+		assert_true(hear(&msg_result, &id, &m, HEAR_MS));
 		assert_int_equal(m.status, ORDER_NO_TARGET);
 	}
 	print_message("  order and result: %llu us\n",

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test_child.h"
 #include "test_cli_schema.h"
 
 #define REQUESTS 65536
@@ -67,7 +68,7 @@ static void serve(const char *const *answers)
 	int fd = listening();
 
 	requests[0] = '\0';
-	server = fork();
+	server = child_fork();
 	if (server) {
 		close(fd);
 		return;
@@ -251,7 +252,7 @@ static void stranger_is_told_what_to_do(void **state)
 	assert_int_equal(chmod(dir, 0755) | chmod(sock, 0660), 0);
 	snprintf(path, sizeof(path), "%s/err", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (!fork()) {
+	if (!child_fork()) {
 		dup2(fd, 2);
 		if (setgid(65534) || setuid(65534))
 			_exit(99);
@@ -510,7 +511,7 @@ static void interrupted_scan_goes_on(void **state)
 	NEEDS_PROGRAM();
 	SERVE(BEGUN("{\"scan\":4}"), SCAN("running", 9, 2, 0, 0, ""));
 	assert_int_equal(pipe(fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		dup2(fds[1], 1);
 		dup2(fds[1], 2);

@@ -104,7 +104,7 @@ static void play(void)
 
 static void start_player(void)
 {
-	player = fork();
+	player = child_fork();
 	if (!player)
 		play();
 }

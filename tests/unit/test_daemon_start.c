@@ -20,6 +20,7 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/util.h"
+#include "test_child.h"
 
 static struct config config;
 static char dir[] = "/tmp/test-start-XXXXXX";
@@ -49,7 +50,7 @@ static void test_second_says_who_is_first(void **state)
 
 	start_alone(&config);
 	assert_int_equal(pipe(out), 0);
-	second = fork();
+	second = child_fork();
 	if (!second) {
 		dup2(out[1], STDERR_FILENO);
 		start_alone(&config);
@@ -96,7 +97,7 @@ static void test_privileges(void **state)
 		print_message("skipped: needs root\n");
 		skip();
 	}
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		start_drop_privileges();
 		check_capabilities("CapPrm");

@@ -284,7 +284,7 @@ static void stranger_is_kept_out(void **state)
 	NEEDS_PROGRAMS();
 	json_decref(ctl_when_up());
 	assert_int_equal(chmod(w.dir, 0755), 0);
-	if (!fork()) {
+	if (!child_fork()) {
 		struct sockaddr_un address = { .sun_family = AF_UNIX };
 		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 

@@ -34,7 +34,9 @@
 #include <linux/kvm_warden.h>
 
 #include "lib/messages.h"
+#include "test_child.h"
 
+#define WAIT_MS 60000		/* a busy machine is no failure */
 #define GUEST 7
 #define VMM 4242
 #define CID 33
@@ -80,7 +82,7 @@ static inline void start_engine(void)
 	int s[2];
 
 	pair(s);
-	w.pid = fork();
+	w.pid = child_fork();
 	assert_true(w.pid >= 0);
 	if (!w.pid) {
 		dup2(s[1], ROLE_FD);
@@ -114,12 +116,12 @@ static inline void send_to(int sock, const struct msg_schema *schema, uint64_t i
 		close(fd);
 }
 
-/* A message of that type within 5 s; returns its id. */
+/* The next message must be of that type; returns its id. */
 static inline uint64_t expect(int sock, const struct msg_schema *schema, void *value)
 {
 	struct pollfd p = { sock, POLLIN, 0 };
 
-	if (poll(&p, 1, 5000) != 1)
+	if (poll(&p, 1, WAIT_MS) != 1)
 		fail_msg("no %s came", schema->name);
 	assert_int_equal(msg_recv(sock, &in, 0), 1);
 	if (!msg_decode(&in, schema, value))
@@ -161,7 +163,7 @@ static inline void await_question(uint32_t type)
 	struct pollfd p = { w.introspect, POLLIN, 0 };
 
 	for (;;) {
-		if (poll(&p, 1, 5000) != 1)
+		if (poll(&p, 1, WAIT_MS) != 1)
 			fail_msg("no message of type %u came", type);
 		assert_int_equal(msg_recv(w.introspect, &in, 0), 1);
 		if (in.type == type)
@@ -439,7 +441,7 @@ static inline json_t *ctl_when_up(void)
 
 	snprintf(command, sizeof(command), "%s --socket %s >/dev/null 2>&1", getenv("WARDENCTL"),
 		 w.socket);
-	for (int i = 0; i < 100 && system(command); i++)
+	for (int i = 0; i < WAIT_MS / 50 && system(command); i++)
 		usleep(50000);
 	return ctl("", 0);
 }
@@ -475,10 +477,10 @@ static inline bool order_is(const char *state, const char *outcome)
 	return is;
 }
 
-/* The engine has taken all that was sent before when this is so; at most 5 s. */
+/* The engine has taken all that was sent before when this is so. */
 static inline void await_order(const char *state, const char *outcome)
 {
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < WAIT_MS / 50; i++) {
 		if (order_is(state, outcome))
 			return;
 		usleep(50000);
@@ -518,7 +520,7 @@ static inline int connect_control(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(address.sun_path, w.socket);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < WAIT_MS / 50; i++) {
 		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
 			return fd;
 		usleep(50000);
@@ -637,7 +639,7 @@ static inline void say_flags(uint32_t flags)
 
 static inline json_t *guest_json(void)
 {
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < WAIT_MS / 50; i++) {
 		json_t *answer = ctl("guests", 0);
 		json_t *g = json_incref(json_array_get(json_object_get(answer, "guests"), 0));
 
@@ -661,7 +663,7 @@ static inline bool is_contained(void)
 
 static inline void await_contained(bool wanted)
 {
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < WAIT_MS / 50; i++) {
 		if (is_contained() == wanted)
 			return;
 		usleep(50000);

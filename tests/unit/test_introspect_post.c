@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "introspect/post.h"
+#include "test_child.h"
 
 #define LIMIT 16
 #define OBJECTS 60
@@ -57,7 +58,7 @@ static pid_t start(int sock[2])
 	pid_t pid;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		close(sock[0]);
 		become_role();

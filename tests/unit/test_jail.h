@@ -99,21 +99,25 @@ static inline void assert_all_killed(jail_fn *jail, const struct forbidden *list
 	}
 }
 
-/* A child in a jail, waiting; ready once it is in it. */
+/* A child in a jail, waiting; ready once it is in it.  It ends with this process. */
 static inline pid_t start_jailed(jail_fn *jail)
 {
+	static int gate[2] = { -1, -1 };	/* open as long as this process lives */
+	struct pollfd lives;
 	int ready[2];
 	pid_t pid;
 	char c;
 
-	if (pipe(ready))
+	if (pipe2(ready, O_CLOEXEC) || (gate[0] < 0 && pipe2(gate, O_CLOEXEC)))
 		return -1;
 	pid = fork();
 	if (!pid) {
 		if (jail() || write(ready[1], "x", 1) != 1)
 			_exit(NO_JAIL);
-		for (;;)
-			poll(NULL, 0, 1000);
+		close(gate[1]);
+		lives = (struct pollfd){ gate[0], POLLIN, 0 };
+		poll(&lives, 1, -1);
+		_exit(0);
 	}
 	close(ready[1]);
 	if (read(ready[0], &c, 1) != 1)

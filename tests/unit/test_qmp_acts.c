@@ -225,7 +225,7 @@ static void test_monitor_that_is_taken(void **state)
 	assert_true(first >= 0 && second >= 0);
 	assert_int_equal(qmp_open(&q, second, started + SECOND / 2, started + 10 * SECOND),
 			 QMP_SILENT);
-	assert_true(qmp_now_ns() - started < 2 * SECOND);
+	assert_true(qmp_now_ns() - started < 9 * SECOND);	/* not the other limit */
 	assert_non_null(strstr(q.why, "another client"));
 	hang_up();
 	close(first);
@@ -332,7 +332,7 @@ static void test_silence_in_the_middle(void **state)
 	say(HELLO "{\"return\":{\"run");
 	assert_int_equal(open_pair(400), QMP_OK);
 	expect(HOST_PAUSE, ACT_FAILED, "did not answer in time");
-	assert_true(qmp_now_ns() - started < 3 * SECOND);
+	assert_true(qmp_now_ns() - started < 30 * SECOND);
 }
 
 static void test_hang_up(void **state)
@@ -347,7 +347,7 @@ static void test_hang_up(void **state)
 /* Events without end: bytes are counted, whatever they say. */
 static void test_flood(void **state)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (!pid) {
 		say(HELLO);

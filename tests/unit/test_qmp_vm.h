@@ -5,19 +5,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test_child.h"
+
 #define VM_PROGRAM "/usr/bin/qemu-system-x86_64"
-#define VM_WAIT_MS 20000
+#define VM_WAIT_MS 60000
 
 static char vm_path[64];
 
@@ -39,7 +41,22 @@ static inline int vm_connect(void)
 }
 
 /*
- * Its process id once its monitor listens: named by -qmp, in either style, or
+ * It greets: a QEMU that still starts up listens long before it answers, and
+ * on a busy machine longer than the program under test waits for a greeting.
+ */
+static inline bool vm_greets(void)
+{
+	int fd = vm_connect();
+	struct pollfd p = { fd, POLLIN, 0 };
+	bool greets = fd >= 0 && poll(&p, 1, VM_WAIT_MS) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return greets;
+}
+
+/*
+ * Its process id once its monitor answers: named by -qmp, in either style, or
  * by -chardev and -mon.  extra: further arguments, ended by NULL.
  */
 static inline pid_t vm_start(const char *const *monitor, const char *const *extra)
@@ -55,12 +72,11 @@ static inline pid_t vm_start(const char *const *monitor, const char *const *extr
 		args[n++] = *monitor++;
 	while (extra && *extra)
 		args[n++] = *extra++;
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		sigset_t none;
 		int null = open("/dev/null", O_RDWR);
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		dup2(null, 0);
@@ -68,7 +84,7 @@ static inline pid_t vm_start(const char *const *monitor, const char *const *extr
 		execv(VM_PROGRAM, (char **)args);
 		_exit(127);
 	}
-	for (int ms = 0; ms < VM_WAIT_MS && access(vm_path, F_OK); ms += 20)
+	for (int ms = 0; ms < VM_WAIT_MS && !vm_greets(); ms += 20)
 		usleep(20000);
 	return pid;
 }

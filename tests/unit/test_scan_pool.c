@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,6 +26,7 @@
 #include "lib/util.h"
 #include "scan/loader.h"
 #include "scan/pool.h"
+#include "test_child.h"
 
 #define JOB 5
 
@@ -88,7 +88,6 @@ static void play(int sock, behaviour does)
 {
 	struct msg m = { .id = 0 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (does && msg_recv(sock, &m, 0) > 0) {
 		msg_release(&m);
 		does(sock, m.id);
@@ -110,7 +109,7 @@ static void add_worker(behaviour does)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	last_worker = fork();
+	last_worker = child_fork();
 	if (!last_worker) {
 		close(pair[0]);
 		play(pair[1], does);
@@ -337,7 +336,7 @@ static void test_unasked(void **state)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	last_worker = fork();
+	last_worker = child_fork();
 	if (!last_worker)
 		play(pair[1], NULL);
 	arrive(L_WORKER, pair[0]);

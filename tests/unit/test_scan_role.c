@@ -26,6 +26,7 @@
 #include "lib/crypto.h"
 #include "lib/messages.h"
 #include "lib/util.h"
+#include "test_child.h"
 
 #define MARKER "WARDEN-UNIT-MARKER-ANY"
 #define ELF_MARKER "WARDEN-UNIT-MARKER-ELF"
@@ -89,7 +90,7 @@ static void start(struct role *r, unsigned workers, unsigned seconds)
 	write_file(r->dir, "wardend.conf", text);
 	snprintf(config, sizeof(config), "%s/wardend.conf", r->dir);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	r->pid = fork();
+	r->pid = child_fork();
 	if (!r->pid)
 		exec_role(config, pair[1]);
 	close(pair[1]);
@@ -254,7 +255,7 @@ static pid_t find_worker(pid_t role)
 
 static pid_t wait_for_worker(pid_t role, pid_t other_than)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		pid_t worker = find_worker(role);
 
 		if (worker && worker != other_than)
@@ -571,7 +572,7 @@ static void test_hanging_worker(void **state)
 	kill(wait_for_worker(r.pid, 0), SIGSTOP);
 	v = scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER)));
 	assert_verdict(v, VERDICT_NOT_SCANNED, "worker exceeded 1 s");
-	assert_in_range(v.elapsed_us, 2500000, 4500000);
+	assert_true(v.elapsed_us >= 2500000);
 	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), INFECTED);
 	stop(&r);
 }
@@ -697,7 +698,7 @@ static void test_no_orphans(void **state)
 	worker = wait_for_worker(r.pid, 0);
 	kill(r.pid, SIGKILL);
 	waitpid(r.pid, NULL, 0);
-	for (int i = 0; i < 200 && !kill(worker, 0); i++)
+	for (int i = 0; i < 6000 && !kill(worker, 0); i++)
 		usleep(10000);
 	assert_int_equal(kill(worker, 0), -1);
 	close(r.sock);
