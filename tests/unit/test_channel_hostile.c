@@ -6,6 +6,10 @@
  */
 #include "test_channel_harness.h"
 
+#include <sys/resource.h>
+
+#include "channel/role.h"
+
 static uint32_t next_cid = 100;		/* each act from a guest of its own */
 
 static void drain(void)
@@ -393,6 +397,146 @@ static void test_flood(void **state)
 	drain();
 }
 
+/* ---- a crowd of guests, each with connections that it leaves half open ---- */
+
+#define CROWD 1500		/* three times the places */
+#define CROWD_CID 20000
+#define CROWD_MIB 96		/* what warden-channel may take with all places in use */
+
+static uint8_t one_hello[WIRE_FRAME_HEADER + WIRE_HELLO_SIZE];
+
+static void make_hello(void)
+{
+	const struct rlimit many = { 4 * CROWD, 4 * CROWD };
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
+	link_agent(&mine, &pinned_id, &host_keys);
+	assert_int_equal(mine.out_len, sizeof(one_hello));
+	memcpy(one_hello, mine.out, sizeof(one_hello));
+}
+
+/* Silent, in the middle of HELLO, or after it.  -1: the host was quicker. */
+static int knock(uint32_t cid)
+{
+	const size_t says[] = { 0, sizeof(one_hello) / 2, sizeof(one_hello) };
+	const uint8_t preface[4] = { cid, cid >> 8, cid >> 16, cid >> 24 };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	size_t n = says[cid % 3];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path, in_folder("sock"));
+	if (!connect(fd, (struct sockaddr *)&a, sizeof(a)) &&
+	    send(fd, preface, 4, MSG_NOSIGNAL) == 4 &&
+	    send(fd, one_hello, n, MSG_NOSIGNAL) == (ssize_t)n)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* It comes back for every connection that it loses. */
+static void crowd(int ready)
+{
+	static struct pollfd fds[CROWD];
+
+	for (uint32_t i = 0; i < CROWD; i++)
+		fds[i] = (struct pollfd){ knock(CROWD_CID + i), POLLIN, 0 };
+	close(ready);
+	for (;;) {
+		poll(fds, CROWD, 100);
+		for (uint32_t i = 0; i < CROWD; i++) {
+			uint8_t bytes[512];
+
+			if (fds[i].fd >= 0 && (!fds[i].revents ||
+			    recv(fds[i].fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0))
+				continue;
+			if (fds[i].fd >= 0)
+				close(fds[i].fd);
+			fds[i].fd = knock(CROWD_CID + i);
+		}
+	}
+}
+
+static pid_t start_crowd(int *ret_ready)
+{
+	int gate[2];
+	pid_t pid;
+
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = child_fork();
+	if (!pid) {
+		close(gate[0]);
+		crowd(gate[1]);
+	}
+	close(gate[1]);
+	*ret_ready = gate[0];
+	return pid;
+}
+
+/* The engine goes on reading: of each refused guest it hears now and then. */
+static void drain_until(int ready)
+{
+	struct pollfd p = { ready, POLLIN, 0 };
+
+	while (!poll(&p, 1, 0))
+		drain();
+	close(ready);
+}
+
+static unsigned memory_mib(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "VmHWM: %u", &kib);
+	fclose(f);
+	return kib >> 10;
+}
+
+/* Every place is a guest's of its own: who comes next still gets in, at its first try. */
+static void test_all_places_taken(void **state)
+{
+	enum { N = HALF_OPEN_MAX + 50 };
+	static int socks[N];
+
+	make_hello();
+	for (int i = 0; i < N; i++)
+		socks[i] = knock(CROWD_CID + i);
+	usleep((HALF_OPEN_GRACE_MS + 50) * 1000);
+	well_behaved();
+	for (int i = 0; i < N; i++)
+		close(socks[i]);
+	drain();
+}
+
+/* They come back at once, again and again: the real agent logs in all the same. */
+static void test_crowd(void **state)
+{
+	struct m_session m = { 0 };
+	unsigned vain = 0;
+	int ready;
+	pid_t pid;
+
+	make_hello();
+	pid = start_crowd(&ready);
+	drain_until(ready);
+	agent_pid = start_agent("agent.key", "7");
+	while (m.cid != 7 || !m.up) {
+		assert_true(hear(&msg_session, &(uint64_t){ 0 }, &m, HEAR_MS));
+		vain += m.cid == 7 && !m.up;
+	}
+	print_message("  %u refused, %u MiB\n", vain, memory_mib(channel_pid));
+	assert_true(memory_mib(channel_pid) < CROWD_MIB);
+	stop(&agent_pid);
+	stop(&pid);
+	drain();
+	well_behaved();
+}
+
 static void test_needs(void **state)
 {
 	print_message("skipped: needs root, and WARDEN_CHANNEL and WARDEN_AGENT, the programs' paths\n");
@@ -414,6 +558,8 @@ int main(void)
 		cmocka_unit_test(test_first_record),
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_all_places_taken),
+		cmocka_unit_test(test_crowd),
 	};
 
 	alarm(200);

@@ -2,6 +2,7 @@
 #include "channel/conns.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,10 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-#define ACCEPTS_A_TURN HALF_OPEN_MAX
-
 void conns_init(struct channel *ch)
 {
+	/* A connection is a mapping of its own: what it does not use costs nothing. */
+	mallopt(M_MMAP_THRESHOLD, sizeof(struct conn) / 2);
 	ch->conns = calloc(CONNS_MAX, sizeof(*ch->conns));
 	if (!ch->conns)
 		fatal("out of memory");
@@ -122,60 +123,66 @@ bool conn_send(struct channel *ch, struct conn *c, const uint8_t *record, size_t
 	return false;
 }
 
-static bool is_half_open(const struct conn *c)
-{
-	return c->state == CONN_PREFACE || c->state == CONN_HALF_OPEN;
-}
-
 static unsigned half_open(const struct channel *ch, const uint32_t *cid)
 {
 	unsigned n = 0;
 
 	for (size_t i = 0; i < ch->nconns; i++)
-		n += is_half_open(ch->conns[i]) && (!cid || ch->conns[i]->cid == *cid);
+		n += ch->conns[i]->state == CONN_HALF_OPEN && (!cid || ch->conns[i]->cid == *cid);
 	return n;
 }
 
-/* The oldest half-open one of the CID that holds most of them. */
-static struct conn *greediest(const struct channel *ch)
+/* The table is in order of arrival. */
+static struct conn *oldest(const struct channel *ch, const uint32_t *cid)
 {
-	struct conn *worst = NULL;
-	unsigned most = 0;
+	for (size_t i = 0; i < ch->nconns; i++)
+		if (ch->conns[i]->state == CONN_HALF_OPEN && (!cid || ch->conns[i]->cid == *cid))
+			return ch->conns[i];
+	return NULL;
+}
 
+/* The oldest that is not its guest's only one.  Each is counted in vain once at most. */
+static struct conn *oldest_second(struct channel *ch)
+{
 	for (size_t i = 0; i < ch->nconns; i++) {
 		struct conn *c = ch->conns[i];
-		unsigned n = is_half_open(c) ? half_open(ch, &c->cid) : 0;
 
-		if (n > most || (n && n == most && c->since_ms < worst->since_ms)) {
-			worst = c;
-			most = n;
-		}
+		if (c->state != CONN_HALF_OPEN || !c->another)
+			continue;
+		if (half_open(ch, &c->cid) > 1)
+			return c;
+		c->another = false;
 	}
-	return worst;
+	return NULL;
 }
 
 /*
- * c is in the table and its CID is known.  When all places are taken, a guest
- * that holds more of them than the newcomer's gives one up: guests cannot
- * lock each other out.
+ * All places are taken: who makes room for c.  A guest's first connection has
+ * a place while fewer guests than there are places knock; beyond that it has
+ * the time that an agent needs.  So a crowd of guests may delay an agent that
+ * answers at once, and not lock it out.
  */
-static bool admit(struct channel *ch, struct conn *c, uint64_t now_ms)
+static struct conn *who_gives_way(struct channel *ch, struct conn *c, uint64_t now_ms)
+{
+	struct conn *other = c->another ? oldest(ch, &c->cid) : oldest_second(ch);
+
+	if (other)
+		return other;
+	other = oldest(ch, NULL);
+	return now_ms >= other->since_ms + HALF_OPEN_GRACE_MS ? other : c;
+}
+
+/* c is in the table and its CID is known. */
+static void admit(struct channel *ch, struct conn *c, uint64_t now_ms)
 {
 	unsigned mine = half_open(ch, &c->cid);
-	struct conn *victim;
 
-	if (!rate_take(&ch->logins, c->cid, now_ms)) {
-		c->state = CONN_PREFACE;	/* not a word: it comes too often */
-		conn_end(ch, c, "", now_ms);
-	} else if (mine > HALF_OPEN_CID) {
+	c->another = mine > 1;
+	if (mine > HALF_OPEN_CID)
 		conn_end(ch, c, "too many handshakes at once", now_ms);
-	} else if (half_open(ch, NULL) > HALF_OPEN_MAX) {
-		victim = greediest(ch);
-		if (half_open(ch, &victim->cid) <= mine)
-			victim = c;
-		conn_end(ch, victim, "too many handshakes of all guests", now_ms);
-	}
-	return c->state != CONN_DEAD;
+	else if (half_open(ch, NULL) > HALF_OPEN_MAX)
+		conn_end(ch, who_gives_way(ch, c, now_ms), "too many handshakes of all guests",
+			 now_ms);
 }
 
 static uint8_t admit_identity(void *arg, const uint8_t identity[WIRE_KEY])
@@ -189,10 +196,12 @@ static uint8_t admit_identity(void *arg, const uint8_t identity[WIRE_KEY])
 	return pins_invites(pins) ? 0 : WIRE_REFUSED_UNKNOWN;
 }
 
-/* The table has no room left only if a turn brought more than it can. */
+/* One that comes too often hears not a word. */
 static void add_conn(struct channel *ch, int fd, uint32_t cid, uint64_t now_ms)
 {
-	struct conn *c = ch->nconns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	bool known = !ch->listener.unix_preface;
+	bool too_often = known && !rate_take(&ch->logins, cid, now_ms);
+	struct conn *c = !too_often && ch->nconns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		close(fd);
@@ -201,7 +210,7 @@ static void add_conn(struct channel *ch, int fd, uint32_t cid, uint64_t now_ms)
 	c->fd = fd;
 	c->cid = cid;
 	c->since_ms = now_ms;
-	c->state = ch->listener.unix_preface ? CONN_PREFACE : CONN_HALF_OPEN;
+	c->state = known ? CONN_HALF_OPEN : CONN_PREFACE;
 	link_host(&c->link, &ch->self, admit_identity, &ch->pins);
 	ch->conns[ch->nconns++] = c;
 	if (c->state == CONN_HALF_OPEN)
@@ -335,6 +344,8 @@ static void take_preface(struct channel *ch, struct conn *c, const uint8_t **dat
 	if (c->preface_have < sizeof(c->preface))
 		return;
 	c->cid = get_u32(&r);
+	if (!rate_take(&ch->logins, c->cid, now_ms))
+		return conn_end(ch, c, "", now_ms);
 	c->state = CONN_HALF_OPEN;
 	admit(ch, c, now_ms);
 }

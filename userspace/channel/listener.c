@@ -13,7 +13,7 @@
 #include "lib/util.h"
 #include "warden/wire.h"
 
-#define BACKLOG 64
+#define BACKLOG 1024	/* a burst of all guests */
 
 static int listen_at(const struct sockaddr *address, socklen_t len, const char *hint)
 {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RATE_CIDS 1024		/* beyond it the longest unused is forgotten */
+#define RATE_CIDS 4096		/* beyond it the longest unused is forgotten */
 
 struct rate {
 	uint32_t burst, interval_ms;

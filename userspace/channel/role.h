@@ -9,21 +9,24 @@
 #include "channel/pins.h"
 #include "channel/rate.h"
 
-#define HALF_OPEN_MAX 16	/* connections that have not logged in */
+#define HALF_OPEN_MAX 512	/* connections that have not logged in */
 #define HALF_OPEN_CID 4		/* of one CID */
+#define HALF_OPEN_GRACE_MS 250	/* an agent that answers at once has logged in by then */
+#define ACCEPTS_A_TURN 64
 #define LOGIN_MS 5000		/* to log in */
 #define PING_AFTER_MS 15000	/* of silence */
 #define PONG_MS 10000		/* to answer */
 #define RECONNECT_MS 2000	/* orders wait so long for a lost agent to log in */
 #define ORDERS_MAX 256		/* of all sessions, awaited by the engine */
 #define ROTATE_MS 5000		/* for an agent to make a new key */
-/* Half-open ones, sessions of which an identity may have two, and what died in this turn. */
-#define CONNS_MAX (2 * PINS_MAX + 2 * HALF_OPEN_MAX)
+/* Half-open ones, sessions of which an identity may have two, and what came in this turn. */
+#define CONNS_MAX (2 * PINS_MAX + HALF_OPEN_MAX + ACCEPTS_A_TURN)
 
 struct conn {
 	int fd;
 	uint32_t cid;
 	enum { CONN_PREFACE, CONN_HALF_OPEN, CONN_UP, CONN_DEAD } state;
+	bool another;			/* of its guest was half open when it came */
 	uint64_t since_ms, heard_ms;
 	uint64_t ping_ms, ping_value;	/* ping_ms 0: none is out */
 	struct pin *pin;
