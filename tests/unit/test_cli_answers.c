@@ -466,7 +466,7 @@ static void requests_say_what_was_asked(void **state)
 /* ---- scan ---- */
 
 #define SCAN(state, total, done, infected, not_scanned, findings) OK("{\"scan\":4,\"guest\":7," \
-	"\"pid\":null,\"state\":\"" state "\",\"why\":\"\",\"tasks\":3,\"contents_total\":" #total \
+	"\"pid\":null,\"state\":\"" state "\",\"complete\":true,\"why\":\"\",\"tasks\":3,\"contents_total\":" #total \
 	",\"contents_done\":" #done ",\"infected\":" #infected ",\"not_scanned\":" #not_scanned \
 	",\"findings\":[" findings "]}")
 

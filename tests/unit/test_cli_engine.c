@@ -11,17 +11,26 @@
 
 static pid_t player;
 
-/* ---- the rest of the daemon, all willing ---- */
+/* ---- the rest of the daemon, all willing unless a test says else ---- */
+
+static struct {
+	enum done_status done;
+	enum order_status order;
+	enum verdict verdict;
+	bool empty;			/* no code of any process is in memory */
+} plays;
 
 static void play_introspector(void)
 {
-	struct m_done done = { .status = DONE_COMPLETE, .tasks = 1, .objects = 1 };
+	struct m_done done = { .status = plays.done, .tasks = 1, .objects = 1 };
 	struct m_probed gone = { .pid = PID, .start_ns = START, .state = PROBE_GONE };
 	struct m_vma vma = { .start = 0x400000, .end = 0x401000, .flags = VMA_READ | VMA_EXEC,
 			     .major = 0xfe, .inode = 9, .path = "/tmp/miner" };
 	const struct msg_schema *answer = &msg_done;
 	const void *value = &done;
 
+	if (done.status != DONE_COMPLETE)
+		strcpy(done.why, "incomplete; 1 tasks changed while read");
 	switch (in.type) {
 	case M_LIST:
 		show_task(in.id);
@@ -32,7 +41,8 @@ static void play_introspector(void)
 	case M_SWEEP:
 	case M_LOOK_PID:
 		show_task(in.id);
-		show_object(in.id);
+		if (!plays.empty)
+			show_object(in.id);
 		break;
 	case M_PROBE:
 		answer = &msg_probed;
@@ -44,7 +54,7 @@ static void play_introspector(void)
 
 static void play_channel(void)
 {
-	struct m_result r = { .status = ORDER_DONE, .elapsed_us = 900, .detail = "it says so" };
+	struct m_result r = { .status = plays.order, .elapsed_us = 900, .detail = "it says so" };
 	struct m_agent_info info = { .name = NAME, .state = AGENT_PINNED, .key = "00ff" };
 	struct m_agent_done done = { .status = AGENT_OK };
 	struct m_agent_act act;
@@ -62,8 +72,10 @@ static void play_channel(void)
 
 static void play_scanner(void)
 {
-	struct m_verdict v = { .verdict = VERDICT_INFECTED, .hash = { 1, 2, 3 }, .name = "Test.Miner" };
+	struct m_verdict v = { .verdict = plays.verdict, .hash = { 1, 2, 3 }, .bytes = 7 };
 
+	if (v.verdict == VERDICT_INFECTED)
+		strcpy(v.name, "Test.Miner");
 	if (in.type == M_SCAN)
 		msg_post(w.scan, &msg_verdict, in.id, &v, -1);
 }
@@ -127,6 +139,10 @@ static int setup_all(void **state)
 		return 0;
 	snprintf(copy, sizeof(copy), "%s", getenv("WARDENCTL"));
 	setenv("WARDENCTL_DIR", dirname(copy), 1);
+	memset(&plays, 0, sizeof(plays));
+	plays.done = DONE_COMPLETE;
+	plays.order = ORDER_DONE;
+	plays.verdict = VERDICT_INFECTED;
 	return setup(state);
 }
 
@@ -145,6 +161,33 @@ static json_t *said(const char *verb, const char *arguments, int expected)
 static void say(const char *verb, const char *arguments, int expected)
 {
 	json_decref(said(verb, arguments, expected));
+}
+
+/* What an operator reads. */
+static const char *told(const char *arguments, int expected)
+{
+	static char shown[1 << 16];
+	char command[512];
+	int status;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "%s --socket %s %s 2>&1", getenv("WARDENCTL"),
+		 w.socket, arguments);
+	f = popen(command, "r");
+	assert_non_null(f);
+	shown[fread(shown, 1, sizeof(shown) - 1, f)] = '\0';
+	status = pclose(f);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != expected)
+		fail_msg("%s: status %x: %s", arguments, status, shown);
+	return shown;
+}
+
+static void expect_told(const char *arguments, int expected, const char *like)
+{
+	const char *shown = told(arguments, expected);
+
+	if (!strstr(shown, like))
+		fail_msg("%s: %s", arguments, shown);
 }
 
 /* ---- tests ---- */
@@ -231,6 +274,39 @@ static void scan_finds_what_is_infected(void **state)
 	json_decref(json);
 }
 
+/* A guest that tears its task list is not clean. */
+static void scan_is_clean_if_all_was_seen(void **state)
+{
+	NEEDS_PROGRAMS();
+	plays.verdict = VERDICT_CLEAN;
+	all_up();
+	start_player();
+	expect_told("scan web-1", 0, "\nClean\n");
+	say("scan", "scan web-1", 0);
+}
+
+static void scan_of_a_part_is_undecided(void **state)
+{
+	NEEDS_PROGRAMS();
+	plays.verdict = VERDICT_CLEAN;
+	plays.done = DONE_INCOMPLETE;
+	all_up();
+	start_player();
+	expect_told("scan web-1", 4, "not clean: not all was seen: incomplete; 1 tasks changed");
+	assert_null(strstr(told("scan web-1 1234", 4), "\nClean"));
+	say("scan", "scan web-1", 4);
+}
+
+static void scan_of_nothing_is_undecided(void **state)
+{
+	NEEDS_PROGRAMS();
+	plays.empty = true;
+	all_up();
+	start_player();
+	expect_told("scan web-1 1234", 4, "Nothing could be scanned");
+	assert_null(strstr(told("scan web-1", 4), "\nClean"));
+}
+
 int main(void)
 {
 #undef T
@@ -238,6 +314,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
+		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
+		T(scan_of_nothing_is_undecided),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

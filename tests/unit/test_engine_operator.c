@@ -236,6 +236,7 @@ static void scan_of_one_process(void **state)
 	answer_scan(VERDICT_INFECTED, "Test.Miner");
 	s = scan_when(scan, "done");
 	assert_int_equal(number(s, "contents_done"), 1);
+	assert_true(is_true(s, "complete"));
 	assert_int_equal(number(s, "infected"), 1);
 	assert_int_equal(number(s, "tasks"), 1);
 	assert_int_equal(json_array_size(json_object_get(s, "findings")), 1);
@@ -266,6 +267,7 @@ static void scan_of_a_guest(void **state)
 	assert_true(json_is_null(json_object_get(s, "pid")));
 	assert_int_equal(number(s, "not_scanned"), 1);
 	assert_non_null(strstr(text(s, "why"), "a page was gone"));
+	assert_false(is_true(s, "complete"));
 	json_decref(s);
 }
 

@@ -51,14 +51,25 @@ static void show_progress(struct cli *cli, const json_t *scan, unsigned poll)
 		print_progress(scan, "\n");
 }
 
-/* What could not be scanned is never clean. */
+static bool is_done(const json_t *scan)
+{
+	return !strcmp(text_of(scan, "state"), "done");
+}
+
+/* What was not seen or could not be scanned is never clean; nor is nothing. */
+static bool is_clean(const json_t *scan)
+{
+	return is_done(scan) && is_true(scan, "complete") && number_of(scan, "contents_total") &&
+	       !number_of(scan, "not_scanned") && !number_of(scan, "infected");
+}
+
 static int verdict_of(const json_t *scan)
 {
 	if (number_of(scan, "infected"))
 		return EXIT_NO;
-	if (strcmp(text_of(scan, "state"), "done"))
+	if (!is_done(scan))
 		return EXIT_DAEMON;
-	return number_of(scan, "not_scanned") ? EXIT_UNDECIDED : EXIT_YES;
+	return is_clean(scan) ? EXIT_YES : EXIT_UNDECIDED;
 }
 
 static void print_findings_of(const json_t *scan)
@@ -76,15 +87,19 @@ static void print_end(const json_t *scan)
 	long long unscanned = number_of(scan, "not_scanned");
 
 	print_progress(scan, "\n");
+	if (is_clean(scan))
+		printf("Clean\n");
 	if (infected)
 		printf("Infected: %lld contents\n", infected);
-	else if (!unscanned && !strcmp(text_of(scan, "state"), "done"))
-		printf("Clean\n");
 	if (unscanned)
 		printf("Not scanned, so not clean: %lld contents; wardenctl guests GUEST tells why\n",
 		       unscanned);
-	if (strcmp(text_of(scan, "state"), "done"))
+	if (!is_done(scan))
 		printf("The scan %s: %s\n", text_of(scan, "state"), text_of(scan, "why"));
+	else if (!is_true(scan, "complete"))
+		printf("Not complete, so not clean: %s\n", text_of(scan, "why"));
+	else if (!number_of(scan, "contents_total"))
+		printf("Nothing could be scanned: no code of it is in memory\n");
 	print_findings_of(scan);
 }
 

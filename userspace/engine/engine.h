@@ -160,6 +160,7 @@ enum scan_state { SCAN_NONE, SCAN_RUNNING, SCAN_DONE, SCAN_FAILED };
 struct scan_run {
 	uint64_t id, guest;
 	bool one, asked;		/* of one process; its request is answered */
+	bool complete;			/* and everything was seen */
 	uint32_t pid;
 	enum scan_state state;
 	char why[TEXT_WHY];

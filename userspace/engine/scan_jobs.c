@@ -69,9 +69,10 @@ json_t *scan_jobs_view(const struct engine *e, uint64_t id)
 	findings = json_array();
 	for (unsigned i = 0; i < s->nfindings; i++)
 		json_array_append_new(findings, json_integer(s->findings[i]));
-	return json_pack("{s:I,s:I,s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "scan", I(s->id),
+	return json_pack("{s:I,s:I,s:o,s:s,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "scan", I(s->id),
 			 "guest", I(s->guest), "pid", s->one ? json_integer(s->pid) : json_null(),
-			 "state", names[s->state], "why", s->why, "tasks", I(s->tasks),
+			 "state", names[s->state], "complete", (int)s->complete, "why", s->why,
+			 "tasks", I(s->tasks),
 			 "contents_total", I(s->contents), "contents_done", I(s->done),
 			 "infected", I(s->infected), "not_scanned", I(s->not_scanned),
 			 "findings", findings);
@@ -128,6 +129,7 @@ void scan_jobs_asked(struct engine *e, uint64_t scan, const struct m_done *done)
 	if (!s)
 		return;
 	s->asked = true;
+	s->complete = done->status == DONE_COMPLETE;
 	if (done->status == DONE_NOT_FOUND)
 		end(s, SCAN_FAILED, s->one ? "no such process" : "not found");
 	else if (done->status == DONE_UNOBSERVABLE)
