@@ -568,6 +568,34 @@ static void kill_tells_what_was_seen(void **state)
 	expect_error("kill web 13 --yes", 1, "not_found");
 }
 
+/* Nobody sees from outside where a file is: its order's state decides. */
+static void restore_tells_what_the_agent_said(void **state)
+{
+	static const struct {
+		const char *end;
+		int status;
+	} ends[] = {
+		{ ORDER("restore", "done", "said by the agent"), 0 },
+		{ ORDER("restore", "done", ""), 0 },
+		{ ORDER("restore", "no answer in time", "not done"), 4 },
+		{ ORDER("restore", "unknown after restart", "not done"), 4 },
+		{ ORDER("restore", "failed", "not done"), 1 },
+		{ ORDER("restore", "refused", "not done"), 1 },
+		{ ORDER("restore", "undeliverable", ""), 1 },
+	};
+
+	NEEDS_PROGRAM();
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		json_t *json;
+
+		SERVE(BEGUN("{\"order\":4}"), ORDER("restore", "queued", ""), ends[i].end);
+		json = ctl_json("quarantine restore 00ff", ends[i].status);
+		assert_true(fits_verb("quarantine restore", json));
+		json_decref(json);
+		end_server();
+	}
+}
+
 /* On a terminal it asks; anything but yes does nothing. */
 static int kill_answered(const char *answer)
 {
@@ -715,7 +743,7 @@ int main(void)
 		T(columns_fit_the_terminal), T(tree_ends_and_loses_nobody),
 		T(requests_say_what_was_asked),
 		T(scan_says_clean_only_of_what_was_scanned), T(interrupted_scan_goes_on),
-		T(kill_tells_what_was_seen), T(kill_asks), T(doctor_works_without_the_daemon),
+		T(kill_tells_what_was_seen), T(restore_tells_what_the_agent_said), T(kill_asks), T(doctor_works_without_the_daemon),
 		T(doctor_names_what_the_daemon_tells), T(words_are_completed),
 	};
 

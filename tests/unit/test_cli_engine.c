@@ -10,6 +10,7 @@
 #include "test_cli_schema.h"
 
 static pid_t player;
+static char policy_file[] = "[rule test]\nmatch = Test.*\nactions = report,quarantine\n";
 
 /* ---- the rest of the daemon, all willing unless a test says else ---- */
 
@@ -54,7 +55,7 @@ static void play_introspector(void)
 
 static void play_channel(void)
 {
-	struct m_result r = { .status = plays.order, .elapsed_us = 900, .detail = "it says so" };
+	struct m_result r = { .status = plays.order, .elapsed_us = 900, .detail = "as it says" };
 	struct m_agent_info info = { .name = NAME, .state = AGENT_PINNED, .key = "00ff" };
 	struct m_agent_done done = { .status = AGENT_OK };
 	struct m_agent_act act;
@@ -190,13 +191,21 @@ static void expect_told(const char *arguments, int expected, const char *like)
 		fail_msg("%s: %s", arguments, shown);
 }
 
+static const char *explain_first(void)
+{
+	static char arguments[48];
+	json_t *json = said("findings", "findings", 0);
+
+	snprintf(arguments, sizeof(arguments), "explain %lld", (long long)
+		 number(json_array_get(json_object_get(json, "findings"), 0), "id"));
+	json_decref(json);
+	return arguments;
+}
+
 /* ---- tests ---- */
 
 static void answers_are_as_documented(void **state)
 {
-	char explain[48];
-	json_t *json;
-
 	NEEDS_PROGRAMS();
 	all_up();
 	infected();
@@ -210,11 +219,7 @@ static void answers_are_as_documented(void **state)
 	say("ps", "ps " NAME, 0);
 	say("tree", "tree 7", 0);
 	say("maps", "maps 7 1234", 0);
-	json = said("findings", "findings", 0);
-	snprintf(explain, sizeof(explain), "explain %lld", (long long)
-		 number(json_array_get(json_object_get(json, "findings"), 0), "id"));
-	json_decref(json);
-	say("explain", explain, 0);
+	say("explain", explain_first(), 0);
 	say("quarantine", "quarantine", 0);
 	say("agents", "agents", 0);
 	say("journal", "journal --limit 5", 0);
@@ -274,6 +279,44 @@ static void scan_finds_what_is_infected(void **state)
 	json_decref(json);
 }
 
+/* The real engine's items and orders, to their ends. */
+static void restore(enum order_status answer, int status, const char *like)
+{
+	char arguments[96];
+	json_t *items;
+
+	plays.order = answer;
+	all_up();
+	infected();
+	send_result(expect(w.channel, &msg_order, &(struct m_order){ 0 }), ORDER_DONE);
+	start_player();
+	items = said("quarantine", "quarantine", 0);
+	snprintf(arguments, sizeof(arguments), "quarantine restore %s",
+		 text(json_array_get(json_object_get(items, "items"), 0), "item"));
+	json_decref(items);
+	expect_told(arguments, status, like);
+	assert_null(strstr(told("findings", 0), "seen from outside"));
+	assert_null(strstr(told(explain_first(), 0), "Seen from outside"));
+}
+
+static void restored_file_is_told_as_done(void **state)
+{
+	NEEDS_PROGRAMS();
+	restore(ORDER_DONE, 0, ": done, by the agent's word: as it says\n");
+}
+
+static void file_that_is_not_put_back(void **state)
+{
+	NEEDS_PROGRAMS();
+	restore(ORDER_FAILED, 1, ": failed: as it says\n");
+}
+
+static void restore_without_an_answer(void **state)
+{
+	NEEDS_PROGRAMS();
+	restore(ORDER_EXPIRED, 4, ": no answer in time");
+}
+
 /* A guest that tears its task list is not clean. */
 static void scan_is_clean_if_all_was_seen(void **state)
 {
@@ -311,11 +354,13 @@ int main(void)
 {
 #undef T
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_all, stop_player)
+#define F(f) cmocka_unit_test_prestate_setup_teardown(f, setup_all, stop_player, policy_file)
 	const struct CMUnitTest tests[] = {
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
 		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
-		T(scan_of_nothing_is_undecided),
+		T(scan_of_nothing_is_undecided), F(restored_file_is_told_as_done),
+		F(file_that_is_not_put_back), F(restore_without_an_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

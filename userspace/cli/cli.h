@@ -98,6 +98,8 @@ void show(struct cli *cli, json_t *answer, void (*print)(const json_t *answer));
 
 /* Waits for what comes of an order, tells it, and says by the exit code whether it was done. */
 int follow_order(struct cli *cli, json_int_t order);
+/* What came of it is seen from outside; else its state, by the agent's word, is all there is. */
+bool order_is_seen(const json_t *order);
 
 /* ---- print.c ---- */
 

@@ -18,7 +18,8 @@ static const char *answer_of(const json_t *f)
 
 	if (!order)
 		return text_of(json_array_get(decisions, json_array_size(decisions) - 1), "action");
-	return text_of(order, "outcome")[0] ? text_of(order, "outcome") : text_of(order, "state");
+	return order_is_seen(order) && text_of(order, "outcome")[0] ? text_of(order, "outcome") :
+	       text_of(order, "state");
 }
 
 static void note_answers(struct table *t, const json_t *f)
@@ -30,7 +31,7 @@ static void note_answers(struct table *t, const json_t *f)
 		if (text_of(decision, "note")[0])
 			table_note(t, "%s", text_of(decision, "note"));
 	json_array_foreach(member(f, "orders"), i, order) {
-		const char *outcome = text_of(order, "outcome");
+		const char *outcome = order_is_seen(order) ? text_of(order, "outcome") : "";
 		bool timed = member(order, "killed_after_us");
 		char ms[32];
 

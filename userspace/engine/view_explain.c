@@ -69,7 +69,8 @@ static void tell_decision(json_t *chain, const json_t *d)
 		     note[0] ? "; " : "; no rule matches", note);
 }
 
-static void tell_result(json_t *chain, const json_t *r, const char *who)
+/* A process's end is seen from outside; where a file is is not. */
+static void tell_result(json_t *chain, const json_t *r, const char *verb, const char *who)
 {
 	const char *what = text_of(r, "what"), *detail = text_of(r, "detail");
 	const char *status = text_of(r, "status"), *gap = detail[0] ? ": " : "";
@@ -77,7 +78,8 @@ static void tell_result(json_t *chain, const json_t *r, const char *who)
 	if (!strcmp(what, "sent"))
 		tell(chain, r, "sent", "It was sent.");
 	else if (!strcmp(what, "probe"))
-		tell(chain, r, "confirmed", "Seen from outside: %s%s%s.", status, gap, detail);
+		tell(chain, r, "confirmed", "%s: %s%s%s.", strcmp(verb, order_verb_name(VERB_KILL)) ?
+		     "What came of it" : "Seen from outside", status, gap, detail);
 	else if (!strcmp(what, "retry"))
 		tell(chain, r, "sent again", "To be sent once more%s%s.", gap, detail);
 	else if (!strcmp(what, "restart"))
@@ -95,7 +97,7 @@ static void tell_results(struct engine *e, json_t *chain, const json_t *of, cons
 	size_t i;
 
 	json_array_foreach(results, i, r)
-		tell_result(chain, r, who);
+		tell_result(chain, r, text_of(of, "verb"), who);
 	json_decref(results);
 }
 
