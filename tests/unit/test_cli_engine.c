@@ -19,6 +19,7 @@ static struct {
 	enum order_status order;
 	enum verdict verdict;
 	bool empty;			/* no code of any process is in memory */
+	bool crowd;			/* of more processes than a list has */
 } plays;
 
 static void play_introspector(void)
@@ -34,7 +35,10 @@ static void play_introspector(void)
 		strcpy(done.why, "incomplete; 1 tasks changed while read");
 	switch (in.type) {
 	case M_LIST:
-		show_task(in.id);
+		if (plays.crowd)
+			done.status = DONE_INCOMPLETE;
+		else
+			show_task(in.id);
 		break;
 	case M_MAPS:
 		msg_post(w.introspect, &msg_vma, in.id, &vma, -1);
@@ -266,6 +270,34 @@ static void killed_process_is_seen_gone(void **state)
 	say("error", "kill web-1 4321 --yes", 1);
 }
 
+static void crowd_hides_nobody_from_a_kill(void **state)
+{
+	NEEDS_PROGRAMS();
+	plays.crowd = true;
+	all_up();
+	start_player();
+	expect_told("ps web-1", 0, "The list is not complete");
+	expect_told("kill web-1 1234 --yes", 0, "done; seen from outside: killed");
+}
+
+/* An old list is shown as such, however young its sweep. */
+static void old_list_is_told(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	look();
+	answer_scan(VERDICT_CLEAN, "");
+	close(w.introspect);
+	w.introspect = -1;
+	for (int i = 0; i < 100 && !strstr(told("guests web-1", 0), "Kernel      not"); i++)
+		usleep(50000);
+	expect_told("ps web-1", 0, "/tmp/miner");
+	expect_told("ps web-1", 0, "The list is not of now: the guest is not introspected now\n"
+		    "The last sweep ended ");
+	expect_told("tree web-1", 0, "The list is not of now: ");
+	say("ps", "ps web-1", 0);
+}
+
 static void scan_finds_what_is_infected(void **state)
 {
 	json_t *json;
@@ -358,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
+		T(crowd_hides_nobody_from_a_kill), T(old_list_is_told),
 		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
 		T(scan_of_nothing_is_undecided), F(restored_file_is_told_as_done),
 		F(file_that_is_not_put_back), F(restore_without_an_answer),

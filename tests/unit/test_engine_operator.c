@@ -179,6 +179,9 @@ static void kills_that_are_refused(void **state)
 	kill_refused("{\"pid\":1}", 1, show_init, DONE_COMPLETE, 409, "process 1");
 	kill_refused("{\"pid\":1234}", PID, show_nameless, DONE_COMPLETE, 409, "no identity");
 	kill_refused("{\"pid\":1234,\"start_ns\":5}", PID, show_task, DONE_COMPLETE, 404, "no such");
+	/* It was seen before; whether it is there now nobody saw. */
+	kill_refused("{\"pid\":1234}", PID, NULL, DONE_INCOMPLETE, 503, "could not be looked at");
+	kill_refused("{\"pid\":1234}", PID, NULL, DONE_NOT_FOUND, 404, "no such process");
 	say_flags(KVM_WARDEN_GUEST_CONTAINED);
 	await_contained(true);
 	api_refused("POST", "/v1/guests/7/kill", "{\"pid\":1234}", 409, "stopped");

@@ -39,15 +39,18 @@ const char *task_program(const json_t *t)
 void tasks_print_age(const json_t *answer)
 {
 	const json_t *sweep = member(answer, "sweep");
+	json_int_t age = number_of(sweep, "age_ms");
 
 	if (is_true(answer, "fresh")) {
 		if (!is_true(answer, "complete"))
 			printf("The list is not complete: %s\n", text_of(answer, "why"));
 		return;
 	}
-	if (strcmp(text_of(sweep, "status"), "complete"))
-		printf("The last sweep is %s: %s\n", text_of(sweep, "status"), text_of(sweep, "why"));
-	if (number_of(sweep, "age_ms") > 15000)
-		printf("As of %lld s ago: no newer sweep has ended\n",
-		       (long long)number_of(sweep, "age_ms") / 1000);
+	printf("The list is not of now: %s\n", text_of(answer, "why"));
+	if (age < 0)
+		printf("No sweep has ended yet\n");
+	else
+		printf("The last sweep ended %lld s ago, %s%s%s\n", (long long)age / 1000,
+		       text_of(sweep, "status"), text_of(sweep, "why")[0] ? ": " : "",
+		       text_of(sweep, "why"));
 }

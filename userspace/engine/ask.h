@@ -52,6 +52,8 @@ struct ask {
 	/* while it waits */
 	bool waits, waited;
 	uint64_t ticket, deadline, guest;
+	uint64_t asked;			/* when a look began */
+	struct m_done looked;		/* and how it ended; status 0: the introspector did */
 	void (*late)(struct ask *a);	/* its time has ended; NULL: 504 */
 	void (*step)(struct ask *a);	/* there is work to do at once */
 	unsigned pending;		/* acts */

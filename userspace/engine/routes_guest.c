@@ -177,7 +177,8 @@ void control_introspected(struct control *c, uint64_t ticket, const struct m_don
 			listed(a, done, rows);
 		else if (a->route->run == get_maps)
 			mapped(a, done, rows);
-		/* else: a look is over, and the route goes on with what it showed */
+		else if (done)	/* a look is over, and the route goes on with what it showed */
+			a->looked = *done;
 		ask_go_on(a);
 	}
 	json_decref(rows);

@@ -70,24 +70,41 @@ static void look(struct ask *a, struct guest *g)
 		return;
 	}
 	r->ticket = r->id;
+	a->asked = now_mono();
 	peer_post(&g->introspector, &msg_look_pid, r->id, &m, -1);
 	ask_wait(a, r->ticket, LOOK_NS);
 }
 
-/* As the look has just shown it. */
+/* As the look has just shown it, and not what had that pid before. */
 static const struct task *wanted_task(const struct ask *a, struct guest *g)
 {
 	const struct task *t, *found = NULL;
 
 	TAILQ_FOREACH(t, &g->inventory.task_ages, by_age)
-		if (t->pid == a->body.pid && !t->dead && !t->stub &&
+		if (t->pid == a->body.pid && t->last_seen >= a->asked && !t->dead && !t->stub &&
 		    (!(a->body.given & BODY_START) || t->start_ns == a->body.start_ns))
 			found = t;
 	return found;
 }
 
+/* Whether it is there at all: who was not seen may be. */
+static bool was_looked_at(struct ask *a)
+{
+	const struct m_done *d = &a->looked;
+	char message[64 + TEXT_WHY];
+
+	if (d->status == DONE_COMPLETE || d->status == DONE_NOT_FOUND)
+		return true;
+	snprintf(message, sizeof(message), "the process could not be looked at: %s",
+		 d->status ? d->why : "the introspector ended meanwhile");
+	ask_fail(a, 503, message, "try again, or freeze the guest");
+	return false;
+}
+
 static bool may_be_killed(struct ask *a, const struct task *t)
 {
+	if (!t && !was_looked_at(a))
+		return false;
 	if (!t)
 		ask_fail(a, 404, "no such process in that guest", "wardenctl ps lists them");
 	else if (t->flags & TASK_KTHREAD)
