@@ -50,12 +50,35 @@ static int listening(void)
 	return fd;
 }
 
+#define HANG "the daemon hangs"
+#define HANG_FULL "it hangs, and nobody else gets in"
+
+/* A daemon that hangs; so many wait that nobody else can connect. */
+static void hang(bool full)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(address.sun_path, sock);
+	while (full) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+			break;
+	}
+	strcat(requests, "hangs");
+	pause();
+}
+
 static void serve_one(int listener, const char *answer)
 {
-	int fd = accept(listener, NULL, NULL);
 	char *at = requests + strlen(requests);
-	ssize_t n = read(fd, at, REQUESTS - 1 - (at - requests));
+	ssize_t n;
+	int fd;
 
+	if (!strcmp(answer, HANG) || !strcmp(answer, HANG_FULL))
+		hang(!strcmp(answer, HANG_FULL));
+	fd = accept(listener, NULL, NULL);
+	n = read(fd, at, REQUESTS - 1 - (at - requests));
 	at[n > 0 ? n : 0] = '\0';
 	if (write(fd, answer, strlen(answer)) < 0)
 		_exit(1);
@@ -422,6 +445,53 @@ static void tree_ends_and_loses_nobody(void **state)
 	assert_non_null(strstr(out, "  child  [kernel]"));
 }
 
+static int ctl_to_full(const char *arguments)
+{
+	char command[512];
+	int status;
+
+	snprintf(command, sizeof(command), "%s --socket %s %s >/dev/full 2>%s/err </dev/null",
+		 getenv("WARDENCTL"), sock, arguments, dir);
+	status = system(command);
+	read_back("err", err, sizeof(err));
+	return WEXITSTATUS(status);
+}
+
+/* A disk that is full: who reads the status must not take it for an answer. */
+static void lost_output_is_an_error(void **state)
+{
+	static const char *const asked[] = {
+		"--help", "freeze --help", "guests", "--json guests", "ps web", "journal --follow",
+	};
+
+	NEEDS_PROGRAM();
+	if (access("/dev/full", W_OK))
+		skip();
+	SERVE(OK("{\"guests\":[],\"tasks\":[],\"rows\":[{\"seq\":1}]}"));
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		if (ctl_to_full(asked[i]) != 3)
+			fail_msg("%s: not 3", asked[i]);
+		assert_non_null(strstr(err, "standard output: No space left on device"));
+	}
+}
+
+static void odd_socket_is_named(void **state)
+{
+	char command[256];
+	json_error_t error;
+	json_t *json;
+
+	NEEDS_PROGRAM();
+	snprintf(command, sizeof(command), "%s --json --socket \"$(printf '/tmp/\\377')\" >%s/out",
+		 getenv("WARDENCTL"), dir);
+	assert_int_equal(WEXITSTATUS(system(command)), 3);
+	read_back("out", out, sizeof(out));
+	json = json_loads(out, 0, &error);
+	assert_true(json && fits_verb("error", json));
+	json_decref(json);
+	assert_non_null(strstr(out, "/tmp/\\\\xff: "));
+}
+
 /* ---- what is sent ---- */
 
 static void expect_request(const char *arguments, const char *line, const char *body)
@@ -529,6 +599,40 @@ static void interrupted_scan_goes_on(void **state)
 	assert_non_null(strstr(out, "scan 4 goes on"));
 	assert_non_null(strstr(out, "wardenctl scan --watch 4"));
 	close(fds[0]);
+}
+
+/* Interrupted while it waits for an answer, or to be let in. */
+static void interrupted_before_a_daemon_that_hangs(const char *how)
+{
+	int status = 0;
+	pid_t pid;
+
+	SERVE(BEGUN("{\"scan\":4}"), SCAN("running", 9, 2, 0, 0, ""), how);
+	pid = child_fork();
+	if (!pid) {
+		execl(getenv("WARDENCTL"), "wardenctl", "--json", "--socket", sock, "scan", "web", NULL);
+		_exit(98);
+	}
+	for (int i = 0; i < 200 && !strstr(requests, "hangs"); i++)
+		usleep(50000);
+	usleep(700000);		/* it asks again, and waits */
+	kill(pid, SIGSTOP);	/* to go on is no interruption */
+	kill(pid, SIGCONT);
+	usleep(100000);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGINT);
+	for (int i = 0; i < 200 && !waitpid(pid, &status, WNOHANG); i++)
+		usleep(50000);
+	end_server();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 130);
+}
+
+static void interrupt_needs_no_answer(void **state)
+{
+	NEEDS_PROGRAM();
+	interrupted_before_a_daemon_that_hangs(HANG);
+	interrupted_before_a_daemon_that_hangs(HANG_FULL);
 }
 
 /* ---- kill ---- */
@@ -754,6 +858,8 @@ int main(void)
 		T(columns_fit_the_terminal), T(tree_ends_and_loses_nobody),
 		T(requests_say_what_was_asked),
 		T(scan_says_clean_only_of_what_was_scanned), T(interrupted_scan_goes_on),
+		T(interrupt_needs_no_answer), T(lost_output_is_an_error),
+		T(odd_socket_is_named),
 		T(kill_tells_what_was_seen), T(restore_tells_what_the_agent_said), T(kill_asks), T(doctor_works_without_the_daemon),
 		T(doctor_names_what_the_daemon_tells), T(words_are_completed),
 	};

@@ -4,6 +4,7 @@
 #define WARDEN_CLI_H
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@ enum exit_code {
 	EXIT_YES = 0,
 	EXIT_NO = 1,		/* not found; refused; infected; broken */
 	EXIT_USAGE = 2,
-	EXIT_DAEMON = 3,	/* not reachable, or it answered an error */
+	EXIT_DAEMON = 3,	/* not reachable, or it answered an error; output is lost */
 	EXIT_UNDECIDED = 4,	/* not everything could be scanned; no outcome in time */
 	EXIT_INTERRUPTED = 130,
 };
@@ -73,10 +74,14 @@ int tell_usage(struct cli *cli, const char *why);
 
 #define API_PATH 1024
 
+/* Set by who catches a signal: no request waits any more. */
+extern volatile sig_atomic_t interrupted;
+
 /*
  * What was answered with a status below 300; else NULL with *ret_code set and
- * the error told (on standard output as JSON, or on standard error).  Each '*'
- * of format stands for the next argument, escaped.
+ * the error told (on standard output as JSON, or on standard error), or
+ * EXIT_INTERRUPTED and nothing told.  Each '*' of format stands for the next
+ * argument, escaped.
  */
 json_t *api_get(struct cli *cli, int *ret_code, const char *format, ...);
 /* body is taken over; NULL: none. */

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,14 @@ int tell_error(struct cli *cli, int exit_code, const char *code, const char *mes
 	return exit_code;
 }
 
+volatile sig_atomic_t interrupted;
+
+/* A signal that nobody caught, such as the one that goes on after a stop, ends no wait. */
+static bool goes_on(void)
+{
+	return errno == EINTR && !interrupted;
+}
+
 static int open_socket(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -50,9 +59,14 @@ static int open_socket(const char *path)
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+	if (fd < 0)
 		return -1;
+	/* SNDTIMEO is for connect too, where many wait for a daemon that hangs. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		if (!goes_on())
+			return -1;
 	return util_steal_fd(&fd);
 }
 
@@ -89,7 +103,7 @@ static char *receive(int fd)
 			size *= 2;
 		}
 		n = recv(fd, text + used, size - used - 1, 0);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && goes_on())
 			continue;
 		if (n < 0)
 			break;
@@ -184,10 +198,12 @@ static int exit_code_of(int status)
 
 static int unreachable(struct cli *cli)
 {
-	char message[512];
+	const char *why = errno == EAGAIN ? "no answer in time" : errno ? strerror(errno) :
+			  "the daemon ended the connection";
+	char path[256], message[512];
 
-	snprintf(message, sizeof(message), "%s: %s", cli->socket, errno ? strerror(errno) :
-		 "the daemon ended the connection");
+	text_escape(path, sizeof(path), cli->socket, strlen(cli->socket));
+	snprintf(message, sizeof(message), "%s: %s", path, why);
 	return tell_error(cli, EXIT_DAEMON, "unreachable", message,
 			  errno == EACCES ? "only root and members of the group named by control_group"
 			  " in wardend.conf (warden) may ask: usermod -aG warden USER, then log in again" :
@@ -228,6 +244,10 @@ static json_t *call(struct cli *cli, int *ret_code, const char *method, const js
 	answer = ask(cli, method, path, body, &status);
 	if (answer && status >= 200 && status < 300)
 		return answer;
+	if (status < 0 && interrupted) {
+		*ret_code = EXIT_INTERRUPTED;
+		return NULL;
+	}
 	*ret_code = tell_answer(cli, status, answer);
 	return NULL;
 }

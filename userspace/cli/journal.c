@@ -89,7 +89,8 @@ static int list(struct cli *cli, uint64_t after, uint64_t limit, bool follow)
 			show(cli, answer, print_rows);
 		else
 			json_decref(answer);
-		fflush(stdout);
+		if (fflush(stdout))
+			return EXIT_DAEMON;	/* main tells why */
 		if (follow && n < limit)
 			usleep(FOLLOW_US);
 	} while (follow);

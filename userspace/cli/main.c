@@ -2,6 +2,7 @@
 /* wardenctl: the operator's hand. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,12 +79,11 @@ static int run(struct cli *cli, int argc, char **argv)
 	return cli->verb->run(cli, argc - 1, argv + 1);
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
 	struct cli cli = { .socket = SOCKET_PATH };
 	char *status[] = { (char *)"status" };
 
-	log_open("wardenctl", false);
 	argv++;
 	argc = take_options(&cli, argc - 1, argv);
 	if (argc < 0)
@@ -104,4 +104,18 @@ int main(int argc, char **argv)
 	if (!cli.json)
 		print_usage(stderr);
 	return tell_error(&cli, EXIT_USAGE, "usage", "no such verb", "wardenctl --help");
+}
+
+/* An answer that nobody could read was not given. */
+int main(int argc, char **argv)
+{
+	int code;
+
+	log_open("wardenctl", false);
+	code = start(argc, argv);
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	fprintf(stderr, "wardenctl: standard output: %s\n", errno ? strerror(errno) :
+		"not all could be written");
+	return EXIT_DAEMON;
 }

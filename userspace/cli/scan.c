@@ -12,8 +12,6 @@
 #define LINE_EVERY 10		/* polls, where there is no terminal */
 #define BAR 30
 
-static volatile sig_atomic_t interrupted;
-
 static void on_interrupt(int signal_number)
 {
 	interrupted = 1;
@@ -21,8 +19,8 @@ static void on_interrupt(int signal_number)
 
 static void catch_interrupts(void)
 {
-	/* No SA_RESTART: a wait for an answer ends too. */
-	const struct sigaction action = { .sa_handler = on_interrupt };
+	/* No SA_RESTART: a wait for an answer ends too.  A second one ends all, as ever. */
+	const struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
 
 	sigaction(SIGINT, &action, NULL);
 }
@@ -121,6 +119,8 @@ static int watch(struct cli *cli, const char *id)
 
 	for (unsigned poll = 0; !interrupted; poll++) {
 		scan = api_get(cli, &code, "/v1/scans/*", id);
+		if (!scan && code == EXIT_INTERRUPTED)
+			break;
 		if (!scan)
 			return code;
 		if (strcmp(text_of(scan, "state"), "running")) {
