@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scan/databases.h"
+#include "test_child.h"
 
 #define SIGNATURE "Unit.A:0:*:4142434445464748\n"
 #define ANOTHER "Unit.B:0:*:5152535455565758\n"
@@ -131,6 +133,51 @@ static void test_epoch(void **state)
 	assert_string_not_equal(first.epoch, again.epoch);
 }
 
+/* Puts one of two files of the same length in place of the other, until it is killed. */
+static pid_t start_swapping(const char *two, const char *one)
+{
+	char from[96], to[96];
+	pid_t pid = child_fork();
+
+	if (pid)
+		return pid;
+	snprintf(from, sizeof(from), "%s/next", folder);
+	snprintf(to, sizeof(to), "%s/a.ndb", folder);
+	for (bool first = true;; first = !first) {
+		put("next", first ? two : one);
+		rename(from, to);
+	}
+}
+
+/* The epoch is that of the bytes that were loaded, whatever the folder holds by now. */
+static void test_epoch_of_what_was_loaded(void **state)
+{
+	static const char two[] = SIGNATURE ANOTHER;
+	char one[sizeof(two)], first[sizeof(((struct m_database *)0)->epoch)];
+	unsigned loaded[2] = { 0 }, wrong = 0;
+	pid_t pid;
+
+	strcpy(one, two);
+	one[strlen(SIGNATURE)] = '#';
+	put("a.ndb", one);
+	assert_int_equal(load().signatures, 1);
+	put("a.ndb", two);
+	strcpy(first, load().epoch);
+	pid = start_swapping(two, one);
+	for (int i = 0; i < 300; i++) {
+		struct m_database info = load();
+		bool is_first = !strcmp(info.epoch, first);
+
+		loaded[is_first]++;
+		wrong += !info.ready || info.signatures != (is_first ? 2 : 1);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	print_message("  %u of one, %u of the other\n", loaded[0], loaded[1]);
+	assert_int_equal(wrong, 0);
+	assert_true(loaded[0] && loaded[1]);
+}
+
 static void test_refused_by_name(void **state)
 {
 	put("a.ndb", SIGNATURE);
@@ -193,7 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_counts_signatures), TEST(test_no_database), TEST(test_empty_file),
-		TEST(test_epoch), TEST(test_refused_by_name), TEST(test_refused_container),
+		TEST(test_epoch), TEST(test_epoch_of_what_was_loaded), TEST(test_refused_by_name), TEST(test_refused_container),
 		TEST(test_refused_name_is_escaped), TEST(test_not_a_file),
 		TEST(test_dangling_link), TEST(test_no_folder), TEST(test_ignored_signature),
 	};

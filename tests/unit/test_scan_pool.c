@@ -307,6 +307,35 @@ static void test_another_loader(void **state)
 	close(other[0]);
 }
 
+/* One asked of the loader before, that arrives when that one is to go: reaped all the same. */
+static void test_in_flight_to_another_loader(void **state)
+{
+	struct msg m = { .type = L_WORKER };
+	int other[2], pair[2];
+
+	pool_use(&pool, loader[0]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	last_worker = child_fork();
+	if (!last_worker) {
+		close(pair[0]);
+		play(pair[1], NULL);
+	}
+	close(pair[1]);
+	m.fd = pair[0];
+	assert_int_equal(msg_send(loader[1], &m, 0), 0);
+	close(pair[0]);
+	m = (struct msg){ .type = L_PROCESS, .fd = syscall(SYS_pidfd_open, last_worker, 0) };
+	assert_int_equal(msg_send(loader[1], &m, 0), 0);
+	close(m.fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, other), 0);
+	pool_use(&pool, other[0]);
+	assert_int_equal(kill(last_worker, 0), -1);
+	assert_int_equal(pool.due, 1);		/* of the other */
+	assert_int_equal(pool.worker[0].sock, -1);
+	close(other[0]);
+	close(other[1]);
+}
+
 static void test_nonsense(void **state)
 {
 	static const behaviour lies[] = {
@@ -355,7 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_honest), TEST(test_replaced_after_detection),
 		TEST(test_fresh_one_is_asked_for), TEST(test_another_loader),
-		TEST(test_nonsense),
+		TEST(test_in_flight_to_another_loader), TEST(test_nonsense),
 		TEST(test_death), TEST(test_hanging), TEST(test_unasked),
 	};
 

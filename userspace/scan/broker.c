@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +13,7 @@
 #include "lib/messages.h"
 #include "lib/util.h"
 #include "scan/content.h"
-#include "scan/loader.h"
+#include "scan/loaders.h"
 #include "scan/pool.h"
 #include "scan/verdicts.h"
 
@@ -34,14 +31,9 @@ struct job {
 	uint8_t hash[HASH_BYTES];
 };
 
-struct loader {
-	int sock, pidfd;		/* -1: none */
-};
-
 struct broker {
-	int engine, starter;
-	struct loader loader;		/* whose workers we use */
-	struct loader coming;		/* still loading */
+	int engine;
+	struct loaders loaders;
 	bool loaded;			/* database below is known */
 	struct m_database database;
 	struct verdicts *verdicts;
@@ -236,27 +228,11 @@ static void on_engine(struct broker *b, struct job *j)
 
 /* ---- loaders ---- */
 
-static void end_loader(struct loader *l)
-{
-	siginfo_t info;
-
-	if (l->sock >= 0)
-		close(l->sock);
-	if (l->pidfd >= 0) {
-		syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
-		waitid(P_PIDFD, l->pidfd, &info, WEXITED);
-		close(l->pidfd);
-	}
-	*l = (struct loader){ -1, -1 };
-}
-
 static void use_coming(struct broker *b, const struct m_database *database)
 {
-	end_loader(&b->loader);
-	b->loader = b->coming;
-	b->coming = (struct loader){ -1, -1 };
+	pool_use(&b->pool, b->loaders.coming.sock);
+	loaders_use(&b->loaders);
 	b->database = *database;
-	pool_use(&b->pool, b->loader.sock);
 }
 
 /* A database that is refused changes nothing, unless there was none before. */
@@ -264,46 +240,18 @@ static void on_database(struct broker *b, const struct m_database *database)
 {
 	if (database->ready)
 		use_coming(b, database);
-	else
-		end_loader(&b->coming);
-	if (!b->database.ready)
+	else if (!b->database.ready)
 		b->database = *database;
 	b->loaded = true;
 	if (msg_post(b->engine, &msg_database, 0, database, -1))
 		exit(0);
 }
 
-/* It may have needed more memory than there is. */
-static void lost_coming(struct broker *b)
-{
-	struct m_database database = { .why = "the loader ended while it loaded: no memory?" };
-
-	memcpy(database.engine, b->database.engine, sizeof(database.engine));
-	on_database(b, &database);
-}
-
-static void on_coming(struct broker *b)
-{
-	struct m_database database;
-	struct msg m;
-	int r = msg_recv(b->coming.sock, &m, MSG_DONTWAIT);
-
-	if (r == -EAGAIN)
-		return;
-	if (r <= 0) {
-		lost_coming(b);
-		return;
-	}
-	if (!msg_decode(&m, &msg_database, &database))
-		fatal("the loader sent nonsense");
-	msg_release(&m);
-	on_database(b, &database);
-}
-
+/* Without it no worker is replaced: the parent starts all of this again. */
 static void on_loader(struct broker *b)
 {
 	struct msg m;
-	int r = msg_recv(b->loader.sock, &m, MSG_DONTWAIT);
+	int r = msg_recv(b->loaders.used.sock, &m, MSG_DONTWAIT);
 
 	if (r == -EAGAIN)
 		return;
@@ -313,54 +261,36 @@ static void on_loader(struct broker *b)
 	msg_release(&m);
 }
 
-/* A newer one comes in place of one that is still loading. */
-static void on_starter(struct broker *b)
+enum { ENGINE, LOADER, LOADERS, WORKERS = LOADERS + LOADERS_FDS };
+
+/* Of two times in ms, -1: never. */
+static int sooner(int a, int b)
 {
-	struct msg m;
-	int r = msg_recv(b->starter, &m, MSG_DONTWAIT), fd;
-
-	if (r == -EAGAIN)
-		return;
-	if (r <= 0 || (fd = msg_take_fd(&m)) < 0)
-		fatal("the starter ended");
-	if (m.type == L_LOADER) {
-		end_loader(&b->coming);
-		b->coming.sock = fd;
-	} else if (m.type == L_PROCESS && b->coming.sock >= 0 && b->coming.pidfd < 0) {
-		b->coming.pidfd = fd;
-	} else {
-		fatal("the starter sent nonsense");
-	}
+	return a < 0 ? b : b < 0 ? a : MIN(a, b);
 }
-
-enum { ENGINE, STARTER, LOADER, COMING, WORKERS };
 
 static void serve_once(struct broker *b)
 {
 	struct pollfd fds[WORKERS + POOL_MAX_WORKERS];
+	struct m_database database;
 	struct job *room;
 	int timeout;
 
 	dispatch(b);
-	timeout = pool_expire(&b->pool);
+	timeout = sooner(pool_expire(&b->pool), loaders_timeout(&b->loaders));
 	room = free_job(b);
 	/* An engine that asks too much waits; its end is seen all the same. */
 	fds[ENGINE] = (struct pollfd) { .fd = b->engine, .events = room ? POLLIN : 0 };
-	fds[STARTER] = (struct pollfd) { .fd = b->starter, .events = POLLIN };
-	fds[LOADER] = (struct pollfd) { .fd = b->loader.sock, .events = POLLIN };
-	fds[COMING] = (struct pollfd) {
-		.fd = b->coming.pidfd >= 0 ? b->coming.sock : -1, .events = POLLIN,
-	};
+	fds[LOADER] = (struct pollfd) { .fd = b->loaders.used.sock, .events = POLLIN };
+	loaders_poll(&b->loaders, fds + LOADERS);
 	pool_poll(&b->pool, fds + WORKERS);
 	if (poll(fds, WORKERS + b->pool.size, timeout) < 0 && errno != EINTR)
 		fatal("poll: %s", strerror(errno));
 	if (fds[LOADER].revents)
 		on_loader(b);
 	pool_serve(&b->pool, fds + WORKERS);
-	if (fds[COMING].revents)
-		on_coming(b);
-	if (fds[STARTER].revents)
-		on_starter(b);
+	if (loaders_serve(&b->loaders, fds + LOADERS, &database))
+		on_database(b, &database);
 	if (room && (fds[ENGINE].revents & POLLIN))
 		on_engine(b, room);
 	else if (fds[ENGINE].revents)
@@ -372,8 +302,7 @@ noreturn void broker_serve(int engine, int starter, const struct config *config)
 	static struct broker b;
 
 	b.engine = engine;
-	b.starter = starter;
-	b.loader = b.coming = (struct loader){ -1, -1 };
+	loaders_init(&b.loaders, starter);
 	b.verdicts = verdicts_new(CACHED_VERDICTS);
 	if (!b.verdicts)
 		fatal("no memory for verdicts");

@@ -132,40 +132,42 @@ static bool folder_list(struct folder *folder, const char *path, struct m_databa
 	return good;
 }
 
-static int hash_file(crypto_generichash_state *state, int folder, const struct database *file)
+/* One file's bytes, as hashed into the epoch and into a copy. */
+static int copy_bytes(crypto_generichash_state *state, int from, int to, uint64_t size)
 {
 	static uint8_t block[256 << 10];
-	uint64_t size = file->size;
-	autofd int fd = openat(folder, file->name, O_RDONLY | O_CLOEXEC);
+	uint64_t copied = 0;
 	ssize_t n;
 
-	if (fd < 0)
+	while (copied <= size && (n = read(from, block, sizeof(block))) > 0) {
+		crypto_generichash_update(state, block, n);
+		if (write(to, block, n) != n)
+			return -ENOSPC;
+		copied += n;
+	}
+	if (n < 0)
+		return -errno;
+	return copied == size ? 0 : -ESTALE;
+}
+
+/*
+ * What is loaded is a copy where nobody else writes, made while it is hashed:
+ * the folder's file may change under the loader, between one look and the next.
+ */
+static int copy_file(crypto_generichash_state *state, int folder, const struct database *file,
+		     const char *copy)
+{
+	uint64_t size = file->size;
+	autofd int from = openat(folder, file->name, O_RDONLY | O_CLOEXEC), to = -1;
+
+	if (from < 0)
+		return -errno;
+	to = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (to < 0)
 		return -errno;
 	crypto_generichash_update(state, (const uint8_t *)file->name, strlen(file->name) + 1);
 	crypto_generichash_update(state, (const uint8_t *)&size, sizeof(size));
-	while ((n = read(fd, block, sizeof(block))) > 0)
-		crypto_generichash_update(state, block, n);
-	return n < 0 ? -errno : 0;
-}
-
-/* The epoch: equal only for the same names and bytes. */
-static bool folder_hash(const struct folder *folder, struct m_database *info)
-{
-	crypto_generichash_state state;
-	uint8_t hash[HASH_BYTES];
-
-	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
-	for (size_t i = 0; i < folder->count; i++) {
-		int r = hash_file(&state, folder->fd, &folder->file[i]);
-
-		if (r) {
-			refuse(info, folder->file[i].name, strerror(-r));
-			return false;
-		}
-	}
-	crypto_generichash_final(&state, hash, sizeof(hash));
-	hex_encode(info->epoch, hash, sizeof(hash));
-	return true;
+	return copy_bytes(state, from, to, size);
 }
 
 /* libclamav's last complaint says more than its error code. */
@@ -183,28 +185,78 @@ static void on_message(enum cl_msg severity, const char *full, const char *text,
 	last_message[len] = '\0';
 }
 
-static bool load_files(struct cl_engine *engine, const char *path,
-		       const struct folder *folder, struct m_database *info)
+/* There may be more of it the next time: the broker has it tried again. */
+static void check_memory(cl_error_t r)
+{
+	if (r == CL_EMEM)
+		fatal("too little memory for the databases");
+}
+
+static bool load_copy(struct cl_engine *engine, const struct database *file, const char *copy,
+		      struct m_database *info)
 {
 	unsigned signatures = 0;
+	cl_error_t r;
 
-	for (size_t i = 0; i < folder->count; i++) {
-		const struct database *f = &folder->file[i];
-		char file[PATH_MAX];
-		cl_error_t r;
+	if (!file->size)		/* libclamav calls it malformed */
+		return true;
+	last_message[0] = '\0';
+	r = cl_load(copy, engine, &signatures, CL_DB_STDOPT);
+	check_memory(r);
+	if (r != CL_SUCCESS)
+		refuse(info, file->name, last_message[0] ? last_message : cl_strerror(r));
+	info->signatures += signatures;
+	return r == CL_SUCCESS;
+}
 
-		if (!f->size)		/* libclamav calls it malformed */
-			continue;
-		snprintf(file, sizeof(file), "%s/%s", path, f->name);
-		last_message[0] = '\0';
-		r = cl_load(file, engine, &signatures, CL_DB_STDOPT);
-		if (r != CL_SUCCESS) {
-			refuse(info, f->name, last_message[0] ? last_message : cl_strerror(r));
+static bool load_file(struct cl_engine *engine, const struct folder *folder,
+		      const struct database *file, const char *copies,
+		      crypto_generichash_state *state, struct m_database *info)
+{
+	char copy[PATH_MAX + 256];
+	bool good;
+	int r;
+
+	snprintf(copy, sizeof(copy), "%s/%s", copies, file->name);
+	r = copy_file(state, folder->fd, file, copy);
+	if (r)
+		refuse(info, file->name, r == -ESTALE ? "it changes while it is read" : strerror(-r));
+	good = !r && load_copy(engine, file, copy, info);
+	unlink(copy);
+	return good;
+}
+
+/* The epoch: equal only for the same names and bytes. */
+static bool load_files(struct cl_engine *engine, const struct folder *folder, const char *copies,
+		       struct m_database *info)
+{
+	crypto_generichash_state state;
+	uint8_t hash[HASH_BYTES];
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	for (size_t i = 0; i < folder->count; i++)
+		if (!load_file(engine, folder, &folder->file[i], copies, &state, info))
 			return false;
-		}
-	}
-	info->signatures = signatures;
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	hex_encode(info->epoch, hash, sizeof(hash));
 	return true;
+}
+
+/* One file's copy at a time: beside the engine, the memory of the largest. */
+static bool load_folder(struct cl_engine *engine, const struct folder *folder, const char *tmpdir,
+			struct m_database *info)
+{
+	char copies[256];
+	bool good;
+
+	snprintf(copies, sizeof(copies), "%s/load.XXXXXX", tmpdir);
+	if (!mkdtemp(copies)) {
+		refuse(info, tmpdir, strerror(errno));
+		return false;
+	}
+	good = load_files(engine, folder, copies, info);
+	rmdir(copies);
+	return good;
 }
 
 static bool configure(struct cl_engine *engine, const char *tmpdir, uint32_t scan_seconds)
@@ -229,16 +281,16 @@ static bool configure(struct cl_engine *engine, const char *tmpdir, uint32_t sca
 	return true;
 }
 
-static struct cl_engine *build(const char *path, const struct folder *folder,
-			       const char *tmpdir, uint32_t scan_seconds,
-			       struct m_database *info)
+static struct cl_engine *build(const struct folder *folder, const char *tmpdir,
+			       uint32_t scan_seconds, struct m_database *info)
 {
 	struct cl_engine *engine = cl_engine_new();
 
 	if (engine && configure(engine, tmpdir, scan_seconds) &&
-	    load_files(engine, path, folder, info)) {
+	    load_folder(engine, folder, tmpdir, info)) {
 		cl_error_t r = cl_engine_compile(engine);
 
+		check_memory(r);
 		if (r == CL_SUCCESS)
 			return engine;
 		refuse(info, "all", cl_strerror(r));
@@ -266,8 +318,8 @@ struct cl_engine *databases_load(const char *path, const char *tmpdir,
 	if (!folder)
 		return NULL;
 	cl_set_clcb_msg(on_message);
-	if (folder_list(folder, path, ret_info) && folder_hash(folder, ret_info))
-		engine = build(path, folder, tmpdir, scan_seconds, ret_info);
+	if (folder_list(folder, path, ret_info))
+		engine = build(folder, tmpdir, scan_seconds, ret_info);
 	ret_info->ready = engine != NULL;
 	if (engine && !folder->count)
 		snprintf(ret_info->why, TEXT_WHY, "no database file: nothing can be found");

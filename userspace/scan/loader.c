@@ -23,6 +23,8 @@
 
 /* For libclamav's work, beside the signatures and the content. */
 #define WORKER_EXTRA (1ull << 30)
+/* The official databases take half a minute, on a slow machine some. */
+#define LOAD_SECONDS 900
 
 struct loader {
 	int sock, null;
@@ -140,7 +142,9 @@ noreturn void loader_run(int sock, const struct config *config)
 	dup2(l.null, STDIN_FILENO);
 	dup2(l.null, STDOUT_FILENO);
 	umask(077);
+	alarm(LOAD_SECONDS);	/* over it: it ends, and the broker has it made again */
 	load(&l, config);
+	alarm(0);
 	if (jail_loader())
 		exit(1);
 	while (msg_recv(l.sock, &m, 0) > 0) {

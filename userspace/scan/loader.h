@@ -15,7 +15,7 @@
 
 #include "lib/config.h"
 
-enum { L_FORK = 1000, L_WORKER, L_PROCESS, L_LOADER };
+enum { L_FORK = 1000, L_WORKER, L_PROCESS, L_LOADER, L_NEXT, L_AGAIN };
 
 /*
  * A child of the caller's parent, who alone can reap it: fork cannot say so.

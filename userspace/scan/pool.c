@@ -10,17 +10,15 @@
 #include "scan/pool.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/util.h"
+#include "scan/child.h"
 #include "scan/loader.h"
 
 #define RECYCLE_SCANS 256
@@ -28,6 +26,7 @@
 #define GRACE_SECONDS 2
 #define MAX_IDLE_DEATHS 5
 #define AGAIN_MS 1
+#define DUE_MS 30000		/* for the next worker of a loader that goes */
 
 static uint64_t now_ms(void)
 {
@@ -54,6 +53,7 @@ static void ask_for_worker(struct pool *pool)
 
 	if (msg_send(pool->loader, &m, 0))
 		fatal("the loader is gone");
+	pool->due++;
 }
 
 static void add_worker(struct pool *pool, int sock, int pidfd)
@@ -64,6 +64,7 @@ static void add_worker(struct pool *pool, int sock, int pidfd)
 		if (w->sock >= 0)
 			continue;
 		*w = (struct worker) { .sock = sock, .pidfd = pidfd };
+		pool->due -= pool->due != 0;
 		return;
 	}
 	fatal("the loader sent a worker too many");
@@ -81,25 +82,9 @@ void pool_arrival(struct pool *pool, struct msg *m)
 		fatal("the loader sent nonsense");
 }
 
-/* Ends and reaps it, if it has not ended.  How it ended, for people. */
 static void end_worker(struct worker *w, char *ret_how, size_t size)
 {
-	siginfo_t info = { 0 };
-	const char *name;
-
-	/* Without effect on one that is dying of something else. */
-	syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
-	if (waitid(P_PIDFD, w->pidfd, &info, WEXITED))
-		snprintf(ret_how, size, "%s", strerror(errno));
-	else if (info.si_code == CLD_EXITED)
-		snprintf(ret_how, size, "status %d", info.si_status);
-	else if ((name = sigabbrev_np(info.si_status)))
-		snprintf(ret_how, size, "signal %d (SIG%s)", info.si_status, name);
-	else
-		snprintf(ret_how, size, "signal %d", info.si_status);
-	close(w->sock);
-	close(w->pidfd);
-	w->sock = w->pidfd = -1;
+	child_end(&w->sock, &w->pidfd, ret_how, size);
 	w->busy = false;
 }
 
@@ -111,19 +96,25 @@ static void replace(struct pool *pool, struct worker *w)
 	ask_for_worker(pool);
 }
 
-static void forget_arriving(struct pool *pool)
+/* What was asked of a loader comes first: who never arrives is never reaped. */
+static void await_the_due(struct pool *pool)
 {
-	if (pool->arriving >= 0)
-		close(pool->arriving);
-	pool->arriving = -1;
+	while (pool->due) {
+		struct pollfd p = { .fd = pool->loader, .events = POLLIN };
+		struct msg m;
+
+		if (poll(&p, 1, DUE_MS) != 1 || msg_recv(pool->loader, &m, 0) != 1)
+			fatal("the loader does not give the workers it was asked for");
+		pool_arrival(pool, &m);
+		msg_release(&m);
+	}
 }
 
 void pool_use(struct pool *pool, int loader)
 {
 	char how[TEXT_NAME];
 
-	/* What was asked of the loader before does not come any more. */
-	forget_arriving(pool);
+	await_the_due(pool);
 	pool->loader = loader;
 	for (uint32_t i = 0; i < pool->size; i++) {
 		struct worker *w = &pool->worker[i];

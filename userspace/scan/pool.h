@@ -25,6 +25,7 @@ struct worker {
 
 struct pool {
 	int loader;
+	uint32_t due;			/* asked of it, not arrived */
 	uint32_t size, scan_seconds;
 	uint32_t idle_deaths;		/* in a row */
 	bool again;			/* the last pool_give is to be tried again soon */

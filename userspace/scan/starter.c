@@ -18,11 +18,16 @@
 #include "scan/loader.h"
 
 #define LOOK_MS 2000
+#define PATIENCE_MIN 10			/* looks at a folder that never stands still */
+#define PATIENCE_MAX 450
 
 struct starter {
 	int sock;
 	const struct config *config;
 	uint64_t loaded, seen;		/* what the folder looked like */
+	bool loading;			/* the last loader is still at it */
+	bool due;			/* another one is to be made */
+	uint32_t restless, patience;	/* looks that found it changed again; so many are borne */
 };
 
 static void give(const struct starter *s, uint32_t type, int fd)
@@ -39,6 +44,11 @@ static void make_loader(struct starter *s)
 	int pair[2];
 	pid_t pid;
 
+	/* Before it is loaded: what changes meanwhile is seen by the next look. */
+	s->loaded = s->seen = databases_look(s->config->database);
+	s->restless = 0;
+	s->loading = true;
+	s->due = false;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		fatal("starter: socketpair: %s", strerror(errno));
 	ours = pair[0];
@@ -55,35 +65,61 @@ static void make_loader(struct starter *s)
 	give(s, L_PROCESS, pidfd);
 }
 
-/* Who replaces a database may write several files: it has to be done first. */
-static bool has_changed(struct starter *s)
+/*
+ * Who replaces a database may write several files: it has to be done first.
+ * One who never is has what is there loaded, now and then: what is half
+ * written is refused by name.
+ */
+static void look(struct starter *s)
 {
-	uint64_t now = databases_look(s->config->database);
+	const char *folder = s->config->database;
+	uint64_t now = databases_look(folder);
 	bool settled = now == s->seen;
 
 	s->seen = now;
-	return settled && now != s->loaded;
+	if (now == s->loaded || s->due)
+		return;
+	if (settled) {
+		log_info("%s has changed: loading it", folder);
+		s->patience = PATIENCE_MIN;
+		s->due = true;
+	} else if (++s->restless >= s->patience) {
+		log_warn("%s changes all the time: loading it as it is", folder);
+		s->patience = MIN(2 * s->patience, PATIENCE_MAX);
+		s->due = true;
+	}
+}
+
+static void hear_broker(struct starter *s)
+{
+	struct msg m;
+
+	if (msg_recv(s->sock, &m, 0) != 1)
+		_exit(0);		/* it is gone */
+	msg_release(&m);
+	if (m.type == L_NEXT)
+		s->loading = false;
+	else if (m.type == L_AGAIN)
+		s->due = true;
 }
 
 static noreturn void run_starter(int sock, const struct config *config)
 {
-	struct starter s = { .sock = sock, .config = config };
+	struct starter s = { .sock = sock, .config = config, .patience = PATIENCE_MIN };
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (jail_starter())
 		exit(1);
-	s.loaded = s.seen = databases_look(config->database);
 	make_loader(&s);
-	/* The broker says nothing: its socket wakes us at its end alone. */
-	while (!poll(&p, 1, LOOK_MS)) {
-		if (!has_changed(&s))
-			continue;
-		log_info("%s has changed: loading it", config->database);
-		s.loaded = s.seen;
-		make_loader(&s);
+	for (;;) {
+		if (poll(&p, 1, LOOK_MS))
+			hear_broker(&s);
+		else
+			look(&s);
+		if (s.due && !s.loading)
+			make_loader(&s);
 	}
-	_exit(0);
 }
 
 int starter_start(const struct config *config)

@@ -5,7 +5,9 @@
  * a guest and reads no database, only names, sizes and times.
  *
  * On its socket it sends, for each loader, an L_LOADER (fd: the loader's
- * socket) and an L_PROCESS (fd: a pidfd).  Loaders are children of the broker.
+ * socket) and an L_PROCESS (fd: a pidfd).  Loaders are children of the broker,
+ * who says when one has loaded, was refused or was lost (L_NEXT: one loads at a
+ * time), and when to load again what has not changed (L_AGAIN).
  */
 #ifndef WARDEN_SCAN_STARTER_H
 #define WARDEN_SCAN_STARTER_H
