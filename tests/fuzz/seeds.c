@@ -160,6 +160,18 @@ static void of_messages(void)
 	chosen("messages", "act", 2, m.payload, m.len);
 }
 
+/* Acts of fuzz_session.c: a login, bound, an order and its result, a key, and the end. */
+static void of_sessions(void)
+{
+	static const uint8_t whole[] = { 8, 0, 7, 14, 4, 1, 2, 0, 3, 1, 1, 1, 5, AGENT_ROTATE, 6, 200 };
+	static const uint8_t again[] = { 8, 0, 7, 14, 4, 1, 3, 2, 8, 0, 7, 14, 4, 1, 1, 0, 6, 1 };
+	static const uint8_t late[] = { 8, 0, 7, 14, 4, 1, 3, 1, 3, 2, 6, 3, 1, 0, 5, AGENT_REVOKE };
+
+	seed("session", "whole", whole, sizeof(whole));
+	seed("session", "again", again, sizeof(again));
+	seed("session", "late", late, sizeof(late));
+}
+
 /* ---- of the parent and the introspector ---- */
 
 static void of_roles(void)
@@ -234,6 +246,7 @@ int main(int argc, char **argv)
 	of_files();
 	of_items();
 	of_messages();
+	of_sessions();
 	of_roles();
 	of_vmms();
 	of_guests();

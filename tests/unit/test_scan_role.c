@@ -410,7 +410,8 @@ static void test_empty_database(void **state)
 	assert_int_equal(r.database.ready, 1);
 	assert_int_equal(r.database.signatures, 0);
 	assert_string_equal(r.database.why, "no database file: nothing can be found");
-	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), CLEAN);
+	assert_verdict(scan(&r, SCAN_FILE, sealed(MARKER, strlen(MARKER))), VERDICT_NOT_SCANNED,
+		       "no database file: nothing can be found");
 	stop(&r);
 }
 

@@ -141,8 +141,9 @@ static bool answer_early(struct broker *b, struct job *j)
 	struct m_verdict v = { .verdict = VERDICT_CLEAN };
 	char why[TEXT_WHY];
 
-	if (!b->database.ready) {
-		snprintf(why, sizeof(why), "database refused: %.*s",
+	/* Without a signature nothing can be found: that is no "clean". */
+	if (!b->database.ready || !b->database.signatures) {
+		snprintf(why, sizeof(why), "%s%.*s", b->database.ready ? "" : "database refused: ",
 			 (int)sizeof(why) - 20, b->database.why);
 		answer_not_scanned(b, j, why);
 		return true;

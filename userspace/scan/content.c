@@ -51,19 +51,22 @@ int content_check(int fd, uint32_t profile, uint64_t *ret_size, char ret_why[TEX
 }
 
 /*
- * The next run of data at or after *from, before size: false at the end, which
- * a hole may be.  The offset that lseek moves is nobody's: all use pread.
+ * The next run of data at or after *from, before size: 1, 0 at the end, which a
+ * hole may be, or -errno: what cannot be read is no hole.  The offset that
+ * lseek moves is nobody's: all use pread.
  */
-static bool next_data(int fd, uint64_t *from, uint64_t *ret_end, uint64_t size)
+static int next_data(int fd, uint64_t *from, uint64_t *ret_end, uint64_t size)
 {
 	off_t data = lseek(fd, *from, SEEK_DATA), hole;
 
-	if (data < 0 || (uint64_t)data >= size)
-		return false;
+	if (data < 0)
+		return errno == ENXIO ? 0 : -errno;
+	if ((uint64_t)data >= size)
+		return 0;
 	hole = lseek(fd, data, SEEK_HOLE);
 	*from = data;
 	*ret_end = hole < 0 || (uint64_t)hole > size ? size : (uint64_t)hole;
-	return true;
+	return 1;
 }
 
 static int read_all(int fd, uint8_t *out, size_t len, uint64_t at)
@@ -110,17 +113,18 @@ int content_hash(int fd, uint64_t size, uint8_t ret_hash[HASH_BYTES])
 {
 	crypto_generichash_state state;
 	uint64_t done = 0, at = 0, end;
+	int r;
 
 	crypto_generichash_init(&state, NULL, 0, HASH_BYTES);
-	while (next_data(fd, &at, &end, size)) {
-		int r;
-
+	while ((r = next_data(fd, &at, &end, size)) > 0) {
 		hash_zeros(&state, at - done);
 		r = hash_data(&state, fd, at, end);
 		if (r)
 			return r;
 		done = at = end;
 	}
+	if (r)
+		return r;
 	hash_zeros(&state, size - done);
 	crypto_generichash_final(&state, ret_hash, HASH_BYTES);
 	return 0;
@@ -131,18 +135,20 @@ void *content_map(int fd, uint64_t size)
 	uint8_t *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t at = 0, end;
+	int r;
 
 	if (map == MAP_FAILED)
 		return NULL;
-	while (next_data(fd, &at, &end, size)) {
-		int r = read_all(fd, map + at, end - at, at);
-
-		if (r) {
-			munmap(map, size);
-			errno = -r;
-			return NULL;
-		}
+	while ((r = next_data(fd, &at, &end, size)) > 0) {
+		r = read_all(fd, map + at, end - at, at);
+		if (r)
+			break;
 		at = end;
+	}
+	if (r) {
+		munmap(map, size);
+		errno = -r;
+		return NULL;
 	}
 	mprotect(map, size, PROT_READ);
 	return map;
