@@ -172,6 +172,26 @@ static void of_sessions(void)
 	seed("session", "late", late, sizeof(late));
 }
 
+/* Files of fuzz_pins.c: kind, length, text. */
+static void of_pins(void)
+{
+	static const char key[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee0";
+	uint8_t files[512];
+	size_t n = 0;
+	char text[160];
+
+	for (uint8_t kind = 0; kind < 4; kind++) {
+		int len = snprintf(text, sizeof(text), kind == 2 ? "%s%u 99999 99999 boot\n" :
+				   kind == 3 ? "web\n" : "%s%u\n", key, kind);
+
+		files[n++] = kind;
+		files[n++] = len;
+		memcpy(files + n, text, len);
+		n += len;
+	}
+	seed("pins", "all", files, n);
+}
+
 /* ---- of the parent and the introspector ---- */
 
 static void of_roles(void)
@@ -247,6 +267,7 @@ int main(int argc, char **argv)
 	of_items();
 	of_messages();
 	of_sessions();
+	of_pins();
 	of_roles();
 	of_vmms();
 	of_guests();
