@@ -200,6 +200,7 @@ static void test_unpinned_agent(void **state)
 	assert_int_equal(p.host_text.len, WIRE_REFUSED_SIZE);
 	assert_int_equal(step(&p.agent, &p.host_text), HANDSHAKE_FAILED);
 	assert_string_equal(p.agent.why, "the host says: this agent's key is not pinned");
+	assert_int_equal(p.agent.refused, WIRE_REFUSED_UNKNOWN);
 }
 
 static void test_revoked_agent(void **state)

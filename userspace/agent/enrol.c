@@ -19,6 +19,8 @@
 #include "lib/util.h"
 
 #define ENROL_MS 10000
+#define NO_INVITATION "the host has no open invitation: the token was used, or its time is over; " \
+	"wardenctl enrol NAME there makes a new one"
 
 static struct link l;
 
@@ -42,8 +44,7 @@ static enum link_event next_event(int fd, uint64_t end_ms, const char **ret_why)
 		if (now >= end_ms || poll(&p, 1, end_ms - now) <= 0)
 			return LINK_FAILED;
 		n = recv(fd, data, sizeof(data), 0);
-		*ret_why = n ? strerror(errno) : "the host closed the connection: is an "
-			"invitation open?";
+		*ret_why = n ? strerror(errno) : "the host closed the connection";
 		if (n <= 0)
 			return LINK_FAILED;
 		at = data;
@@ -77,8 +78,11 @@ static bool talk(int fd, const struct identity *self, const struct token *token,
 
 	memcpy(hosts.key[0], token->host, WIRE_KEY);
 	link_agent(&l, self, &hosts);
-	if (next_event(fd, end_ms, ret_why) != LINK_UP)
+	if (next_event(fd, end_ms, ret_why) != LINK_UP) {
+		if (l.handshake.refused == WIRE_REFUSED_UNKNOWN)
+			*ret_why = NO_INVITATION;
 		return false;
+	}
 	send_proof(token);
 	if (next_event(fd, end_ms, ret_why) != LINK_RECORD)
 		return false;

@@ -329,6 +329,7 @@ static enum handshake_status on_refused(struct handshake *h, struct reader *r)
 
 	if (!reader_done(r))
 		return fail(h, "malformed REFUSED");
+	h->refused = reason;
 	switch (reason) {
 	case WIRE_REFUSED_VERSION:
 		return fail(h, "the host says: no protocol version in common");

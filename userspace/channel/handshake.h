@@ -52,6 +52,7 @@ struct handshake {
 	struct session session;
 	uint8_t out[WIRE_FRAME_MAX_OPEN];
 	size_t out_len;			/* set anew by each step */
+	uint8_t refused;		/* agent: the reason of the host's REFUSED, or 0 */
 	const char *why;
 };
 
