@@ -36,12 +36,13 @@ static void print_agents(const json_t *answer)
 
 static void print_revoked(const json_t *answer)
 {
-	printf("%s: its key is never accepted again\n", text_of(answer, "name"));
+	printf("%s: its key or token is never accepted again\n", text_of(answer, "name"));
 }
 
 static void print_rotating(const json_t *answer)
 {
-	printf("%s: its agent makes a new key\n", text_of(answer, "name"));
+	printf("%s: its agent has made a new key; the old one is void when it logs in with it\n",
+	       text_of(answer, "name"));
 }
 
 int verb_agents(struct cli *cli, int argc, char **argv)
