@@ -51,8 +51,8 @@ int hostkey_rotate(const char *path)
 	else if (r)
 		log_err("%s: %s", next_of(path), strerror(-r));
 	else
-		printf("%s: made.  Restart warden-channel: agents learn it when they log in.  "
-		       "When all have, run --adopt-host-key and restart again.\n", next_of(path));
+		printf("%s: made.  systemctl restart wardend: agents learn it when they log in.  "
+		       "When all have, --adopt-host-key.\n", next_of(path));
 	return r ? 1 : 0;
 }
 
@@ -76,7 +76,7 @@ int hostkey_adopt(const char *path)
 	sodium_memzero(&next, sizeof(next));
 	if (r)
 		log_warn("%s.pub: cannot be written: %s", path, strerror(-r));
-	printf("%s: is the new key.  Restart warden-channel.  An agent that was never told has "
+	printf("%s: is the new key.  systemctl restart wardend.  An agent that was never told has "
 	       "to enrol anew.\n", path);
 	return 0;
 }
