@@ -22,7 +22,7 @@ LINK := -pie -Wl,-z,relro,-z,now
 
 include $(wildcard userspace/*/build.mk)
 
-LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c config.c)
+LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
 DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guests.c health.c monitor.c \
 	roles.c spawn.c start.c vmm.c)
@@ -53,7 +53,17 @@ setup: $(B)/setup.done
 KMOD_FILES := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/compat/*) \
 	include/uapi/linux/kvm_warden.h scripts/build-module
 
-$(B)/module/%/kvm_warden.ko: $(KMOD_FILES) | $(B)/setup.done
+# Which kernel that is today: after an upgrade, another one.
+define kernel_today
+$(B)/module/$(1)/for: FORCE | $(B)/setup.done
+	@mkdir -p $$(@D)
+	@$(if $(filter running,$(1)),uname -srv,scripts/fetch-kernel $(1)) >$$@.new
+	@cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
+endef
+$(foreach k,$(sort $(LAB_KERNEL) $(KERNELS)),$(eval $(call kernel_today,$(k))))
+.PHONY: FORCE
+
+$(B)/module/%/kvm_warden.ko: $(B)/module/%/for $(KMOD_FILES) | $(B)/setup.done
 	+@scripts/build-module $* $(CURDIR)/$(B)/module/$*
 
 modules: $(foreach k,$(KERNELS),$(B)/module/$(k)/kvm_warden.ko)
@@ -190,7 +200,7 @@ FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
 	userspace/daemon/vmm.c userspace/daemon/monitor.c \
-	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c config.c)
+	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
 FUZZ_LIBS := -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 

@@ -97,6 +97,11 @@ static void test_refused(void **state)
 		"[channel]\nport = 2147483648\n",
 		"[scan\nworkers = 2\n",
 		"just words\n",
+		"[scan]\nworkers = 2\nworkers = 3\n",
+		"[scan]\nworkers = 2\n[wardend]\nbpf = on\n[scan]\nworkers = 2\n",
+		/* libinih takes it for more of the value before it. */
+		"[engine]\ncontrol_group = warden\n  port = 5\n",
+		"[engine]\ncontrol_group = warden\n\t[scan]\n",
 	};
 	struct config c, before;
 
@@ -126,6 +131,20 @@ static void test_long_path(void **state)
 	}
 }
 
+/* libinih would read the comment's tail as a line of its own. */
+static void test_long_line(void **state)
+{
+	char text[512] = "[scan]\n#";
+	struct config c;
+
+	for (unsigned n = 150; n < 260; n++) {
+		memset(text + 8, ' ', n);
+		strcpy(text + 8 + n, "workers = 64\n");
+		assert_true(load(text, &c) || c.workers == 1);
+	}
+	assert_int_equal(load(text, &c), -1);
+}
+
 static void test_missing_file(void **state)
 {
 	struct config c, before;
@@ -147,7 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_long_path), cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_folder),
 	};
 

@@ -125,18 +125,37 @@ static void test_engine_that_ends(void **state)
 	assert_int_equal(roles_start(roles), 0);
 	run_until(&ups, 2);
 	/* Once one has run, an end of its own is no reason to give up. */
-	role("engine", "exit 3\n");
+	role("engine", "exit 78\n");
 	run_until(&ups, 4);
 	assert_true(downs >= 3);
 }
 
 static void test_engine_that_refuses(void **state)
 {
-	role("engine", "exit 3\n");
+	role("engine", "exit 78\n");
 	assert_int_equal(roles_start(roles), 0);
 	assert_int_equal(sd_event_loop(loop), EX_CONFIG);
 	assert_int_equal(ups, 1);
 	assert_int_equal(downs, 1);
+}
+
+/* The others end with it, and may be heard of first. */
+static void test_engine_that_refuses_late(void **state)
+{
+	role("scan", "exit 0\n");
+	role("channel", "exit 0\n");
+	role("engine", "sleep 1; exit 78\n");
+	assert_int_equal(roles_start(roles), 0);
+	assert_int_equal(sd_event_loop(loop), EX_CONFIG);
+	assert_int_equal(ups, 1);
+}
+
+/* As when there was no memory: that passes. */
+static void test_engine_that_fails_at_first(void **state)
+{
+	role("engine", "exit 1\n");
+	assert_int_equal(roles_start(roles), 0);
+	run_until(&ups, 3);
 }
 
 /* One that was taken over, or is of another release. */
@@ -199,7 +218,8 @@ static void test_engine_that_is_slow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_engine_that_ends), T(test_engine_that_refuses), T(test_engine_that_talks_nonsense),
+		T(test_engine_that_ends), T(test_engine_that_refuses),
+		T(test_engine_that_refuses_late), T(test_engine_that_fails_at_first), T(test_engine_that_talks_nonsense),
 		T(test_engine_that_asks_for_what_is_no_act), T(test_engine_that_does_not_read),
 		T(test_engine_that_is_slow),
 	};

@@ -14,6 +14,7 @@
 #include "daemon/guests.h"
 #include "daemon/health.h"
 #include "daemon/roles.h"
+#include "daemon/spawn.h"
 #include "daemon/start.h"
 #include "lib/config.h"
 #include "lib/log.h"
@@ -206,6 +207,9 @@ int main(int argc, char **argv)
 	block_signals();
 	start_raise_file_limit();
 	start_alone(&d.config);
+	start_find_roles(&d.config);
+	if (spawn_hold(d.config.libexec_dir))
+		return EX_CONFIG;
 	start_drop_privileges();
 	device = device_open();
 	if (device < 0)

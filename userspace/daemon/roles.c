@@ -48,7 +48,7 @@ struct roles {
 	sd_event_source *engine_source;
 	int unread;			/* by the engine, when last seen */
 	uint64_t read_at;		/* us: it has read since */
-	bool tried;			/* an engine has run before */
+	bool tried;			/* an engine has run, and ended */
 	bool ending;
 };
 
@@ -261,17 +261,16 @@ static void unlink_role(struct roles *roles, struct role *role)
 }
 
 /*
- * The very first engine that ends by itself refuses what it was given: its
- * policy, its socket's place.  Starting it again would change nothing.  Once one
- * has run, guests are watched, and no mistake in a file shall end that.
+ * The first engine refuses what it was given: its policy, its socket's place.
+ * Starting it again would change nothing.  Once one has run, guests are watched,
+ * and no mistake in a file shall end that.
  */
 static bool refuses(struct role *role, const siginfo_t *info)
 {
 	bool first = is_engine(role) && !role->roles->tried;
 
-	role->roles->tried = true;
-	return first && info->si_code == CLD_EXITED && info->si_status &&
-	       now_us() - role->started < STABLE_US;
+	role->roles->tried |= is_engine(role);
+	return first && info->si_code == CLD_EXITED && info->si_status == EX_CONFIG;
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)

@@ -7,6 +7,13 @@
 #include <stdnoreturn.h>
 
 /*
+ * Opens the roles' executables: from now on spawn_exec() runs these, also when an
+ * upgrade puts others in their place, which speak with the new parent alone.  0,
+ * or -1 and a line in the log.
+ */
+int spawn_hold(const char *libexec_dir);
+
+/*
  * After a fork: becomes LIBEXEC/warden-NAME --config CONFIG [ARGUMENT], with
  * these descriptors from ROLE_FD on, standard error for the log, and nothing
  * else; in a session of its own, so that no terminal is its to read or type into.

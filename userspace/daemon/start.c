@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,19 @@ void start_alone(const struct config *config)
 	/* For who comes second; kept open until we end. */
 	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0)
 		log_warn("%s: %s", path, strerror(errno));
+}
+
+void start_find_roles(struct config *config)
+{
+	char exe[CONFIG_PATH_MAX] = "";
+
+	if (config->libexec_dir[0])
+		return;
+	/* A path that does not fit is cut, and not found. */
+	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+		fatal("/proc/self/exe: %s", strerror(errno));
+	snprintf(config->libexec_dir, sizeof(config->libexec_dir), "%.200s/libexec/kvm-warden",
+		 dirname(dirname(exe)));
 }
 
 void start_raise_file_limit(void)

@@ -10,6 +10,12 @@ struct config;
 /* Makes the folders and holds their lock until we end; exits if another daemon has it. */
 void start_alone(const struct config *config);
 
+/*
+ * Where the roles are, unless the configuration says it: PREFIX/libexec/kvm-warden
+ * for PREFIX/sbin/wardend.
+ */
+void start_find_roles(struct config *config);
+
 /* A guest costs a few descriptors, the engine thousands.  Before privileges are dropped. */
 void start_raise_file_limit(void);
 

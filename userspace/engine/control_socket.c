@@ -31,9 +31,9 @@ static void refuse_second(int fd, const char *path)
 	socklen_t size = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || !peer.pid)
-		fatal("%s: another daemon serves it: stop that one, or set another run_dir", path);
-	fatal("%s: another daemon serves it, process %d: stop that one, or set another run_dir",
-	      path, (int)peer.pid);
+		fatal_given("%s: another daemon serves it: stop that one, or set another run_dir", path);
+	fatal_given("%s: another daemon serves it, process %d: stop that one, or set another run_dir",
+		    path, (int)peer.pid);
 }
 
 /* A socket that nobody serves was left behind, and goes; anything else stays. */
@@ -49,7 +49,7 @@ static void clear_path(const struct sockaddr_un *address)
 		return;
 	}
 	if (!S_ISSOCK(st.st_mode))
-		fatal("%s: it is there and is no socket: move it away, or set another run_dir", path);
+		fatal_given("%s: it is there and is no socket: move it away, or set another run_dir", path);
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
 		refuse_second(fd, path);
 	if (errno != ECONNREFUSED)
@@ -68,7 +68,7 @@ int control_socket(const char *run_dir, const char *group)
 		fatal("%s: %s", run_dir, strerror(errno));
 	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock",
 			     run_dir) >= sizeof(address.sun_path))
-		fatal("%s/control.sock: longer than a socket's path may be", run_dir);
+		fatal_given("%s/control.sock: longer than a socket's path may be", run_dir);
 	clear_path(&address);
 	mask = umask(0777);	/* nobody connects before it has its group */
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address));

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #include "engine/jail.h"
 #include "lib/crypto.h"
@@ -82,7 +83,7 @@ static void parse_arguments(int argc, char **argv, struct config *config)
 		fatal("usage: warden-engine [--config PATH]; started by wardend");
 	fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC);
 	if (config_load(path, config))
-		exit(1);
+		exit(EX_CONFIG);
 	log_open("warden-engine", config->debug);
 }
 
@@ -103,7 +104,7 @@ static void prepare(struct engine *e, char *journal, size_t size)
 	json_object_seed(0);
 	read_boot_id(e);
 	if (policy_load(e->config.policy, &e->policy, NULL, 0))
-		exit(1);
+		exit(EX_CONFIG);
 	prepare_folders(&e->config, journal, size);
 	prepare_events(e);
 	e->control = control_open(e);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/lines.h"
 #include "lib/log.h"
 #include "lib/messages.h"
 #include "lib/util.h"
@@ -15,10 +16,9 @@
 #define PATIENCE_S 20
 
 struct load {
-	FILE *file;
+	struct lines lines;
 	struct policy *policy;
 	const char *path;
-	unsigned line;
 	char section[POLICY_NAME + 16];	/* the one current is of */
 	struct policy_entry *current;
 	uint32_t seen;			/* bit n: keys[n] was in it */
@@ -307,25 +307,25 @@ static void begin_entry(struct load *l, const char *section)
 	struct policy *p = l->policy;
 
 	if (!exempt && strncmp(section, "rule ", 5)) {
-		refuse(l, l->line, "[%s]: must be [rule NAME] or [exempt NAME]", section);
+		refuse(l, l->lines.line, "[%s]: must be [rule NAME] or [exempt NAME]", section);
 		return;
 	}
 	if (!name[0] || strlen(name) >= POLICY_NAME || !text_is_printable(name)) {
-		refuse(l, l->line, "[%s]: the name must have 1 to %d characters",
+		refuse(l, l->lines.line, "[%s]: the name must have 1 to %d characters",
 		       section, POLICY_NAME - 1);
 		return;
 	}
 	if (name_taken(p, exempt, name)) {
-		refuse(l, l->line, "[%s]: there is one of that name already", section);
+		refuse(l, l->lines.line, "[%s]: there is one of that name already", section);
 		return;
 	}
 	if (p->n == POLICY_ENTRIES) {
-		refuse(l, l->line, "[%s]: more than %d sections", section, POLICY_ENTRIES);
+		refuse(l, l->lines.line, "[%s]: more than %d sections", section, POLICY_ENTRIES);
 		return;
 	}
 	l->current = &p->entry[p->n++];
 	l->current->exempt = exempt;
-	l->current->line = l->line;
+	l->current->line = l->lines.line;
 	strcpy(l->current->name, name);
 	*(exempt ? &p->exempts : &p->rules) += 1;
 }
@@ -342,7 +342,7 @@ static void on_section(struct load *l, char *text)
 	l->current = NULL;
 	l->seen = 0;
 	if (!end || end - text - 1 >= (long)sizeof(l->section)) {
-		refuse(l, l->line, "the section's name does not end, or is too long");
+		refuse(l, l->lines.line, "the section's name does not end, or is too long");
 		return;
 	}
 	memcpy(l->section, text + 1, end - text - 1);
@@ -355,19 +355,10 @@ static char *next_line(char *out, int size, void *user)
 	struct load *l = user;
 	char *text;
 
-	if (l->failed || !fgets(out, size, l->file))
+	if (l->failed || !lines_next(&l->lines, out, size)) {
+		if (l->lines.refused[0])
+			refuse(l, l->lines.line, "%s", l->lines.refused);
 		return NULL;
-	l->line++;
-	if (!strchr(out, '\n') && !feof(l->file)) {
-		refuse(l, l->line, "longer than %d characters", size - 2);
-		return NULL;
-	}
-	if (l->line > 1 && (out[0] == ' ' || out[0] == '\t')) {
-		text = out + strspn(out, " \t\r\n");
-		if (*text && *text != ';' && *text != '#') {
-			refuse(l, l->line, "begins with a space: no continued lines here");
-			return NULL;
-		}
 	}
 	text = out + strspn(out, " \t");
 	if (*text == '[')
@@ -382,24 +373,24 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	if (l->failed)
 		return 0;
 	if (!l->current) {
-		refuse(l, l->line, "%s: before any section", name);
+		refuse(l, l->lines.line, "%s: before any section", name);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].name, name) || keys[i].of_exempt != l->current->exempt)
 			continue;
 		if (l->seen & 1u << i) {
-			refuse(l, l->line, "[%s] %s: given twice", l->section, name);
+			refuse(l, l->lines.line, "[%s] %s: given twice", l->section, name);
 			return 0;
 		}
 		l->seen |= 1u << i;
 		if (text_is_printable(value) && keys[i].set(l->current, value))
 			return 1;
-		refuse(l, l->line, "[%s] %s = %s: must be %s", l->section, name, value,
+		refuse(l, l->lines.line, "[%s] %s = %s: must be %s", l->section, name, value,
 		       keys[i].expected);
 		return 0;
 	}
-	refuse(l, l->line, "[%s] %s: unknown key", l->section, name);
+	refuse(l, l->lines.line, "[%s] %s: unknown key", l->section, name);
 	return 0;
 }
 
@@ -408,7 +399,7 @@ static int finish(struct load *l, int r)
 	if (r > 0)
 		refuse(l, r, "not a section, key = value or comment");
 	else if (r < 0)
-		refuse(l, l->line, "out of memory or unreadable");
+		refuse(l, l->lines.line, "out of memory or unreadable");
 	check_entry(l);
 	if (!l->failed)
 		return 0;
@@ -421,7 +412,7 @@ static int finish(struct load *l, int r)
 int policy_load(const char *path, struct policy *ret_policy, char *error, size_t size)
 {
 	autofile FILE *file = fopen(path, "re");
-	struct load l = { .file = file, .policy = ret_policy, .path = path,
+	struct load l = { .lines = { .file = file }, .policy = ret_policy, .path = path,
 			  .error = error, .size = size };
 
 	memset(ret_policy, 0, sizeof(*ret_policy));

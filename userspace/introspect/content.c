@@ -76,6 +76,13 @@ static void hash_page(const struct content_reader *c, crypto_generichash_state *
 	crypto_generichash_update(state, (const uint8_t *)&record, sizeof(record));
 }
 
+static void hash_begin(const struct content_reader *c, uint64_t size,
+		       crypto_generichash_state *state)
+{
+	crypto_generichash_init(state, c->key, sizeof(c->key), CONTENT_HASH_BYTES);
+	crypto_generichash_update(state, (const uint8_t *)&size, sizeof(size));
+}
+
 static int pass_batch(struct content_reader *c, struct page_map *map, uint64_t first, size_t n,
 		      uint64_t size, int fd, crypto_generichash_state *state)
 {
@@ -115,12 +122,36 @@ int content_pass(struct content_reader *c, struct page_map *map, uint64_t size, 
 	uint64_t first = 0;
 	int r = 0;
 
-	crypto_generichash_init(&state, c->key, sizeof(c->key), CONTENT_HASH_BYTES);
-	crypto_generichash_update(&state, (const uint8_t *)&size, sizeof(size));
+	hash_begin(c, size, &state);
 	for (size_t n; !r && (n = batch_at(map, &first)); first += n)
 		r = pass_batch(c, map, first, n, size, fd, &state);
 	crypto_generichash_final(&state, ret_hash, CONTENT_HASH_BYTES);
 	return r;
+}
+
+int content_hash_copy(struct content_reader *c, const struct page_map *map, uint64_t size, int fd,
+		      uint8_t ret_hash[CONTENT_HASH_BYTES])
+{
+	const uint8_t *copy = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	crypto_generichash_state state;
+
+	if (copy == MAP_FAILED)
+		return -errno;
+	hash_begin(c, size, &state);
+	for (uint32_t page = 0; page < map->pages; page++)
+		if (map->frame[page] != NO_FRAME)
+			hash_page(c, &state, page, copy + (size_t)page * FRAME_SIZE,
+				  page_bytes(page, size));
+	munmap((void *)copy, size);
+	crypto_generichash_final(&state, ret_hash, CONTENT_HASH_BYTES);
+	return 0;
+}
+
+int content_blank(int fd, uint64_t page, uint64_t size)
+{
+	static const uint8_t zeros[FRAME_SIZE];
+
+	return put_page(fd, zeros, page, page_bytes(page, size));
 }
 
 /* ---- the identity of an executable ---- */

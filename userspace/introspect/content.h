@@ -39,6 +39,13 @@ void content_free(struct content_reader *c);
 int content_pass(struct content_reader *c, struct page_map *map, uint64_t size, int fd,
 		 uint8_t ret_hash[CONTENT_HASH_BYTES]);
 
+/* The same hash, of a copy that has these pages. */
+int content_hash_copy(struct content_reader *c, const struct page_map *map, uint64_t size, int fd,
+		      uint8_t ret_hash[CONTENT_HASH_BYTES]);
+
+/* Zeroes a page of a copy of size bytes. */
+int content_blank(int fd, uint64_t page, uint64_t size);
+
 /* A memfd of size bytes, not sealed yet; or -errno. */
 int content_create(uint64_t size);
 int content_seal(int fd);

@@ -149,18 +149,26 @@ static int fill_map(const struct kernel *k, const struct object_source *s, struc
 	return r;
 }
 
-/* Keeps of map what other has in the same place. */
-static void intersect(struct page_map *map, const struct page_map *other)
+/* Keeps of map, and of its copy, what other has in the same place. */
+static int intersect(struct page_map *map, const struct page_map *other, int copy, uint64_t size)
 {
-	for (uint32_t i = 0; i < map->pages; i++)
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < map->pages; i++)
 		if (map->frame[i] != NO_FRAME && map->frame[i] != other->frame[i]) {
 			map->frame[i] = NO_FRAME;
 			map->resident--;
+			r = content_blank(copy, i, size);
 		}
+	return r;
 }
 
-/* Does the object still lie in the same frames?  Takes out those that moved. */
-static int still_there(const struct kernel *k, const struct object_source *s, struct page_map *map)
+/*
+ * Does the object still lie in the frames that it was copied from?  Takes out
+ * of both those that moved: -EAGAIN.
+ */
+static int still_there(const struct kernel *k, const struct object_source *s,
+		       struct page_map *map, int copy)
 {
 	struct page_map now = { 0 };
 	uint32_t before = map->resident;
@@ -169,15 +177,15 @@ static int still_there(const struct kernel *k, const struct object_source *s, st
 	memory_refresh(k->mem);
 	r = fill_map(k, s, &now);
 	if (!r)
-		intersect(map, &now);
+		r = intersect(map, &now, copy, s->content_size);
 	page_map_free(&now);
 	return r ? r : before == map->resident ? 0 : -EAGAIN;
 }
 
 /*
  * A copy during which no page moved: the guest runs, and a frame given away
- * while it is copied would show another file's bytes.  After the last attempt
- * the pages that stayed are copied alone.
+ * while it is copied would show another file's bytes.  Of the last attempt the
+ * pages that stayed are kept.
  */
 static int copy_stable(struct object_table *t, const struct kernel *k,
 		       const struct object_source *s, struct page_map *map, int *ret_fd,
@@ -187,10 +195,12 @@ static int copy_stable(struct object_table *t, const struct kernel *k,
 		autofd int fd = content_create(s->content_size);
 		int r = fd < 0 ? fd : content_pass(&t->content, map, s->content_size, fd, hash);
 
-		if (!r && i < COPY_ATTEMPTS)
-			r = still_there(k, s, map);
-		if (r == -EAGAIN)
+		if (!r)
+			r = still_there(k, s, map, fd);
+		if (r == -EAGAIN && i < COPY_ATTEMPTS)
 			continue;
+		if (r == -EAGAIN)
+			r = content_hash_copy(&t->content, map, s->content_size, fd, hash);
 		if (!r)
 			r = content_seal(fd);
 		if (!r)
@@ -252,6 +262,7 @@ static int copy_and_send(struct object_table *t, const struct kernel *k,
 	uint64_t id = 0;
 	int r = map->resident ? copy_stable(t, k, s, map, &fd, hash) : 0;
 
+	/* Here, and still after the copy. */
 	if (!r && map->resident) {
 		id = o->id && memcmp(hash, o->hash, sizeof(hash)) == 0 &&
 		     o->said_size == said_size(s) ? o->id : t->next_id++;

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <ini.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/lines.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -44,7 +46,6 @@ static const struct setting settings[] = {
 static const struct config defaults = {
 	.state_dir = "/var/lib/kvm-warden",
 	.run_dir = "/run/kvm-warden",
-	.libexec_dir = "/usr/libexec/kvm-warden",
 	.bpf = true,
 	.sweep_seconds = 30,
 	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */
@@ -59,10 +60,14 @@ static const struct config defaults = {
 	.order_seconds = 10,
 };
 
+_Static_assert(ARRAY_SIZE(settings) <= 32, "a bit of load.seen for each");
+
 struct load {
 	const char *path;
 	struct config *config;
-	bool failed;
+	struct lines lines;
+	uint32_t seen;			/* bit n: settings[n] was there */
+	bool failed;			/* and said why */
 };
 
 static bool set_text(char *out, const char *value, bool path)
@@ -122,51 +127,78 @@ static const char *expectation(const struct setting *s)
 	}
 }
 
+static int refuse(struct load *load, const char *section, const char *key, const char *why)
+{
+	log_err("%s: line %d: [%s] %s: %s", load->path, load->lines.line, section, key, why);
+	load->failed = true;
+	return 0;
+}
+
 /* Called by libinih for each key; 0 stops at this line. */
 static int on_key(void *user, const char *section, const char *key, const char *value)
 {
 	struct load *load = user;
+	char why[CONFIG_PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
 		if (strcmp(s->section, section) || strcmp(s->key, key))
 			continue;
+		if (load->seen & 1u << i)
+			return refuse(load, section, key, "given twice");
+		load->seen |= 1u << i;
 		if (set(load->config, s, value))
 			return 1;
-		log_err("%s: [%s] %s = %s: must be %s", load->path, section, key,
-			value, expectation(s));
-		load->failed = true;
-		return 0;
+		snprintf(why, sizeof(why), "%.*s: must be %s", (int)sizeof(why) - 40, value,
+			 expectation(s));
+		return refuse(load, section, key, why);
 	}
-	log_err("%s: [%s] %s: unknown key", load->path, section, key);
-	load->failed = true;
-	return 0;
+	return refuse(load, section, key, "unknown key");
+}
+
+static char *next_line(char *out, int size, void *user)
+{
+	struct load *load = user;
+
+	return load->failed ? NULL : lines_next(&load->lines, out, size);
+}
+
+static int finish(const struct load *load, int r)
+{
+	const struct lines *lines = &load->lines;
+
+	if (load->failed)
+		return -1;
+	/* libinih takes a read error, as of a folder, for the end. */
+	if (r < 0 || ferror(lines->file))
+		log_err("%s: %s", load->path, strerror(errno));
+	else if (lines->refused[0])
+		log_err("%s: line %d: %s", load->path, lines->line, lines->refused);
+	else if (r)
+		log_err("%s: line %d: not a section, key = value or comment", load->path, r);
+	else
+		return 0;
+	return -1;
 }
 
 int config_load(const char *path, struct config *ret_config)
 {
 	struct config config = defaults;
-	struct load load = { path, &config, false };
 	autofile FILE *file = fopen(path, "re");
-	int r;
+	struct load load = { .path = path, .config = &config, .lines = { .file = file } };
 
 	/* Nobody asked for another one, and nobody wrote this one. */
 	if (!file && errno == ENOENT && !strcmp(path, CONFIG_DEFAULT_PATH)) {
 		*ret_config = defaults;
 		return 0;
 	}
-	r = file ? ini_parse_file(file, on_key, &load) : -1;
-	/* libinih takes a read error, as of a folder, for the end. */
-	if (!file || ferror(file)) {
+	if (!file) {
 		log_err("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	if (r > 0) {
-		log_err("%s: line %d: %s", path, r,
-			load.failed ? "refused" : "not a section, key = value or comment");
+	if (finish(&load, ini_parse_stream(next_line, &load, on_key, &load)))
 		return -1;
-	}
 	*ret_config = config;
 	return 0;
 }

@@ -17,7 +17,7 @@ struct config {
 	/* [wardend] */
 	char state_dir[CONFIG_PATH_MAX];	/* journal */
 	char run_dir[CONFIG_PATH_MAX];		/* control.sock */
-	char libexec_dir[CONFIG_PATH_MAX];	/* the roles' executables */
+	char libexec_dir[CONFIG_PATH_MAX];	/* the roles' executables; "": beside wardend's */
 	bool bpf;				/* events through BPF; off: sweeps alone */
 	uint32_t sweep_seconds;			/* between two sweeps of a guest */
 	uint32_t uid_base;			/* of the roles' user ids, see lib/sandbox.h */

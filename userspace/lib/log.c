@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
 
 static const char *log_program = "warden";
 static bool log_debugging, log_to_journal;
@@ -13,6 +15,8 @@ void log_open(const char *program, bool debug)
 	log_program = program;
 	log_debugging = debug;
 	log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+	/* One that runs from a descriptor has that one's number for a name. */
+	prctl(PR_SET_NAME, program);
 }
 
 /* One write per line, so that the lines of several roles do not mix. */
@@ -51,4 +55,14 @@ noreturn void fatal(const char *format, ...)
 	log_line(LOG_CRIT, format, args);
 	va_end(args);
 	exit(1);
+}
+
+noreturn void fatal_given(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_CRIT, format, args);
+	va_end(args);
+	exit(EX_CONFIG);
 }

@@ -11,7 +11,7 @@
 #include <stdnoreturn.h>
 #include <syslog.h>
 
-/* Set once, before the sandbox: the name every line starts with. */
+/* Before the sandbox: the name that every line starts with, and the process has. */
 void log_open(const char *program, bool debug);
 
 void log_at(int priority, const char *format, ...)
@@ -24,6 +24,10 @@ void log_at(int priority, const char *format, ...)
 
 /* Logs and exits with status 1: trust or a precondition is broken. */
 noreturn void fatal(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* As fatal(), with EX_CONFIG: what we were given is refused, and would be again. */
+noreturn void fatal_given(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
 #endif

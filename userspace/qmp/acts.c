@@ -94,6 +94,7 @@ static void resume_guest(struct qmp *q, struct m_acted *acted)
 
 struct links {
 	unsigned n, devices;
+	unsigned passed_through;	/* the host's own, which may be a network's */
 	bool too_many;
 	char name[MAX_LINKS][LINK_NAME];
 };
@@ -145,9 +146,11 @@ static enum qmp_result look_in_folder(struct qmp *q, struct links *l, const char
 		return result;
 	json_array_foreach(list, i, item) {
 		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *type = json_string_value(json_object_get(item, "type"));
 
-		if (!name || !is_device(json_string_value(json_object_get(item, "type"))))
+		if (!name || !is_device(type))
 			continue;
+		l->passed_through += !strncmp(type, "child<vfio-", 11);
 		l->too_many = l->too_many || l->devices++ >= MAX_DEVICES;
 		if (l->devices <= MAX_DEVICES && !result)
 			result = look_at_device(q, l, folder, name);
@@ -191,6 +194,11 @@ static void set_links(struct qmp *q, bool up, struct m_acted *acted)
 	else if (l.too_many)
 		say(acted, ACT_FAILED, "%u links are %s; the VMM lists more devices than are looked at",
 		    done, up ? "up" : "down");
+	else if (!up && l.passed_through)
+		say(acted, ACT_FAILED, "%u of %u links are down; a device passed through from the host "
+		    "(vfio) cannot be cut", done, l.n);
+	else if (!up && !l.n)
+		say(acted, ACT_FAILED, "there is no link that the VMM could cut");
 	else
 		say(acted, ACT_DONE, "%u of %u links are %s", done, l.n, up ? "up" : "down");
 }
