@@ -35,6 +35,13 @@ struct folder {
 	struct database file[MAX_DATABASES];
 };
 
+/* There may be more of it the next time: the broker has it tried again. */
+static void check_memory(bool missing)
+{
+	if (missing)
+		fatal("too little memory for the databases");
+}
+
 static void refuse(struct m_database *info, const char *file, const char *why)
 {
 	char text[2 * TEXT_WHY];
@@ -107,8 +114,9 @@ static bool folder_add(struct folder *folder, const char *name, const char **ret
 	}
 	folder->file[folder->count].size = st.st_size;
 	folder->file[folder->count].name = strdup(name);
-	*ret_why = "no memory";
-	return folder->file[folder->count].name && ++folder->count;
+	check_memory(!folder->file[folder->count].name);
+	folder->count++;
+	return true;
 }
 
 static bool folder_list(struct folder *folder, const char *path, struct m_database *info)
@@ -121,6 +129,7 @@ static bool folder_list(struct folder *folder, const char *path, struct m_databa
 	folder->count = 0;
 	folder->fd = dir ? fcntl(dirfd(dir), F_DUPFD_CLOEXEC, 0) : -1;
 	if (folder->fd < 0) {
+		check_memory(errno == ENOMEM);
 		refuse(info, "folder", strerror(errno));
 		return false;
 	}
@@ -185,13 +194,6 @@ static void on_message(enum cl_msg severity, const char *full, const char *text,
 	last_message[len] = '\0';
 }
 
-/* There may be more of it the next time: the broker has it tried again. */
-static void check_memory(cl_error_t r)
-{
-	if (r == CL_EMEM)
-		fatal("too little memory for the databases");
-}
-
 static bool load_copy(struct cl_engine *engine, const struct database *file, const char *copy,
 		      struct m_database *info)
 {
@@ -202,7 +204,7 @@ static bool load_copy(struct cl_engine *engine, const struct database *file, con
 		return true;
 	last_message[0] = '\0';
 	r = cl_load(copy, engine, &signatures, CL_DB_STDOPT);
-	check_memory(r);
+	check_memory(r == CL_EMEM);
 	if (r != CL_SUCCESS)
 		refuse(info, file->name, last_message[0] ? last_message : cl_strerror(r));
 	info->signatures += signatures;
@@ -219,6 +221,7 @@ static bool load_file(struct cl_engine *engine, const struct folder *folder,
 
 	snprintf(copy, sizeof(copy), "%s/%s", copies, file->name);
 	r = copy_file(state, folder->fd, file, copy);
+	check_memory(r == -ENOMEM);
 	if (r)
 		refuse(info, file->name, r == -ESTALE ? "it changes while it is read" : strerror(-r));
 	good = !r && load_copy(engine, file, copy, info);
@@ -251,6 +254,7 @@ static bool load_folder(struct cl_engine *engine, const struct folder *folder, c
 
 	snprintf(copies, sizeof(copies), "%s/load.XXXXXX", tmpdir);
 	if (!mkdtemp(copies)) {
+		check_memory(errno == ENOMEM);
 		refuse(info, tmpdir, strerror(errno));
 		return false;
 	}
@@ -290,7 +294,7 @@ static struct cl_engine *build(const struct folder *folder, const char *tmpdir,
 	    load_folder(engine, folder, tmpdir, info)) {
 		cl_error_t r = cl_engine_compile(engine);
 
-		check_memory(r);
+		check_memory(r == CL_EMEM);
 		if (r == CL_SUCCESS)
 			return engine;
 		refuse(info, "all", cl_strerror(r));
