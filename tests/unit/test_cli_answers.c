@@ -205,6 +205,7 @@ static int teardown(void **state)
 
 static const char *const bad_usage[] = {
 	"dance", "status now", "guests a b", "guests --all", "ps", "ps a b", "ps ''", "tree",
+	"ps a/b", "guests 1/tasks", "thaw ../v1", "agents revoke a/rotate", "explain 1/explain",
 	"maps web", "maps web x", "scan", "scan web x", "scan web 1 2", "scan web --watch 3",
 	"scan --watch 0", "scan --watch", "findings web", "findings --guest",
 	"findings --guest ''", "findings --limit 0", "findings --limit x", "findings --limit 5001",
@@ -471,7 +472,7 @@ static void lost_output_is_an_error(void **state)
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		if (ctl_to_full(asked[i]) != 3)
 			fail_msg("%s: not 3", asked[i]);
-		assert_non_null(strstr(err, "standard output: No space left on device"));
+		assert_non_null(strstr(err, "wardenctl: standard output: "));
 	}
 }
 
@@ -490,6 +491,32 @@ static void odd_socket_is_named(void **state)
 	assert_true(json && fits_verb("error", json));
 	json_decref(json);
 	assert_non_null(strstr(out, "/tmp/\\\\xff: "));
+}
+
+static void expect_row(const char *row, const char *fields)
+{
+	char answer[512];
+
+	snprintf(answer, sizeof(answer), OK("{\"rows\":[{\"seq\":1,\"table\":\"findings\",%s}]}"), row);
+	SERVE(answer);
+	assert_int_equal(ctl("journal"), 0);
+	end_server();
+	if (!strstr(out, fields) || strchr(out, '\n') != out + strlen(out) - 1 ||
+	    strcmp(strstr(out, fields) + strlen(fields), "\n"))
+		fail_msg("%s", out);
+}
+
+/* A guest's process may be called like the rest of a row. */
+static void no_text_forges_a_field(void **state)
+{
+	NEEDS_PROGRAM();
+	expect_row("\"comm\":\"x state=done\",\"state\":\"sent\"",
+		   " comm=\"x state=done\" state=sent");
+	expect_row("\"comm\":\"a=b\",\"exe\":\"\\\" c=d\"", " comm=\"a=b\" exe=\"\\\" c=d\"");
+	expect_row("\"comm\":\"/bin/plain-1\",\"pid\":3", " comm=/bin/plain-1 pid=3");
+	/* What the daemon itself keeps as JSON ends by itself. */
+	expect_row("\"detail\":\"{\\\"a\\\":\\\"b c\\\"}\",\"pid\":3", " detail={\"a\":\"b c\"} pid=3");
+	expect_row("\"comm\":\"{} state=done\"", " comm=\"{} state=done\"");
 }
 
 /* ---- what is sent ---- */
@@ -521,9 +548,11 @@ static void requests_say_what_was_asked(void **state)
 	SERVE(OK("{}"));
 	expect_request("agents rotate web", "POST /v1/agents/web/rotate HTTP", "{}");
 	SERVE(OK("{}"));
-	expect_request("ps 'a/../b?c=d e%'", "GET /v1/guests/a%2F..%2Fb%3Fc%3Dd%20e%25/tasks HTTP", "");
+	expect_request("ps 'a..b?c=d e%'", "GET /v1/guests/a..b%3Fc%3Dd%20e%25/tasks HTTP", "");
 	SERVE(OK("{}"));
-	expect_request("findings --guest 'a&limit=1'", "GET /v1/findings?limit=200&guest=a%26limit%3D1 HTTP", "");
+	expect_request("ps +7", "GET /v1/guests/%2B7/tasks HTTP", "");
+	SERVE(OK("{}"));
+	expect_request("findings --guest 'a&b=/1'", "GET /v1/findings?limit=200&guest=a%26b%3D%2F1 HTTP", "");
 	SERVE(OK("{}"));
 	expect_request("journal --after 9 --limit 3", "GET /v1/journal?after=9&limit=3 HTTP", "");
 	SERVE(BEGUN("{\"scan\":4}"), OK("{\"state\":\"done\"}"));
@@ -830,12 +859,15 @@ static void words_are_completed(void **state)
 	expect_completion("freeze web --s", "--seconds --socket");
 	expect_completion("agents r", "revoke rotate");
 	SERVE(OK("{\"guests\":[{\"id\":1,\"name\":\"web-1\"},{\"id\":2,\"name\":\"web 2\"},"
-		 "{\"id\":3,\"name\":\"$(touch pwned)\"},{\"id\":44,\"name\":\"\"}],"
+		 "{\"id\":3,\"name\":\"$(touch pwned)\"},{\"id\":44,\"name\":\"\"},{\"id\":55,\"name\":\"3\"},"
+		 "{\"id\":56,\"name\":\"a/b\"},{\"id\":57,\"name\":\"+44\"}],"
 		 "\"tasks\":[{\"pid\":12},{\"pid\":130},{\"pid\":7}],"
 		 "\"findings\":[{\"id\":17},{\"id\":18}],\"items\":[{\"item\":\"00ff\"}],"
 		 "\"agents\":[{\"name\":\"web-1\"}]}"));
 	expect_completion("ps we", "web-1 web\\ 2");
 	expect_completion("ps 4", "44");
+	expect_completion("ps 3", "");		/* a name that would mean another guest */
+	expect_completion("ps +", "+55 +56 +57");
 	complete("ps \"\"");
 	assert_non_null(strstr(out, "\\$\\(touch\\ pwned\\)"));
 	snprintf(path, sizeof(path), "%s/pwned", dir);
@@ -859,7 +891,7 @@ int main(void)
 		T(requests_say_what_was_asked),
 		T(scan_says_clean_only_of_what_was_scanned), T(interrupted_scan_goes_on),
 		T(interrupt_needs_no_answer), T(lost_output_is_an_error),
-		T(odd_socket_is_named),
+		T(odd_socket_is_named), T(no_text_forges_a_field),
 		T(kill_tells_what_was_seen), T(restore_tells_what_the_agent_said), T(kill_asks), T(doctor_works_without_the_daemon),
 		T(doctor_names_what_the_daemon_tells), T(words_are_completed),
 	};

@@ -280,6 +280,44 @@ static void crowd_hides_nobody_from_a_kill(void **state)
 	expect_told("kill web-1 1234 --yes", 0, "done; seen from outside: killed");
 }
 
+static void another_guest(uint64_t id, const char *name)
+{
+	struct m_guest_up up = { .guest = id, .vmm_pid = VMM + id };
+	int s[2];
+
+	pair(s);
+	strcpy(up.name, name);
+	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+}
+
+/* Tenants name their guests: what means another one too means none. */
+static void name_takes_no_guests_place(void **state)
+{
+	json_t *json;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	another_guest(9, "7");
+	another_guest(10, "12");
+	another_guest(11, "+7");
+	start_player();
+	expect_told("guests 11", 0, "Guest       11 +7");
+	say("error", "freeze 7", 1);
+	say("error", "findings --guest 7", 1);
+	say("error", "quarantine --guest 7", 1);
+	expect_told("thaw 7", 1, "one has it as its id");
+	expect_told("guests +7", 0, "Guest       7 web-1");
+	expect_told("guests web-1", 0, "Guest       7 web-1");
+	expect_told("guests 9", 0, "Guest       9 7");
+	expect_told("guests 12", 0, "Guest       10 12");
+	say("findings", "findings --guest +7", 0);
+	say("quarantine", "quarantine --guest +7", 0);
+	json = said("guests GUEST", "guests +7", 0);
+	assert_int_equal(number(json, "id"), 7);
+	json_decref(json);
+	assert_string_equal(told("_words guests", 0), "web-1\n+9\n+10\n+11\n");
+}
+
 /* An old list is shown as such, however young its sweep. */
 static void old_list_is_told(void **state)
 {
@@ -391,6 +429,7 @@ int main(void)
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
 		T(crowd_hides_nobody_from_a_kill), T(old_list_is_told),
+		T(name_takes_no_guests_place),
 		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
 		T(scan_of_nothing_is_undecided), F(restored_file_is_told_as_done),
 		F(file_that_is_not_put_back), F(restore_without_an_answer),

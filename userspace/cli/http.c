@@ -161,23 +161,32 @@ static bool url_escape(char *out, size_t size, const char *arg)
 	return true;
 }
 
-static bool make_path(char path[API_PATH], const char *format, va_list args)
+/*
+ * Why there is no such path; NULL: it is made.  The daemon takes a path apart
+ * after it was unescaped, so that a slash would lead to another resource.
+ */
+static const char *make_path(char path[API_PATH], const char *format, va_list args)
 {
 	size_t used = 0;
 
-	for (; *format; format++) {
+	for (bool query = false; *format; format++) {
+		query |= *format == '?';
 		if (*format == '*') {
-			if (!url_escape(path + used, API_PATH - used, va_arg(args, const char *)))
-				return false;
+			const char *arg = va_arg(args, const char *);
+
+			if (!query && strchr(arg, '/'))
+				return "no name with a slash can be asked for; name a guest by its id";
+			if (!url_escape(path + used, API_PATH - used, arg))
+				return "a name is too long";
 			used += strlen(path + used);
 		} else if (used + 1 < API_PATH) {
 			path[used++] = *format;
 		} else {
-			return false;
+			return "a name is too long";
 		}
 	}
 	path[used] = '\0';
-	return true;
+	return NULL;
 }
 
 /* ---- errors ---- */
@@ -234,11 +243,12 @@ static json_t *call(struct cli *cli, int *ret_code, const char *method, const js
 		    const char *format, va_list args)
 {
 	char path[API_PATH];
+	const char *wrong = make_path(path, format, args);
 	json_t *answer;
 	int status;
 
-	if (!make_path(path, format, args)) {
-		*ret_code = tell_usage(cli, "a name is too long");
+	if (wrong) {
+		*ret_code = tell_usage(cli, wrong);
 		return NULL;
 	}
 	answer = ask(cli, method, path, body, &status);
@@ -279,19 +289,21 @@ json_t *api_send(struct cli *cli, int *ret_code, const char *method, json_t *bod
 json_t *api_try(struct cli *cli, char *why, size_t size, const char *format, ...)
 {
 	char path[API_PATH];
+	const char *wrong;
 	json_t *answer = NULL;
 	int status = 0;
 	va_list args;
-	bool fits;
 
 	va_start(args, format);
-	fits = make_path(path, format, args);
+	wrong = make_path(path, format, args);
 	va_end(args);
-	if (fits)
+	if (!wrong)
 		answer = ask(cli, "GET", path, NULL, &status);
 	if (answer && status == 200)
 		return answer;
-	if (status < 0)
+	if (wrong)
+		snprintf(why, size, "%s", wrong);
+	else if (status < 0)
 		snprintf(why, size, "%s: %s", cli->socket, strerror(errno));
 	else
 		snprintf(why, size, "%s: %s", text_of(member(answer, "error"), "code"),

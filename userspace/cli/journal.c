@@ -31,6 +31,30 @@ static int verify(struct cli *cli)
 	return code;
 }
 
+/* JSON ends where it ends: nothing after it is another field. */
+static bool is_object(const char *value)
+{
+	json_t *json = json_loads(value, 0, NULL);
+	bool is = json_is_object(json);
+
+	json_decref(json);
+	return is;
+}
+
+/* A guest's text must not look like fields of the row: it is quoted as JSON. */
+static void print_field(const char *key, const json_t *value)
+{
+	const char *word = json_string_value(value);
+	autofree char *text = NULL;
+
+	if (word && (!word[strcspn(word, " =\"")] || is_object(word))) {
+		printf(" %s=%s", key, word);
+		return;
+	}
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	printf(" %s=%s", key, text ? text : "?");
+}
+
 /* Everything a row has, but what every row has. */
 static void print_row(const json_t *row)
 {
@@ -43,19 +67,13 @@ static void print_row(const json_t *row)
 	       time_text(time, number_of(row, "wall_ns")), text_of(row, "table"));
 	json_object_foreach((json_t *)row, key, value) {
 		bool head = false;
-		autofree char *text = NULL;
 
 		for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
 			head |= !strcmp(key, heads[i]);
 		if (head || json_is_null(value) ||
 		    (json_is_string(value) && !json_string_value(value)[0]))
 			continue;
-		if (json_is_string(value)) {
-			printf(" %s=%s", key, json_string_value(value));
-			continue;
-		}
-		text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-		printf(" %s=%s", key, text ? text : "?");
+		print_field(key, value);
 	}
 	putchar('\n');
 }

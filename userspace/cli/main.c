@@ -113,6 +113,7 @@ int main(int argc, char **argv)
 
 	log_open("wardenctl", false);
 	code = start(argc, argv);
+	errno = 0;
 	if (!fflush(stdout) && !ferror(stdout))
 		return code;
 	fprintf(stderr, "wardenctl: standard output: %s\n", errno ? strerror(errno) :

@@ -90,6 +90,8 @@ const struct route *routes_all(size_t *ret_n);
 const struct route *route_find(struct ask *a, const char *method, const char *url);
 /* NULL, and it is answered, if there is none or several. */
 struct guest *ask_guest(struct ask *a);
+/* For what outlives guests.  False, and it is answered, if an id is another guest's name. */
+bool ask_of_guest(struct ask *a, const char *guest);
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number);
 /* "by the operator (user 0, process 7): reason" */
 void ask_reason(const struct ask *a, char *out, size_t size);

@@ -82,16 +82,34 @@ const struct route *route_find(struct ask *a, const char *method, const char *ur
 	return NULL;
 }
 
+static void is_ambiguous(struct ask *a)
+{
+	ask_fail_as(a, 409, "ambiguous", "several guests have that name, or one has it as its id",
+		    "name it by its id with a + before it; GET /v1/guests lists them");
+}
+
 struct guest *ask_guest(struct ask *a)
 {
 	bool many;
 	struct guest *g = view_find_guest(a->e, a->arg[0], &many);
 
 	if (!g && many)
-		ask_fail_as(a, 409, "ambiguous", "several guests have that name", "name it by its id");
+		is_ambiguous(a);
 	else if (!g)
 		ask_fail(a, 404, "no such guest", "GET /v1/guests lists those that are known");
 	return g;
+}
+
+/* Those that share a name are asked for together; an id and a name are not. */
+bool ask_of_guest(struct ask *a, const char *guest)
+{
+	uint64_t id;
+	bool many;
+
+	if (!guest || !view_guest_id(guest, &id) || view_find_guest(a->e, guest, &many) || !many)
+		return true;
+	is_ambiguous(a);
+	return false;
 }
 
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number)

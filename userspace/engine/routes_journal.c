@@ -27,7 +27,7 @@ void get_findings(struct ask *a)
 	json_t *answer;
 	bool many;
 
-	if (!get_limit(a, &limit))
+	if (!get_limit(a, &limit) || !ask_of_guest(a, guest))
 		return;
 	answer = view_findings(a->e, guest, limit);
 	if (answer && guest && !json_array_size(json_object_get(answer, "findings")) &&

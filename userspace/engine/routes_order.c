@@ -164,7 +164,8 @@ void get_quarantine(struct ask *a)
 {
 	const char *guest = ask_query(a, "guest");
 
-	ask_answer(a, 200, view_quarantine(a->e, guest));
+	if (ask_of_guest(a, guest))
+		ask_answer(a, 200, view_quarantine(a->e, guest));
 }
 
 /* The guest that has the item: the very one, else the one of its name now. */
@@ -175,8 +176,8 @@ static struct guest *guest_of_item(struct ask *a, const struct item_record *item
 
 	if (g && g->vmm_pid == item->vmm_pid)
 		return g;
-	g = item->guest_name[0] ? view_find_guest(a->e, item->guest_name, &many) : NULL;
-	if (g && !strcmp(g->name, item->guest_name))
+	g = item->guest_name[0] ? view_find_named(a->e, item->guest_name, &many) : NULL;
+	if (g)
 		return g;
 	ask_fail(a, 409, many ? "several guests have the name of the one that holds it" :
 		 "the guest that holds it is not up", "start it, and its agent");

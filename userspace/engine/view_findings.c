@@ -84,7 +84,7 @@ static void complete_finding(struct engine *e, json_t *f)
 static json_t *select_findings(struct engine *e, const char *guest, uint64_t limit)
 {
 	uint64_t id = 0;
-	bool by_id = guest && parse_u64(guest, INT64_MAX, &id);
+	bool by_id = guest && view_guest_id(guest, &id);
 	const struct journal_value all[] = { V_INT(limit) };
 	const struct journal_value one[] = { V_INT(limit), V_INT(id), V_TEXT(e->boot) };
 	const struct journal_value named[] = { V_INT(limit), V_TEXT(guest ? guest : "") };

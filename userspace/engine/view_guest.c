@@ -8,16 +8,18 @@
 #include "engine/sessions.h"
 #include "lib/util.h"
 
-struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many)
+bool view_guest_id(const char *text, uint64_t *ret_id)
+{
+	return parse_u64(text + (text[0] == '+'), INT64_MAX, ret_id);
+}
+
+struct guest *view_find_named(struct engine *e, const char *name, bool *ret_many)
 {
 	struct guest *g, *found = NULL;
-	uint64_t id;
 
 	*ret_many = false;
-	if (parse_u64(text, UINT64_MAX, &id) && (g = guest_find(e, id)))
-		return g;
 	TAILQ_FOREACH(g, &e->guests, entry) {
-		if (g->down || !g->name[0] || strcmp(g->name, text))
+		if (g->down || !g->name[0] || strcmp(g->name, name))
 			continue;
 		*ret_many = found != NULL;
 		if (found)
@@ -25,6 +27,22 @@ struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many
 		found = g;
 	}
 	return found;
+}
+
+/* Names are chosen by tenants: one that is another guest's id must not stand for either. */
+struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many)
+{
+	uint64_t id;
+	struct guest *named = view_find_named(e, text, ret_many);
+	struct guest *g = view_guest_id(text, &id) ? guest_find(e, id) : NULL;
+
+	if (text[0] == '+')
+		*ret_many = false;
+	else if (!g)
+		return named;
+	else if (named && named != g)
+		*ret_many = true;
+	return *ret_many ? NULL : g;
 }
 
 static void count_up(json_t *counts, const char *key)

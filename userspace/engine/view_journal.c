@@ -98,7 +98,7 @@ static void complete_item(struct engine *e, json_t *row)
 json_t *view_quarantine(struct engine *e, const char *guest)
 {
 	uint64_t id = 0;
-	bool by_id = guest && parse_u64(guest, INT64_MAX, &id);
+	bool by_id = guest && view_guest_id(guest, &id);
 	const struct journal_value one[] = { V_INT(id), V_TEXT(e->boot) };
 	const struct journal_value named[] = { V_TEXT(guest ? guest : "") };
 	json_t *rows, *row;

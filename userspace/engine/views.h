@@ -26,7 +26,11 @@ json_t *view_sessions(const struct engine *e);
 json_t *view_counters(const struct m_counters *c);
 json_t *view_objects(struct engine *e, struct guest *only);	/* NULL: of all guests */
 json_t *view_freedom(const struct guest *g);
-/* By id or name; *ret_many: several have that name. */
+/* An id: "7", or "+7", which is never a name. */
+bool view_guest_id(const char *text, uint64_t *ret_id);
+/* NULL and *ret_many: several have that name. */
+struct guest *view_find_named(struct engine *e, const char *name, bool *ret_many);
+/* By id or name; NULL and *ret_many: it stands for several. */
 struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many);
 
 /* ---- view_tasks.c ---- */
