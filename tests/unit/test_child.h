@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Children that end with their test, however it ends: failed, out of time or
- * killed.  Programs that change their user lose the signal; the roles end with
- * their engine's socket instead.
+ * killed.  A program that changes its user loses the signal: the roles set it
+ * again, or end with their socket.
  */
 #ifndef WARDEN_TEST_CHILD_H
 #define WARDEN_TEST_CHILD_H

@@ -25,6 +25,7 @@ int jail_channel(const char *agents, uint32_t uid)
 		.max_memory = MAX_MEMORY + CONNS_MAX * (sizeof(struct conn) + 16384),
 		.max_files = CONNS_MAX + 16,
 		.max_file = MAX_FILE,
+		.die_with_parent = true,
 	};
 
 	return sandbox_apply(&box);

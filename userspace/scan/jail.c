@@ -54,6 +54,7 @@ int jail_broker(uint32_t uid)
 		.max_file = 1 << 30,
 		.max_memory = 1ull << 30,
 		.uid = uid,
+		.die_with_parent = true,
 	};
 
 	return sandbox_apply(&box);
