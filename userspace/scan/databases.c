@@ -181,11 +181,15 @@ static int copy_file(crypto_generichash_state *state, int folder, const struct d
 
 /* libclamav's last complaint says more than its error code. */
 static char last_message[TEXT_WHY];
+/* A file that it had no memory for, it may call malformed. */
+static bool no_memory;
 
 static void on_message(enum cl_msg severity, const char *full, const char *text, void *context)
 {
 	size_t len = strcspn(text, "\n");
 
+	if (severity != CL_MSG_INFO_VERBOSE && (strstr(text, "allocat") || strstr(text, "memory")))
+		no_memory = true;
 	/* "Can't load FILE" follows the reason and repeats what we say. */
 	if (severity != CL_MSG_ERROR || !strncmp(text, "Can't load", 10))
 		return;
@@ -203,8 +207,9 @@ static bool load_copy(struct cl_engine *engine, const struct database *file, con
 	if (!file->size)		/* libclamav calls it malformed */
 		return true;
 	last_message[0] = '\0';
+	no_memory = false;
 	r = cl_load(copy, engine, &signatures, CL_DB_STDOPT);
-	check_memory(r == CL_EMEM);
+	check_memory(r == CL_EMEM || (r != CL_SUCCESS && no_memory));
 	if (r != CL_SUCCESS)
 		refuse(info, file->name, last_message[0] ? last_message : cl_strerror(r));
 	info->signatures += signatures;
@@ -221,7 +226,7 @@ static bool load_file(struct cl_engine *engine, const struct folder *folder,
 
 	snprintf(copy, sizeof(copy), "%s/%s", copies, file->name);
 	r = copy_file(state, folder->fd, file, copy);
-	check_memory(r == -ENOMEM);
+	check_memory(r == -ENOMEM || r == -ENOSPC);	/* the copy is in a tmpfs */
 	if (r)
 		refuse(info, file->name, r == -ESTALE ? "it changes while it is read" : strerror(-r));
 	good = !r && load_copy(engine, file, copy, info);
