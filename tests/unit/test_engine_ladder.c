@@ -389,6 +389,69 @@ static void show_two(uint64_t id)
 	show_use(id, PID + 1);
 }
 
+static void show_infected_init(uint64_t id)
+{
+	show_program(id, 1, "/sbin/init", true);
+	show_object_of(id, 1);
+}
+
+/* Whom no agent can end. */
+static void process_one_is_the_hosts(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	sweep("epoch-2", show_infected_init);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	contain();
+	assert_true(is_noted("fallback, step 1 of 2: kill withheld: process 1"));
+	sweep("epoch-3", show_infected_init);
+	expect_silence(w.parent, 300);
+	verify_journal();
+}
+
+static void show_nameless(uint64_t id)
+{
+	show_program(id, PID, "/tmp/miner", false);
+	show_object(id);
+}
+
+static void show_named(uint64_t id)
+{
+	show_task(id);
+	show_object(id);
+}
+
+/* A program that has dropped its own pages. */
+static void process_without_identity_is_the_hosts(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	sweep("epoch-2", show_nameless);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	expect_silence(w.parent, 300);
+	expect_silence(w.channel, 0);
+	usleep(1000000);	/* patience */
+	sweep("epoch-3", show_nameless);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	contain();
+	assert_true(is_noted("fallback, step 1 of 2: kill withheld: no identity"));
+}
+
+static void identity_in_time_is_the_agents(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	sweep("epoch-2", show_nameless);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	expect_silence(w.parent, 300);
+	sweep("epoch-3", show_named);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	send_result(expect_order(), ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	expect_silence(w.parent, 1500);
+	await_order("done", "killed");
+}
+
 static void limit_counts_answers_of_the_host(void **state)
 {
 	json_t *answer;
@@ -488,6 +551,8 @@ int main(void)
 		P(unanswered_pause_is_no_answer, policy_pause), P(unanswered_pause_is_ended, policy_pause),
 		P(paused_guest_that_runs, policy_pause), P(contained_again_after_expiry, policy),
 		P(direct_answers_outlive_the_engine, policy_direct),
+		P(process_one_is_the_hosts, policy), P(process_without_identity_is_the_hosts, policy),
+		P(identity_in_time_is_the_agents, policy),
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(limit_counts_no_failures, policy_limit),
 		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),

@@ -315,15 +315,19 @@ static inline void show_use(uint64_t id, uint32_t pid)
 	send_to(w.introspect, &msg_uses, id, &u, -1);
 }
 
-static inline void show_object(uint64_t id)
+static inline void show_object_of(uint64_t id, uint32_t pid)
 {
 	struct m_object o = { .object = 1, .kind = OBJECT_FILE, .size = 7, .resident = 7,
 			      .path = "/tmp/miner", .file_hash = { 0xcc, 0xdd },
 			      .file_ranges = { 8, { { 0, 1 } } } };
-	struct m_uses u = { .pid = PID, .start_ns = START, .object = 1, .gva = 0x400000 };
 
 	send_to(w.introspect, &msg_object, id, &o, sealed_memfd("content"));
-	send_to(w.introspect, &msg_uses, id, &u, -1);
+	show_use(id, pid);
+}
+
+static inline void show_object(uint64_t id)
+{
+	show_object_of(id, PID);
 }
 
 /* An event, its look, and what it shows. */

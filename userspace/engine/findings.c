@@ -81,25 +81,49 @@ static int64_t write_finding(struct guest *g, const struct use *u, bool *ret_kno
 	return seq;
 }
 
-/* Why the policy's kill is not done; NULL: it is.  *ret_later: not yet. */
-static const char *withheld(struct guest *g, const struct use *u,
-			    const struct policy_entry *rule, bool *ret_later,
-			    char *why, size_t size)
+enum withheld {
+	NOT_WITHHELD,
+	WITHHELD_FOR_EVER,	/* no agent can be told to kill it */
+	WITHHELD_YET,		/* nor this one, as long as nothing of its executable is there */
+	WITHHELD_BY_LIMIT,
+};
+
+/* Why the policy's kill is not done. */
+static enum withheld withheld(struct guest *g, const struct use *u,
+			      const struct policy_entry *rule, char *why, size_t size)
 {
 	char met[96];
 
-	*ret_later = false;
-	if (u->task->flags & TASK_KTHREAD)
-		return "kill withheld: a kernel thread";
-	if (u->task->pid == 1)
-		return "kill withheld: process 1";
-	*ret_later = true;
-	if (!u->task->nranges)
-		return "kill withheld: no identity of the executable";
+	if (u->task->flags & TASK_KTHREAD) {
+		snprintf(why, size, "kill withheld: a kernel thread");
+		return WITHHELD_FOR_EVER;
+	}
+	if (u->task->pid == 1) {
+		snprintf(why, size, "kill withheld: process 1");
+		return WITHHELD_FOR_EVER;
+	}
+	if (!u->task->nranges) {
+		snprintf(why, size, "kill withheld: no identity of the executable");
+		return WITHHELD_YET;
+	}
 	if (!limits_met(g, rule, ANSWER_KILL, met, sizeof(met)))
-		return NULL;
+		return NOT_WITHHELD;
 	snprintf(why, size, "kill withheld: %s", met);
-	return why;
+	return WITHHELD_BY_LIMIT;
+}
+
+/*
+ * What no agent can be told to end is the host's at once, or when patience ends:
+ * a program that drops its own pages has no identity for as long as it likes.  A
+ * limit is the operator's wish, and no reason.
+ */
+static void fall_back(struct guest *g, struct use *u, const struct policy_entry *rule,
+		      int64_t finding, enum withheld kind, const char *why)
+{
+	if (kind == WITHHELD_BY_LIMIT || u->fell_back ||
+	    (kind == WITHHELD_YET && now_mono() < u->withheld + rule->patience_s * NS_PER_S))
+		return;
+	u->fell_back = ladder_begin(g, finding, rule->name, u->task->pid, u->task->start_ns, why);
 }
 
 /* Another order, or the process's end, makes one for this use needless. */
@@ -139,24 +163,26 @@ static bool decide_kill(struct guest *g, struct use *u, const struct policy_entr
 	struct engine *e = g->introspector.engine;
 	struct order_cause cause = { 0, finding, rule->name, u->object->why };
 	struct m_order m;
-	char note[128];
-	const char *why;
-	bool later;
+	char why[128];
+	enum withheld kind;
 
 	if (is_joined(g, u, rule, finding, again))
 		return true;
-	why = withheld(g, u, rule, &later, note, sizeof(note));
-	if (why) {
-		if (!u->withheld)
+	kind = withheld(g, u, rule, why, sizeof(why));
+	if (kind) {
+		if (!u->withheld) {
 			record_decision(&e->journal, finding, rule->name, "report", why);
-		u->withheld = u->undecided = later;
+			u->withheld = now_mono();
+		}
+		fall_back(g, u, rule, finding, kind, why);
+		u->undecided = kind != WITHHELD_FOR_EVER || !u->fell_back;
 		return false;
 	}
 	if (again && !within_quota(g, false, now_mono())) {
 		u->undecided = true;
 		return false;
 	}
-	u->withheld = false;
+	u->withheld = 0;
 	cause.decision = record_decision(&e->journal, finding, rule->name, "kill",
 					 again ? "again: the process still runs" : "");
 	m = order_kill(u->task);
@@ -344,7 +370,8 @@ static void new_finding(struct guest *g, struct use *u)
 	u->reported = strdup(u->object->why);
 	u->finding = seq;
 	u->object->found = true;
-	u->withheld = false;
+	u->withheld = 0;
+	u->fell_back = false;
 	/* One of an engine before: its order may have come to nothing. */
 	u->undecided = u->stale || known;
 	engine_flush_soon(e);
