@@ -3,6 +3,7 @@
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
+# make test-all   the same with 200 kills of roles, then a minute of each fuzzer
 # make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
 
@@ -233,6 +234,11 @@ test-kunit: | $(B)/setup.done
 
 test: lab-ready $(UNIT) fuzzers
 	@tests/run all
+
+test-all:
+	@DEMO_KILLS=200 $(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory fuzz SECONDS=60
+.PHONY: test-all
 
 clean:
 	rm -rf $(B)
