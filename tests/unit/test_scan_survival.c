@@ -302,7 +302,7 @@ static void test_flapping_folder(void **state)
 	assert_scans(&r);
 	db = next_database(&r);
 	assert_int_equal(db.ready, 1);
-	assert_int_equal(db.signatures, 3);
+	assert_in_range(db.signatures, 2, 3);	/* 2: while it was half written */
 	assert_string_not_equal(db.epoch, r.database.epoch);
 	assert_scans(&r);
 	kill(pid, SIGKILL);
