@@ -118,6 +118,7 @@ static void of_files(void)
 	chosen("files", "revoked", 3, "web1\n", 5);
 	token_text(text, &token);
 	seed("token", "token", text, strlen(text));
+	seed("datagram", "header", "KVWD\1\0\0\0\2\0\0\0\0\0\0\0and more", 24);
 	seed("path", "escaped", "/tmp/a\\x0ab \\x5c", 16);
 }
 

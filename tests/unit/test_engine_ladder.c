@@ -5,6 +5,8 @@
 static char policy[] =
 	"[rule test]\nmatch = Test.*\nactions = report,kill\n"
 	"fallback = contain+link_down, power_off\npatience = 1s\nexpiry = 90s\n";
+static char policy_patient[] =
+	"[rule test]\nmatch = Test.*\nactions = report,kill\nfallback = contain\npatience = 5m\n";
 static char policy_limit[] =
 	"[rule test]\nmatch = Test.*\nactions = report,contain\nlimit = 1/60m\n";
 static char policy_direct[] =
@@ -395,18 +397,67 @@ static void show_infected_init(uint64_t id)
 	show_object_of(id, 1);
 }
 
-/* Whom no agent can end. */
-static void process_one_is_the_hosts(void **state)
+static void infected_init(void)
 {
-	NEEDS_PROGRAMS();
 	all_up();
 	sweep("epoch-2", show_infected_init);
 	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	answer_probe_of(1, PROBE_RUNNING);
+	answer_probe_of(1, PROBE_RUNNING);	/* patience is over */
+}
+
+static void seen_again(const char *epoch)
+{
+	sweep(epoch, show_infected_init);
+	answer_scan(VERDICT_INFECTED, "Test.Miner");
+}
+
+/* Whom no agent can be told to end. */
+static void process_one_is_the_hosts(void **state)
+{
+	NEEDS_PROGRAMS();
+	infected_init();
 	contain();
-	assert_true(is_noted("fallback, step 1 of 2: kill withheld: process 1"));
-	sweep("epoch-3", show_infected_init);
+	assert_true(is_noted("kill withheld: process 1"));
+	assert_true(is_noted("fallback, step 1 of 2: no agent is told to end process 1"));
+	seen_again("epoch-3");
 	expect_silence(w.parent, 300);
+	expect_silence(w.channel, 0);
 	verify_journal();
+}
+
+/* An operator's thaw stands, whatever is found of it again. */
+static void process_one_stays_thawed(void **state)
+{
+	int fd;
+
+	NEEDS_PROGRAMS();
+	infected_init();
+	contain();
+	fd = api_send("POST", "/v1/guests/7/thaw", "{}");
+	answer_act(HOST_LINK_UP, 0, ACT_DONE);
+	answer_act(HOST_RELEASE, 0, ACT_DONE);
+	json_decref(api_end(fd, 200));
+	await_contained(false);
+	seen_again("epoch-3");
+	expect_silence(w.parent, 1500);
+	restart();
+	scanner_up();
+	seen_again("epoch-4");
+	expect_silence(w.parent, 1500);
+}
+
+static void process_one_is_contained_after_expiry(void **state)
+{
+	NEEDS_PROGRAMS();
+	infected_init();
+	contain();
+	say_flags(KVM_WARDEN_GUEST_CONTAINED);
+	say_flags(0);
+	await_contained(false);
+	answer_probe_of(1, PROBE_RUNNING);
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_DONE);
+	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
 }
 
 static void show_nameless(uint64_t id)
@@ -422,34 +473,69 @@ static void show_named(uint64_t id)
 }
 
 /* A program that has dropped its own pages. */
-static void process_without_identity_is_the_hosts(void **state)
+static void nameless(void)
 {
-	NEEDS_PROGRAMS();
 	all_up();
 	sweep("epoch-2", show_nameless);
 	answer_scan(VERDICT_INFECTED, "Test.Miner");
-	expect_silence(w.parent, 300);
-	expect_silence(w.channel, 0);
-	usleep(1000000);	/* patience */
-	sweep("epoch-3", show_nameless);
-	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	answer_probe(PROBE_RUNNING);
+}
+
+static void process_without_identity_is_the_hosts(void **state)
+{
+	NEEDS_PROGRAMS();
+	nameless();
+	expect_silence(w.channel, 300);
+	answer_probe(PROBE_RUNNING);
 	contain();
-	assert_true(is_noted("fallback, step 1 of 2: kill withheld: no identity"));
+	assert_true(is_noted("fallback, step 1 of 2: nothing of its executable is in memory"));
+}
+
+static void ended_process_without_identity_contains_nobody(void **state)
+{
+	NEEDS_PROGRAMS();
+	nameless();
+	answer_probe(PROBE_GONE);
+	expect_silence(w.parent, 1500);
+	await_order("undeliverable", "gone");
 }
 
 static void identity_in_time_is_the_agents(void **state)
 {
 	NEEDS_PROGRAMS();
-	all_up();
-	sweep("epoch-2", show_nameless);
-	answer_scan(VERDICT_INFECTED, "Test.Miner");
-	expect_silence(w.parent, 300);
+	nameless();
 	sweep("epoch-3", show_named);
 	answer_scan(VERDICT_INFECTED, "Test.Miner");
+	answer_probe(PROBE_RUNNING);
 	send_result(expect_order(), ORDER_DONE);
 	answer_probe(PROBE_GONE);
 	expect_silence(w.parent, 1500);
 	await_order("done", "killed");
+}
+
+/* What was cut in part is shown, not believed, and given back. */
+static void links_cut_in_part(void **state)
+{
+	json_t *g;
+	int fd;
+
+	NEEDS_PROGRAMS();
+	no_agent();
+	answer_probe(PROBE_RUNNING);
+	answer_act(HOST_CONTAIN, EXPIRY, ACT_FAILED);
+	answer_act(HOST_LINK_DOWN, 0, ACT_PARTLY);
+	answer_act(HOST_POWER_OFF, 0, ACT_UNAVAILABLE);
+	g = guest_json();
+	assert_true(json_is_true(json_object_get(g, "link_down")));
+	json_decref(g);
+	restart();
+	scanner_up();
+	fd = api_send("POST", "/v1/guests/7/thaw", "{}");
+	answer_act(HOST_LINK_UP, 0, ACT_DONE);
+	json_decref(api_end(fd, 200));
+	g = guest_json();
+	assert_true(json_is_false(json_object_get(g, "link_down")));
+	json_decref(g);
 }
 
 static void limit_counts_answers_of_the_host(void **state)
@@ -551,8 +637,11 @@ int main(void)
 		P(unanswered_pause_is_no_answer, policy_pause), P(unanswered_pause_is_ended, policy_pause),
 		P(paused_guest_that_runs, policy_pause), P(contained_again_after_expiry, policy),
 		P(direct_answers_outlive_the_engine, policy_direct),
-		P(process_one_is_the_hosts, policy), P(process_without_identity_is_the_hosts, policy),
-		P(identity_in_time_is_the_agents, policy),
+		P(process_one_is_the_hosts, policy), P(process_one_stays_thawed, policy),
+		P(process_one_is_contained_after_expiry, policy),
+		P(process_without_identity_is_the_hosts, policy),
+		P(ended_process_without_identity_contains_nobody, policy),
+		P(identity_in_time_is_the_agents, policy_patient), P(links_cut_in_part, policy),
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(limit_counts_no_failures, policy_limit),
 		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),

@@ -241,7 +241,7 @@ static void read_answer(int sock, struct m_acted *ret_acted)
 {
 	struct msg m;
 
-	*ret_acted = (struct m_acted){ .status = ACT_FAILED };
+	*ret_acted = (struct m_acted){ .status = ACT_PARTLY };
 	if (msg_recv(sock, &m, MSG_DONTWAIT) != 1) {
 		snprintf(ret_acted->detail, sizeof(ret_acted->detail),
 			 "warden-qmp ended without an answer, or was ended for taking too long");
@@ -249,8 +249,8 @@ static void read_answer(int sock, struct m_acted *ret_acted)
 	}
 	msg_release(&m);
 	if (!msg_decode(&m, &msg_acted, ret_acted) ||
-	    ret_acted->status < ACT_DONE || ret_acted->status > ACT_FAILED) {
-		*ret_acted = (struct m_acted){ .status = ACT_FAILED };
+	    ret_acted->status < ACT_DONE || ret_acted->status > ACT_PARTLY) {
+		*ret_acted = (struct m_acted){ .status = ACT_PARTLY };
 		snprintf(ret_acted->detail, sizeof(ret_acted->detail),
 			 "warden-qmp's answer is malformed");
 	}

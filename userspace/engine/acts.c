@@ -76,18 +76,19 @@ static void went_on(struct guest *g, bool was_stopped, bool by_operator, uint64_
 		orders_thawed(g, by_operator, now);
 }
 
-static void take_effect(struct guest *g, const struct act *a, uint64_t now)
+static void take_effect(struct guest *g, const struct act *a, bool whole, uint64_t now)
 {
 	bool was_stopped = guest_is_stopped(g);
 
 	for (int i = 0; i < HOLDS; i++) {
 		if (a->m.verb == pairs[i].hold)
 			g->holds[i] = (struct hold){
-				.on = true, .since_wall = now_wall(), .finding = a->finding,
+				.on = true, .unsure = !whole, .since_wall = now_wall(),
+				.finding = a->finding,
 				.doer = a->purpose == ACT_OF_OPERATOR ? "operator" : "policy",
 				.until = a->m.expiry_ms ? now + a->m.expiry_ms * NS_PER_MS : 0,
 			};
-		else if (a->m.verb == pairs[i].release)
+		else if (a->m.verb == pairs[i].release && whole)
 			g->holds[i].on = false;
 	}
 	went_on(g, was_stopped, true, now);
@@ -120,6 +121,7 @@ static const char *status_name(uint32_t status)
 	static const char *const names[] = {
 		[ACT_DONE] = "done", [ACT_NO_GUEST] = "no such guest",
 		[ACT_UNAVAILABLE] = "unavailable", [ACT_FAILED] = "failed",
+		[ACT_PARTLY] = "done in part",
 	};
 
 	return status && status < ARRAY_SIZE(names) ? names[status] : "no answer in time";
@@ -136,8 +138,8 @@ static void acted(struct guest *g, struct act *a, const struct m_acted *m, uint6
 		 host_verb_name(a->m.verb), a->purpose == ACT_OF_OPERATOR ? "the operator" : "policy",
 		 status_name(m->status), m->detail[0] ? ": " : "", m->detail);
 	act_free(g, a);
-	if (m->status == ACT_DONE)
-		take_effect(g, &done, now);
+	if (m->status == ACT_DONE || m->status == ACT_PARTLY)
+		take_effect(g, &done, m->status == ACT_DONE, now);
 	if (done.purpose == ACT_OF_LADDER)
 		ladder_acted(g, m->status);
 	else if (done.purpose == ACT_OF_OPERATOR)

@@ -92,7 +92,7 @@ static void patience_ended(struct order *o, const char *outcome, const char *why
 	order_outcome(o, outcome, why);
 	order_wait(o);
 	if (ladder_begin(o->guest, o->finding, o->rule, o->m.pid, o->m.start_ns,
-			 "no session with the guest's agent")) {
+			 order_untold(o) ?: "no session with the guest's agent")) {
 		o->patience = NEVER;
 		o->fallback = e->journal.head_seq;
 	} else {

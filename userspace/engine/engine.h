@@ -67,7 +67,7 @@ enum { HOLD_CONTAIN, HOLD_PAUSE, HOLD_LINK, HOLDS };
 
 struct hold {
 	bool on;
-	bool unsure;			/* asked for, and nobody saw whether it was done */
+	bool unsure;			/* nobody saw whether it was done, or it was in part */
 	uint64_t since_wall;
 	uint64_t until;			/* monotonic; 0: until it is ended */
 	const char *doer;		/* "policy", "operator", "unknown" */

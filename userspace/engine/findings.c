@@ -81,49 +81,19 @@ static int64_t write_finding(struct guest *g, const struct use *u, bool *ret_kno
 	return seq;
 }
 
-enum withheld {
-	NOT_WITHHELD,
-	WITHHELD_FOR_EVER,	/* no agent can be told to kill it */
-	WITHHELD_YET,		/* nor this one, as long as nothing of its executable is there */
-	WITHHELD_BY_LIMIT,
-};
-
-/* Why the policy's kill is not done. */
-static enum withheld withheld(struct guest *g, const struct use *u,
-			      const struct policy_entry *rule, char *why, size_t size)
-{
-	char met[96];
-
-	if (u->task->flags & TASK_KTHREAD) {
-		snprintf(why, size, "kill withheld: a kernel thread");
-		return WITHHELD_FOR_EVER;
-	}
-	if (u->task->pid == 1) {
-		snprintf(why, size, "kill withheld: process 1");
-		return WITHHELD_FOR_EVER;
-	}
-	if (!u->task->nranges) {
-		snprintf(why, size, "kill withheld: no identity of the executable");
-		return WITHHELD_YET;
-	}
-	if (!limits_met(g, rule, ANSWER_KILL, met, sizeof(met)))
-		return NOT_WITHHELD;
-	snprintf(why, size, "kill withheld: %s", met);
-	return WITHHELD_BY_LIMIT;
-}
-
 /*
- * What no agent can be told to end is the host's at once, or when patience ends:
- * a program that drops its own pages has no identity for as long as it likes.  A
- * limit is the operator's wish, and no reason.
+ * Why no agent can be told to kill it: never, or not as long as nothing of its
+ * executable is in memory.  NULL: it can.
  */
-static void fall_back(struct guest *g, struct use *u, const struct policy_entry *rule,
-		      int64_t finding, enum withheld kind, const char *why)
+static const char *untold(const struct task *t, bool *ret_later)
 {
-	if (kind == WITHHELD_BY_LIMIT || u->fell_back ||
-	    (kind == WITHHELD_YET && now_mono() < u->withheld + rule->patience_s * NS_PER_S))
-		return;
-	u->fell_back = ladder_begin(g, finding, rule->name, u->task->pid, u->task->start_ns, why);
+	*ret_later = false;
+	if (t->flags & TASK_KTHREAD)
+		return "kill withheld: a kernel thread";
+	if (t->pid == 1)
+		return "kill withheld: process 1";
+	*ret_later = true;
+	return t->nranges ? NULL : "kill withheld: no identity of the executable";
 }
 
 /* Another order, or the process's end, makes one for this use needless. */
@@ -153,6 +123,24 @@ static bool is_joined(struct guest *g, struct use *u, const struct policy_entry 
 }
 
 /*
+ * An order that waits, as one for a missing agent does, for what there is not: a
+ * rule's fallback is then the host's.  A program that drops its own pages has no
+ * identity for as long as it likes.
+ */
+static bool leave_to_fallback(struct guest *g, struct use *u, const struct policy_entry *rule,
+			      int64_t finding, const char *why)
+{
+	struct engine *e = g->introspector.engine;
+	struct order_cause cause = { 0, finding, rule->name, u->object->why };
+	struct m_order m = order_kill(u->task);
+
+	if (!rule->nfallback || g->down)
+		return false;
+	cause.decision = record_decision(&e->journal, finding, rule->name, "report", why);
+	return cause.decision > 0 && order_make(g, &m, &cause, ORDER_QUEUED);
+}
+
+/*
  * again: it was decided before, and came to nothing.  What keeps it from being
  * done is written once, however often it is asked.  True: the process is dead,
  * or ordered to be killed.
@@ -163,26 +151,30 @@ static bool decide_kill(struct guest *g, struct use *u, const struct policy_entr
 	struct engine *e = g->introspector.engine;
 	struct order_cause cause = { 0, finding, rule->name, u->object->why };
 	struct m_order m;
-	char why[128];
-	enum withheld kind;
+	char note[128], met[96];
+	const char *why;
+	bool later;
 
 	if (is_joined(g, u, rule, finding, again))
 		return true;
-	kind = withheld(g, u, rule, why, sizeof(why));
-	if (kind) {
-		if (!u->withheld) {
+	why = untold(u->task, &later);
+	if (why && leave_to_fallback(g, u, rule, finding, why))
+		return true;
+	if (!why && limits_met(g, rule, ANSWER_KILL, met, sizeof(met))) {
+		snprintf(note, sizeof(note), "kill withheld: %s", met);
+		why = note;
+	}
+	if (why) {
+		if (!u->withheld)
 			record_decision(&e->journal, finding, rule->name, "report", why);
-			u->withheld = now_mono();
-		}
-		fall_back(g, u, rule, finding, kind, why);
-		u->undecided = kind != WITHHELD_FOR_EVER || !u->fell_back;
+		u->withheld = u->undecided = later;
 		return false;
 	}
 	if (again && !within_quota(g, false, now_mono())) {
 		u->undecided = true;
 		return false;
 	}
-	u->withheld = 0;
+	u->withheld = false;
 	cause.decision = record_decision(&e->journal, finding, rule->name, "kill",
 					 again ? "again: the process still runs" : "");
 	m = order_kill(u->task);
@@ -370,8 +362,7 @@ static void new_finding(struct guest *g, struct use *u)
 	u->reported = strdup(u->object->why);
 	u->finding = seq;
 	u->object->found = true;
-	u->withheld = 0;
-	u->fell_back = false;
+	u->withheld = false;
 	/* One of an engine before: its order may have come to nothing. */
 	u->undecided = u->stale || known;
 	engine_flush_soon(e);

@@ -227,7 +227,7 @@ static int on_acted(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_acted acted;
 
-	if (!msg_decode(m, &msg_acted, &acted) || !acted.status || acted.status > ACT_FAILED)
+	if (!msg_decode(m, &msg_acted, &acted) || !acted.status || acted.status > ACT_PARTLY)
 		return -1;
 	acts_result(e, m->id, &acted, now);
 	return 0;

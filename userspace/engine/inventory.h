@@ -41,8 +41,7 @@ struct use {
 	uint64_t t_seen;	/* the event's exit, or the sweep's start */
 	bool stale;		/* the process has executed another program since */
 	bool undecided;		/* to be decided when it is shown again */
-	uint64_t withheld;	/* since then its kill is, and the journal has why; 0: it is not */
-	bool fell_back;		/* the host has been asked instead */
+	bool withheld;		/* and the journal has why it is not yet */
 	char *reported;		/* the signature a finding was made for */
 	int64_t finding;	/* and its number in the journal */
 	TAILQ_ENTRY(use) of_task, of_object;

@@ -24,9 +24,19 @@ struct engine *order_engine(const struct order *o)
 	return o->guest->introspector.engine;
 }
 
+const char *order_untold(const struct order *o)
+{
+	if (o->m.verb != VERB_KILL)
+		return NULL;
+	if (o->m.pid == 1)
+		return "no agent is told to end process 1";
+	return o->m.exe_ranges.len ? NULL :
+	       "nothing of its executable is in memory, by which an agent would know it";
+}
+
 bool order_has_session(const struct order *o)
 {
-	return session_bound(o->guest) != NULL;
+	return session_bound(o->guest) && !order_untold(o);
 }
 
 static void set_sent(struct order *o)
@@ -176,6 +186,8 @@ static const char *obstacle(const struct order *o, uint32_t *ret_status)
 	const struct session *s = session_bound(g);
 
 	*ret_status = ORDER_UNDELIVERABLE;
+	if (order_untold(o))
+		return order_untold(o);
 	if (!g->has_cid)
 		return "no vsock CID known for this guest";
 	if (guest_shares_cid(g))
@@ -187,6 +199,17 @@ static const char *obstacle(const struct order *o, uint32_t *ret_status)
 		       "no session with the guest's agent";
 	*ret_status = ORDER_REFUSED;
 	return session_can(s, o->m.verb) ? NULL : "the agent does not offer this";
+}
+
+/* What it was made without has come into memory since. */
+static bool take_identity(struct order *o)
+{
+	const struct task *t = inventory_find_task(&o->guest->inventory, o->m.pid, o->m.start_ns);
+
+	if (o->m.verb != VERB_KILL || o->m.exe_ranges.len || !t || !t->nranges)
+		return false;
+	o->m = order_kill(t);
+	return true;
 }
 
 static unsigned seconds_for(const struct order *o)
@@ -338,7 +361,7 @@ static void wake(struct order *o, uint64_t now)
 {
 	if (o->phase == ORDER_CHECK)
 		o->impatient = false;
-	if (o->phase != ORDER_WAIT)
+	if (o->phase != ORDER_WAIT || order_untold(o))
 		return;
 	if (o->m.verb == VERB_KILL)
 		order_check(o, false, now);
@@ -403,7 +426,9 @@ static void pump_one(struct order *o, uint64_t now)
 			order_probe(o, now);
 		break;
 	case ORDER_WAIT:
-		if (o->m.verb == VERB_KILL && !is_patient(o, now))
+		if (take_identity(o) && order_has_session(o))
+			wake(o, now);
+		else if (o->m.verb == VERB_KILL && !is_patient(o, now))
 			order_check(o, true, now);
 		break;
 	case ORDER_HELD:

@@ -76,6 +76,9 @@ void orders_drop(struct guest *g, const char *why);
 struct engine *order_engine(const struct order *o);
 void order_free(struct order *o);
 bool order_process_ended(const struct order *o);
+/* Why no agent can be told of it, as it is; NULL: one can. */
+const char *order_untold(const struct order *o);
+/* Somebody is there who can be told. */
 bool order_has_session(const struct order *o);
 void order_outcome(struct order *o, const char *outcome, const char *detail);
 void order_wait(struct order *o);

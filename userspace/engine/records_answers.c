@@ -286,7 +286,7 @@ int record_last_act(struct journal *j, const struct guest_ref *ref, uint32_t hol
 		"SELECT a.seq, a.verb, a.state, a.expiry_ms, a.doer, a.finding, r.wall_ns, r.mono_ns"
 		" FROM acts a LEFT JOIN results r ON r.order_id = a.seq AND r.what != 'sent'"
 		" WHERE a.guest = ? AND a.boot = ? AND a.vmm_pid = ? AND a.verb IN (?, ?) AND"
-		" a.state IN ('done', 'unknown after restart', 'no answer in time')"
+		" a.state IN ('done', 'done in part', 'unknown after restart', 'no answer in time')"
 		" ORDER BY a.seq DESC, r.seq DESC LIMIT 1");
 	int r;
 

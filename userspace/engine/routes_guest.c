@@ -286,6 +286,7 @@ static void all_acted(struct ask *a)
 {
 	static const unsigned codes[] = {
 		[ACT_NO_GUEST] = 404, [ACT_UNAVAILABLE] = 503, [ACT_FAILED] = 500,
+		[ACT_PARTLY] = 500,
 	};
 	struct guest *g = guest_find(a->e, a->guest);
 	uint32_t status = a->failure.status;

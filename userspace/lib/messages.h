@@ -140,7 +140,8 @@ enum act_status {
 	ACT_DONE = 1,
 	ACT_NO_GUEST = 2,	/* it is gone */
 	ACT_UNAVAILABLE = 3,	/* no monitor, or it is taken: detail tells */
-	ACT_FAILED = 4,		/* tried: detail tells */
+	ACT_FAILED = 4,		/* tried, and nothing changed: detail tells */
+	ACT_PARTLY = 5,		/* or something did, and not all that was asked for */
 };
 
 struct m_acted {

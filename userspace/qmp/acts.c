@@ -176,6 +176,7 @@ static void set_links(struct qmp *q, bool up, struct m_acted *acted)
 {
 	static struct links l;
 	enum qmp_result result;
+	enum act_status failed;
 	unsigned done = 0;
 
 	memset(&l, 0, sizeof(l));
@@ -188,14 +189,15 @@ static void set_links(struct qmp *q, bool up, struct m_acted *acted)
 		done += !r;
 		result = r ? r : result;
 	}
+	failed = done ? ACT_PARTLY : ACT_FAILED;
 	if (result)
-		say(acted, ACT_FAILED, "%u of %u links are %s: %.150s", done, l.n,
+		say(acted, failed, "%u of %u links are %s: %.150s", done, l.n,
 		    up ? "up" : "down", q->why);
 	else if (l.too_many)
-		say(acted, ACT_FAILED, "%u links are %s; the VMM lists more devices than are looked at",
+		say(acted, failed, "%u links are %s; the VMM lists more devices than are looked at",
 		    done, up ? "up" : "down");
 	else if (!up && l.passed_through)
-		say(acted, ACT_FAILED, "%u of %u links are down; a device passed through from the host "
+		say(acted, failed, "%u of %u links are down; a device passed through from the host "
 		    "(vfio) cannot be cut", done, l.n);
 	else if (!up && !l.n)
 		say(acted, ACT_FAILED, "there is no link that the VMM could cut");
