@@ -137,7 +137,7 @@ static struct object *get_object(struct look *l, const struct object_source *s)
 
 	if (r == -ENODEV)
 		l->in->gone = true;
-	else if (r && !must_stop(l))
+	else if ((r || o->torn) && !must_stop(l))
 		l->torn_objects++;
 	return r ? NULL : o;
 }
@@ -418,7 +418,7 @@ static void end(struct look *l, struct m_done *ret_done)
 		t.room = sizeof(d->why) - (t.at - d->why);
 		add(&t, l->torn_tasks, "tasks changed while read");
 		add(&t, l->torn_maps, "processes' mappings changed while read or are broken");
-		add(&t, l->torn_objects, "code objects could not be read");
+		add(&t, l->torn_objects, "code objects could not be read, or moved meanwhile");
 	} else if (!d->status) {
 		d->status = DONE_COMPLETE;
 	}

@@ -137,7 +137,7 @@ static bool fresh(const struct object_table *t, const struct object *o,
 	if (t->sweeping)
 		return o->sweep == t->sweep;
 	/* Memory has no signs of its own: it is hashed at every look. */
-	return s->kind != OBJECT_ANON && signs_equal(&o->signs, &s->signs);
+	return !o->torn && s->kind != OBJECT_ANON && signs_equal(&o->signs, &s->signs);
 }
 
 static int fill_map(const struct kernel *k, const struct object_source *s, struct page_map *map)
@@ -182,14 +182,20 @@ static int still_there(const struct kernel *k, const struct object_source *s,
 	return r ? r : before == map->resident ? 0 : -EAGAIN;
 }
 
+static int fill_anew(const struct kernel *k, const struct object_source *s, struct page_map *map)
+{
+	page_map_free(map);
+	return fill_map(k, s, map);
+}
+
 /*
  * A copy during which no page moved: the guest runs, and a frame given away
  * while it is copied would show another file's bytes.  Of the last attempt the
- * pages that stayed are kept.
+ * pages that stayed are kept: *ret_torn.
  */
 static int copy_stable(struct object_table *t, const struct kernel *k,
 		       const struct object_source *s, struct page_map *map, int *ret_fd,
-		       uint8_t *hash)
+		       uint8_t *hash, bool *ret_torn)
 {
 	for (int i = 0;; i++) {
 		autofd int fd = content_create(s->content_size);
@@ -197,9 +203,14 @@ static int copy_stable(struct object_table *t, const struct kernel *k,
 
 		if (!r)
 			r = still_there(k, s, map, fd);
-		if (r == -EAGAIN && i < COPY_ATTEMPTS)
+		*ret_torn = r == -EAGAIN;
+		if (*ret_torn && i < COPY_ATTEMPTS) {
+			r = fill_anew(k, s, map);
+			if (r)
+				return r;
 			continue;
-		if (r == -EAGAIN)
+		}
+		if (*ret_torn)
 			r = content_hash_copy(&t->content, map, s->content_size, fd, hash);
 		if (!r)
 			r = content_seal(fd);
@@ -260,7 +271,10 @@ static int copy_and_send(struct object_table *t, const struct kernel *k,
 	uint8_t hash[CONTENT_HASH_BYTES];
 	autofd int fd = -1;
 	uint64_t id = 0;
-	int r = map->resident ? copy_stable(t, k, s, map, &fd, hash) : 0;
+	int r;
+
+	o->torn = false;
+	r = map->resident ? copy_stable(t, k, s, map, &fd, hash, &o->torn) : 0;
 
 	/* Here, and still after the copy. */
 	if (!r && map->resident) {

@@ -26,6 +26,7 @@ struct object {
 	uint64_t said_size;		/* with it */
 	uint32_t sweep;			/* hashed in */
 	uint32_t used;			/* last sweep that met it */
+	bool torn;			/* pages moved while it was copied: not all of it was sent */
 	struct exe_identity *identity;	/* made when first asked for */
 };
 
