@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 	start_alone(&d.config);
 	start_find_roles(&d.config);
 	if (spawn_hold(d.config.libexec_dir))
-		return EX_CONFIG;
+		return 1;	/* an installation may be under way */
 	start_drop_privileges();
 	device = device_open();
 	if (device < 0)

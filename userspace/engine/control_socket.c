@@ -31,9 +31,9 @@ static void refuse_second(int fd, const char *path)
 	socklen_t size = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || !peer.pid)
-		fatal_given("%s: another daemon serves it: stop that one, or set another run_dir", path);
-	fatal_given("%s: another daemon serves it, process %d: stop that one, or set another run_dir",
-		    path, (int)peer.pid);
+		fatal("%s: another daemon serves it: stop that one, or set another run_dir", path);
+	fatal("%s: another daemon serves it, process %d: stop that one, or set another run_dir",
+	      path, (int)peer.pid);
 }
 
 /* A socket that nobody serves was left behind, and goes; anything else stays. */

@@ -32,10 +32,11 @@ struct database {
 struct folder {
 	int fd;
 	size_t count;
+	bool no_memory;			/* to list it */
 	struct database file[MAX_DATABASES];
 };
 
-/* There may be more of it the next time: the broker has it tried again. */
+/* A loader's: there may be more of it the next time, and the broker has it tried again. */
 static void check_memory(bool missing)
 {
 	if (missing)
@@ -114,9 +115,9 @@ static bool folder_add(struct folder *folder, const char *name, const char **ret
 	}
 	folder->file[folder->count].size = st.st_size;
 	folder->file[folder->count].name = strdup(name);
-	check_memory(!folder->file[folder->count].name);
-	folder->count++;
-	return true;
+	*ret_why = "no memory";
+	folder->no_memory = !folder->file[folder->count].name;
+	return !folder->no_memory && ++folder->count;
 }
 
 static bool folder_list(struct folder *folder, const char *path, struct m_database *info)
@@ -127,9 +128,10 @@ static bool folder_list(struct folder *folder, const char *path, struct m_databa
 	bool good = true;
 
 	folder->count = 0;
+	folder->no_memory = false;
 	folder->fd = dir ? fcntl(dirfd(dir), F_DUPFD_CLOEXEC, 0) : -1;
 	if (folder->fd < 0) {
-		check_memory(errno == ENOMEM);
+		folder->no_memory = errno == ENOMEM;
 		refuse(info, "folder", strerror(errno));
 		return false;
 	}
@@ -329,6 +331,7 @@ struct cl_engine *databases_load(const char *path, const char *tmpdir,
 	cl_set_clcb_msg(on_message);
 	if (folder_list(folder, path, ret_info))
 		engine = build(folder, tmpdir, scan_seconds, ret_info);
+	check_memory(folder->no_memory);
 	ret_info->ready = engine != NULL;
 	if (engine && !folder->count)
 		snprintf(ret_info->why, TEXT_WHY, "no database file: nothing can be found");
