@@ -13,6 +13,11 @@ need_root() {
 	[ "$(id -u)" = 0 ] || die "must run as root: $1"
 }
 
+# Waits until fewer than so many of this shell's jobs run.
+room_for_job() {
+	while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do wait -n || true; done
+}
+
 # Runs a command with one holder at a time, so that two makes do not mix.
 with_lock() {
 	local name=$1; shift

@@ -104,7 +104,8 @@ static void arrive(uint32_t type, int fd)
 	pool_arrival(&pool, &m);
 }
 
-static void add_worker(behaviour does)
+/* The pool's end of its socket. */
+static int start_worker(behaviour does)
 {
 	int pair[2];
 
@@ -115,7 +116,12 @@ static void add_worker(behaviour does)
 		play(pair[1], does);
 	}
 	close(pair[1]);
-	arrive(L_WORKER, pair[0]);
+	return pair[0];
+}
+
+static void add_worker(behaviour does)
+{
+	arrive(L_WORKER, start_worker(does));
 	arrive(L_PROCESS, syscall(SYS_pidfd_open, last_worker, 0));
 }
 
@@ -311,19 +317,12 @@ static void test_another_loader(void **state)
 static void test_in_flight_to_another_loader(void **state)
 {
 	struct msg m = { .type = L_WORKER };
-	int other[2], pair[2];
+	int other[2];
 
 	pool_use(&pool, loader[0]);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	last_worker = child_fork();
-	if (!last_worker) {
-		close(pair[0]);
-		play(pair[1], NULL);
-	}
-	close(pair[1]);
-	m.fd = pair[0];
+	m.fd = start_worker(NULL);
 	assert_int_equal(msg_send(loader[1], &m, 0), 0);
-	close(pair[0]);
+	close(m.fd);
 	m = (struct msg){ .type = L_PROCESS, .fd = syscall(SYS_pidfd_open, last_worker, 0) };
 	assert_int_equal(msg_send(loader[1], &m, 0), 0);
 	close(m.fd);

@@ -149,43 +149,32 @@ static int fill_map(const struct kernel *k, const struct object_source *s, struc
 	return r;
 }
 
-/* Keeps of map, and of its copy, what other has in the same place. */
-static int intersect(struct page_map *map, const struct page_map *other, int copy, uint64_t size)
+static bool is_moved(const struct page_map *map, const struct page_map *now, uint32_t page)
+{
+	return map->frame[page] != NO_FRAME && map->frame[page] != now->frame[page];
+}
+
+static bool any_moved(const struct page_map *map, const struct page_map *now)
+{
+	for (uint32_t page = 0; page < map->pages; page++)
+		if (is_moved(map, now, page))
+			return true;
+	return false;
+}
+
+/* Takes the pages that moved out of map and of its copy, and hashes what is left. */
+static int leave_out(struct object_table *t, const struct object_source *s, struct page_map *map,
+		     const struct page_map *now, int copy, uint8_t *hash)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; !r && i < map->pages; i++)
-		if (map->frame[i] != NO_FRAME && map->frame[i] != other->frame[i]) {
-			map->frame[i] = NO_FRAME;
+	for (uint32_t page = 0; !r && page < map->pages; page++)
+		if (is_moved(map, now, page)) {
+			map->frame[page] = NO_FRAME;
 			map->resident--;
-			r = content_blank(copy, i, size);
+			r = content_blank(copy, page, s->content_size);
 		}
-	return r;
-}
-
-/*
- * Does the object still lie in the frames that it was copied from?  Takes out
- * of both those that moved: -EAGAIN.
- */
-static int still_there(const struct kernel *k, const struct object_source *s,
-		       struct page_map *map, int copy)
-{
-	struct page_map now = { 0 };
-	uint32_t before = map->resident;
-	int r;
-
-	memory_refresh(k->mem);
-	r = fill_map(k, s, &now);
-	if (!r)
-		r = intersect(map, &now, copy, s->content_size);
-	page_map_free(&now);
-	return r ? r : before == map->resident ? 0 : -EAGAIN;
-}
-
-static int fill_anew(const struct kernel *k, const struct object_source *s, struct page_map *map)
-{
-	page_map_free(map);
-	return fill_map(k, s, map);
+	return r ? r : content_hash_copy(&t->content, map, s->content_size, copy, hash);
 }
 
 /*
@@ -199,19 +188,22 @@ static int copy_stable(struct object_table *t, const struct kernel *k,
 {
 	for (int i = 0;; i++) {
 		autofd int fd = content_create(s->content_size);
+		struct page_map now = { 0 };
 		int r = fd < 0 ? fd : content_pass(&t->content, map, s->content_size, fd, hash);
 
-		if (!r)
-			r = still_there(k, s, map, fd);
-		*ret_torn = r == -EAGAIN;
+		if (!r) {
+			memory_refresh(k->mem);
+			r = fill_map(k, s, &now);
+		}
+		*ret_torn = !r && any_moved(map, &now);
 		if (*ret_torn && i < COPY_ATTEMPTS) {
-			r = fill_anew(k, s, map);
-			if (r)
-				return r;
+			page_map_free(map);
+			*map = now;
 			continue;
 		}
 		if (*ret_torn)
-			r = content_hash_copy(&t->content, map, s->content_size, fd, hash);
+			r = leave_out(t, s, map, &now, fd, hash);
+		page_map_free(&now);
 		if (!r)
 			r = content_seal(fd);
 		if (!r)

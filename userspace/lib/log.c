@@ -47,14 +47,18 @@ void log_at(int priority, const char *format, ...)
 	va_end(args);
 }
 
+static noreturn void end(int status, const char *format, va_list args)
+{
+	log_line(LOG_CRIT, format, args);
+	exit(status);
+}
+
 noreturn void fatal(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	log_line(LOG_CRIT, format, args);
-	va_end(args);
-	exit(1);
+	end(1, format, args);
 }
 
 noreturn void fatal_given(const char *format, ...)
@@ -62,7 +66,5 @@ noreturn void fatal_given(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_line(LOG_CRIT, format, args);
-	va_end(args);
-	exit(EX_CONFIG);
+	end(EX_CONFIG, format, args);
 }
