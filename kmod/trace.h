@@ -24,6 +24,9 @@ DECLARE_EVENT_CLASS(kvm_warden_event,
 		__field(u32, vcpu)
 		__field(u32, vmm_pid)
 		__field(u32, exit_reason)
+		__field(u64, data)
+		__field(u32, len)
+		__field(u32, flags)
 	),
 	TP_fast_assign(
 		__entry->seq = event->seq;
@@ -34,10 +37,14 @@ DECLARE_EVENT_CLASS(kvm_warden_event,
 		__entry->vcpu = event->vcpu;
 		__entry->vmm_pid = event->vmm_pid;
 		__entry->exit_reason = event->exit_reason;
+		__entry->data = event->data;
+		__entry->len = event->len;
+		__entry->flags = event->flags;
 	),
-	TP_printk("guest=%llu seq=%llu vcpu=%u vmm=%u cr3=0x%llx value=0x%llx rip=0x%llx exit=0x%x",
+	TP_printk("guest=%llu seq=%llu vcpu=%u vmm=%u cr3=0x%llx value=0x%llx rip=0x%llx exit=0x%x data=0x%llx len=%u flags=0x%x",
 		  __entry->guest, __entry->seq, __entry->vcpu, __entry->vmm_pid,
-		  __entry->cr3, __entry->value, __entry->rip, __entry->exit_reason)
+		  __entry->cr3, __entry->value, __entry->rip, __entry->exit_reason,
+		  __entry->data, __entry->len, __entry->flags)
 );
 
 #define KW_EVENT(name)						\

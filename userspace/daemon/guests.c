@@ -376,7 +376,7 @@ int guests_event(void *arg, const struct kvm_warden_event *event)
 {
 	struct guests *guests = arg;
 
-	_Static_assert(sizeof(*event) == 64, "EVENTS_MAX counts in these");
+	_Static_assert(sizeof(*event) == 80, "EVENTS_MAX counts in these");
 	/* Never past the end, whatever the caller does with the answer. */
 	if (guests->nbatch == EVENTS_MAX)
 		return -EAGAIN;

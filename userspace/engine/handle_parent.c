@@ -129,7 +129,7 @@ static int on_events(struct engine *e, struct msg *m, uint64_t now)
 	struct m_events events;
 	struct kvm_warden_event event;
 
-	_Static_assert(sizeof(event) == 64, "the ABI's event");
+	_Static_assert(sizeof(event) == 80, "the ABI's event");
 	if (!msg_decode(m, &msg_events, &events) || events.events.len % sizeof(event))
 		return -1;
 	for (uint32_t at = 0; at < events.events.len; at += sizeof(event)) {

@@ -95,7 +95,7 @@ struct m_guest_cid {
 struct m_events {
 	struct {
 		uint32_t len;
-		uint8_t data[EVENTS_MAX * 64];
+		uint8_t data[EVENTS_MAX * 80];
 	} events;
 };
 

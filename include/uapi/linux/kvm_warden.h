@@ -77,7 +77,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define KVM_WARDEN_ABI_VERSION	1
+#define KVM_WARDEN_ABI_VERSION	2
 
 /* struct kvm_warden_event.type */
 enum kvm_warden_event_type {
@@ -89,7 +89,7 @@ enum kvm_warden_event_type {
 };
 
 /**
- * struct kvm_warden_event - what a trace event carries (64 bytes)
+ * struct kvm_warden_event - what a trace event carries (80 bytes)
  * @seq:	number of this event within its guest, from 1
  * @guest:	guest id, never reused while the module is loaded
  * @time_ns:	CLOCK_MONOTONIC at the exit, ns
@@ -102,6 +102,9 @@ enum kvm_warden_event_type {
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits)
  * @rip:	guest RIP at the exit
+ * @data:	by type; 0 where a type says nothing of it
+ * @len:	by type, bytes; 0 likewise
+ * @flags:	by type; 0 likewise
  */
 struct kvm_warden_event {
 	__u64 seq;
@@ -114,6 +117,9 @@ struct kvm_warden_event {
 	__u32 vmm_pid;
 	__u32 exit_reason;
 	__u64 rip;
+	__u64 data;
+	__u32 len;
+	__u32 flags;
 };
 
 /* struct kvm_warden_info.features */
