@@ -4,6 +4,7 @@
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
 # make test-all   the same with 200 kills of roles, then a minute of each fuzzer
+# make bench      [BENCH=name] [LAB_KERNEL=6.1]: what it costs, one JSON line a figure
 # make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
 
@@ -134,6 +135,12 @@ $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 
+# ---- programs of the benches ----
+
+$(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c,))
+$(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost)
+
 lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm vcpus linux-guest ticker) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
@@ -224,6 +231,15 @@ fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds
 fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
 .PHONY: fuzz fuzzers
+
+# ---- benches: one JSON line a figure ----
+
+BENCHES := $(notdir $(patsubst %/run,%,$(wildcard tests/bench/*/run)))
+BENCH ?= $(BENCHES)
+
+bench: lab-ready $(BENCH_PROGRAMS)
+	@for bench in $(BENCH); do tests/bench/$$bench/run || exit; done
+.PHONY: bench
 
 test-unit: userspace $(UNIT)
 	@tests/run unit

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * exits: a VMM whose guest does nothing but exit, and what an exit costs.
+ *
+ * exits COUNT REPEATS: prints the smallest number of TSC ticks per exit over
+ * REPEATS runs of COUNT exits each.  Under the emulator's instruction counter
+ * (-icount shift=0) a tick is an instruction of the host, and runs differ by what
+ * interrupts them alone: the smallest is the one to compare.
+ *
+ * The guest executes cpuid, which KVM handles by itself, so that no exit reaches
+ * this program but the last of a run.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <x86intrin.h>
+
+#define RAM 65536
+
+/* 16-bit code: mov esi, COUNT; then cpuid until esi is 0; out; all again. */
+static void write_code(uint8_t *at, uint32_t count)
+{
+	static const uint8_t rest[] = {
+		0x66, 0x31, 0xc0,	/* again: xor eax, eax */
+		0x0f, 0xa2,		/* cpuid */
+		0x66, 0x4e,		/* dec esi */
+		0x75, 0xf7,		/* jnz again */
+		0xe6, 0x10,		/* out 0x10, al */
+		0xeb, 0xed,		/* jmp to the beginning */
+	};
+
+	*at++ = 0x66;
+	*at++ = 0xbe;			/* mov esi, imm32 */
+	memcpy(at, &count, sizeof(count));
+	memcpy(at + sizeof(count), rest, sizeof(rest));
+}
+
+static int make_vcpu(int kvm, uint32_t count)
+{
+	int vm = ioctl(kvm, KVM_CREATE_VM, 0), vcpu;
+	uint8_t *ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct kvm_userspace_memory_region region = { .memory_size = RAM, .userspace_addr = (uintptr_t)ram };
+	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	if (vm < 0 || ram == MAP_FAILED || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
+		err(1, "cannot make a VM");
+	write_code(ram + 0x1000, count);
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		err(1, "cannot make a vCPU");
+	sregs.cs.base = sregs.cs.selector = 0;
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
+		err(1, "cannot set the vCPU's registers");
+	return vcpu;
+}
+
+static uint64_t run_once(int vcpu, const struct kvm_run *run)
+{
+	uint64_t before, after;
+
+	_mm_lfence();
+	before = __rdtsc();
+	if (ioctl(vcpu, KVM_RUN, 0))
+		err(1, "KVM_RUN");
+	_mm_lfence();
+	after = __rdtsc();
+	if (run->exit_reason != KVM_EXIT_IO)
+		errx(1, "the guest ended with exit reason %u", run->exit_reason);
+	return after - before;
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t count = argc == 3 ? strtoul(argv[1], NULL, 0) : 0;
+	unsigned long repeats = argc == 3 ? strtoul(argv[2], NULL, 0) : 0;
+	int kvm = open("/dev/kvm", O_RDWR), vcpu;
+	uint64_t least = UINT64_MAX;
+	struct kvm_run *run;
+
+	if (!count || !repeats)
+		errx(2, "usage: exits COUNT REPEATS");
+	if (kvm < 0)
+		err(1, "/dev/kvm");
+	vcpu = make_vcpu(kvm, count);
+	run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		err(1, "kvm_run");
+	run_once(vcpu, run);	/* to warm up: the first run is not counted */
+	while (repeats--) {
+		uint64_t ticks = run_once(vcpu, run);
+
+		least = ticks < least ? ticks : least;
+	}
+	printf("%.3f\n", (double)least / count);
+	return 0;
+}
