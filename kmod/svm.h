@@ -44,10 +44,15 @@ static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
 	return svm_vmcb(vcpu)->control.exit_code;
 }
 
-/* With SEV-ES the save area is ciphertext; with SEV, memory is. */
+/*
+ * With SEV memory is ciphertext, with SEV-ES and SEV-SNP the state as well: it
+ * is in a page of its own, and the VMCB's save area says nothing.  The control
+ * area is the host's in each of them, and plain.
+ */
 static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 {
-	return svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE;
+	return kw_vcpu_is_protected(vcpu) ||
+	       (svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE);
 }
 
 static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)
