@@ -128,13 +128,14 @@ DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd 
 
 # ---- programs of the other lab tests ----
 
-$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread))
+$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread,-static))
 $(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
+$(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c),,-static))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 
-lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm vcpus linux-guest ticker) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm vcpus linux-guest registers ticker) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
 demo: lab-ready

@@ -55,6 +55,7 @@ static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 	       (svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE);
 }
 
+/* The VMCB's CR4 and EFER have bits of KVM's own; the guest's writes to them exit. */
 static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)
 {
 	const struct vmcb *vmcb = svm_vmcb(vcpu);
@@ -65,8 +66,8 @@ static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *reg
 	regs->cr0 = save->cr0;
 	regs->cr2 = save->cr2;
 	regs->cr3 = save->cr3;
-	regs->cr4 = save->cr4;
-	regs->efer = save->efer;
+	regs->cr4 = vcpu->arch.cr4;
+	regs->efer = vcpu->arch.efer;
 	regs->lstar = save->lstar;
 	regs->idtr = save->idtr.base;
 	regs->gs_base = save->gs.base;
