@@ -129,11 +129,14 @@ DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd 
 
 # ---- programs of the other lab tests ----
 
-$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread))
+$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread,-static))
 $(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
+$(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c),,-static))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
+
+LABTESTS := abi vm vcpus linux-guest registers ticker
 
 # ---- programs of the benches ----
 
@@ -141,7 +144,7 @@ $(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c,))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost)
 
-lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,abi vm vcpus linux-guest ticker) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
 demo: lab-ready

@@ -20,7 +20,8 @@ struct kw_backend {
 	u64 (*idtr)(struct kvm_vcpu *vcpu);
 	u32 (*reason)(struct kvm_vcpu *vcpu);
 	unsigned int (*reason_slot)(u32 reason);
-	bool (*encrypted)(struct kvm_vcpu *vcpu);
+	u32 (*slot_reason)(unsigned int slot);
+	bool (*encrypted)(struct kvm_vcpu *vcpu);	/* at its first exit: never sampled then */
 	void (*sample)(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs);
 };
 

@@ -206,7 +206,7 @@ static long control_info(void __user *arg)
 	struct kvm_warden_info info = {
 		.abi = KVM_WARDEN_ABI_VERSION,
 		.attached = kw_glue_attached(),
-		.features = KVM_WARDEN_FEATURE_SVM,
+		.features = kw_glue_features(),
 		.guests = kw_guest_count(),
 	};
 

@@ -6,7 +6,6 @@
 
 #include "freeze.h"
 #include "guest.h"
-#include "svm_reason.h"
 
 static struct dentry *folder;
 
@@ -34,7 +33,7 @@ static void show_exits(struct seq_file *m, struct kw_guest *guest, struct kw_vcp
 	for (i = 0; i < KW_REASONS; i++)
 		if (v->reasons[i])
 			seq_printf(m, "%llu %u 0x%x %llu\n", guest->id, v->idx,
-				   svm_slot_reason(i), READ_ONCE(v->reasons[i]));
+				   v->backend->slot_reason(i), READ_ONCE(v->reasons[i]));
 }
 
 static int exits_show(struct seq_file *m, void *unused)

@@ -11,11 +11,17 @@
 #include <linux/string.h>
 #include <linux/ktime.h>
 
+#include "compat/compat.h"
 #include "events.h"
 #include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
+#ifdef FACT_HAVE_SVM
 #include "svm.h"
+#endif
+#ifdef FACT_HAVE_VMX
+#include "vmx.h"
+#endif
 
 /* The vCPU that exited last on this CPU. */
 static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
@@ -85,12 +91,14 @@ static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backe
 		slow(v, vcpu);
 }
 
+#ifdef FACT_HAVE_SVM
 static const struct kw_backend svm_backend = {
 	.cr3 = svm_cr3,
 	.lstar = svm_lstar,
 	.idtr = svm_idtr,
 	.reason = svm_reason,
 	.reason_slot = svm_reason_slot,
+	.slot_reason = svm_slot_reason,
 	.encrypted = svm_encrypted,
 	.sample = svm_sample,
 };
@@ -112,6 +120,37 @@ void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
 {
 	kw_freeze_at_entry(vcpu, &svm_backend);
 }
+#endif
+
+#ifdef FACT_HAVE_VMX
+static const struct kw_backend vmx_backend = {
+	.cr3 = vmx_cr3,
+	.lstar = vmx_lstar,
+	.idtr = vmx_idtr,
+	.reason = vmx_reason,
+	.reason_slot = vmx_reason_slot,
+	.slot_reason = vmx_slot_reason,
+	.encrypted = vmx_encrypted,
+	.sample = vmx_sample,
+};
+
+static noinline void slow_path_vmx(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
+{
+	slow_path(v, vcpu, &vmx_backend);
+}
+
+void kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa)
+{
+	preempt_disable_notrace();
+	on_exit(vcpu, &vmx_backend, slow_path_vmx);
+	preempt_enable_notrace();
+}
+
+void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
+{
+	kw_freeze_at_entry(vcpu, &vmx_backend);
+}
+#endif
 
 void kw_exit_forget(void)
 {

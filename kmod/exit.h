@@ -9,9 +9,11 @@ struct kvm_vcpu;
 
 /* Attached to the kvm_exit tracepoint, one for each vendor. */
 void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
+void kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa);
 
 /* Attached to kvm_entry while a guest is stopped. */
 void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
+void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
 
 /* No CPU remembers a vCPU of an unhashed guest afterwards. */
 void kw_exit_forget(void);

@@ -82,6 +82,7 @@ static struct kw_vcpu *alloc_vcpu(struct kvm_vcpu *vcpu, const struct kw_backend
 	if (!v)
 		return NULL;
 	v->vcpu = vcpu;
+	v->backend = backend;
 	v->run = kw_vcpu_run(vcpu);
 	get_page(virt_to_page(v->run));
 	v->idx = kw_vcpu_index(vcpu);

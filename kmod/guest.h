@@ -60,6 +60,7 @@ struct kw_vcpu {
 	void *run;			/* its kvm_run page: ours by reference, so never another vCPU's */
 	struct kvm_vcpu *vcpu;
 	struct kw_guest *guest;
+	const struct kw_backend *backend;	/* for what is not hot */
 	struct kw_seen seen;
 	u64 exits;
 	u64 reasons[KW_REASONS];

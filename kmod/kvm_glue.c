@@ -8,17 +8,22 @@
 #include <linux/kvm_host.h>
 #include <linux/magic.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
+#include <asm/cpufeature.h>
 #include <uapi/linux/kvm_warden.h>
 
 #include "compat/compat.h"
 #include "exit.h"
 #include "guest.h"
 #include "refusal.h"
+#ifdef FACT_HAVE_VMX
+#include "vmx.h"
+#endif
 
 /* The facts were read from the target's BTF, the structs from its headers. */
 static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
@@ -27,12 +32,56 @@ static_assert(offsetof(struct kvm, srcu) == FACT_KVM_SRCU_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, kvm) == FACT_VCPU_KVM_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, vcpu_idx) == FACT_VCPU_VCPU_IDX_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, arch) == FACT_VCPU_ARCH_OFFSET);
-static_assert(__builtin_types_compatible_p(typeof(&kw_probe_exit_svm),
-					   fact_trace_kvm_exit),
+#define HAS_TYPE(probe, type) __builtin_types_compatible_p(typeof(&(probe)), type)
+static_assert(HAS_TYPE(kw_probe_exit_svm, fact_trace_kvm_exit) &&
+	      HAS_TYPE(kw_probe_exit_vmx, fact_trace_kvm_exit),
 	      "the target's kvm_exit tracepoint has another prototype");
-static_assert(__builtin_types_compatible_p(typeof(&kw_probe_entry_svm),
-					   fact_trace_kvm_entry),
+static_assert(HAS_TYPE(kw_probe_entry_svm, fact_trace_kvm_entry) &&
+	      HAS_TYPE(kw_probe_entry_vmx, fact_trace_kvm_entry),
 	      "the target's kvm_entry tracepoint has another prototype");
+
+/* One of the two modules that drive a CPU's virtualization for kvm. */
+struct vendor {
+	const char *name;
+	unsigned int cpu_feature;
+	u8 build_id[KW_BUILD_ID];
+	u64 feature;			/* KVM_WARDEN_FEATURE_* */
+	const char *needs[2];		/* its parameters that must be on */
+	fact_trace_kvm_exit exit;
+	fact_trace_kvm_entry entry;
+};
+
+/*
+ * Without two-dimensional paging the hardware's CR3 is KVM's own; without
+ * unrestricted_guest KVM emulates real mode, out of reach of every hook.
+ */
+static const struct vendor vendors[] = {
+#ifdef FACT_HAVE_SVM
+	{
+		.name = "kvm_amd",
+		.cpu_feature = X86_FEATURE_SVM,
+		.build_id = FACT_KVM_AMD_BUILD_ID,
+		.feature = KVM_WARDEN_FEATURE_SVM,
+		.needs = { "npt" },
+		.exit = kw_probe_exit_svm,
+		.entry = kw_probe_entry_svm,
+	},
+#endif
+#ifdef FACT_HAVE_VMX
+	{
+		.name = "kvm_intel",
+		.cpu_feature = X86_FEATURE_VMX,
+		.build_id = FACT_KVM_INTEL_BUILD_ID,
+		.feature = KVM_WARDEN_FEATURE_VMX,
+		.needs = { "ept", "unrestricted_guest" },
+		.exit = kw_probe_exit_vmx,
+		.entry = kw_probe_entry_vmx,
+	},
+#endif
+};
+
+/* The one that kvm_exit was attached for last. */
+static const struct vendor *vendor = &vendors[0];
 
 /* ---- what a vCPU says ---- */
 
@@ -53,8 +102,15 @@ bool kw_kvm_has_run(struct kvm *kvm, u32 idx, void *run)
 	return vcpu && vcpu->run == run;
 }
 
+/* On Intel KVM's copy is of the last exit that wanted it; the VMCS is loaded. */
 u64 kw_vcpu_rip(struct kvm_vcpu *vcpu)
 {
+	if (kw_vcpu_in_nested_guest(vcpu))
+		return 0;
+#ifdef FACT_HAVE_VMX
+	if (vendor->feature == KVM_WARDEN_FEATURE_VMX)
+		return vmx_read(GUEST_RIP);
+#endif
 	return kw_cached_rip(vcpu);
 }
 
@@ -90,7 +146,6 @@ bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu)
 enum glue_state { WAITING, ATTACHED, REFUSED, SWITCHED_OFF };
 
 static const u8 kvm_build_id[] = FACT_KVM_BUILD_ID;
-static const u8 kvm_amd_build_id[] = FACT_KVM_AMD_BUILD_ID;
 
 #define ENTRY_IDLE msecs_to_jiffies(2000)
 
@@ -161,30 +216,85 @@ static struct kobject *find_module_kobject(const char *name, struct module **ret
 	return NULL;
 }
 
+/* A parameter of a module, off or on; one that it has not is off. */
+static bool is_on(struct module *mod, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < mod->num_kp; i++)
+		if (!strcmp(mod->kp[i].name, name) && mod->kp[i].ops == &param_ops_bool)
+			return *(bool *)mod->kp[i].arg;
+	return false;
+}
+
+static bool has_what_we_need(const struct vendor *v, struct module *mod)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(v->needs) && v->needs[i]; i++) {
+		if (is_on(mod, v->needs[i]))
+			continue;
+		snprintf(refusal, sizeof(refusal),
+			 "refused: %s runs with %s off, and its guests cannot be watched so: load it with %s=1, if the CPU can",
+			 v->name, v->needs[i], v->needs[i]);
+		return false;
+	}
+	return true;
+}
+
+/* The vendor's module that is live, and a reference to its kobject; or NULL. */
+static struct kobject *find_vendor(const struct vendor **ret_vendor, struct module **ret_mod)
+{
+	struct kobject *kobj;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vendors); i++) {
+		kobj = find_module_kobject(vendors[i].name, ret_mod);
+		if (kobj) {
+			*ret_vendor = &vendors[i];
+			return kobj;
+		}
+	}
+	return NULL;
+}
+
 static enum glue_state try_attach(void)
 {
-	struct kobject *vendor;
+	const struct vendor *found;
+	struct kobject *kobj;
 	struct module *mod;
-	bool known;
+	bool good;
 	int r;
 
 	if (!kvm_exit_tp || !kvm_entry_tp || kvm_module->state != MODULE_STATE_LIVE)
 		return WAITING;
-	vendor = find_module_kobject("kvm_amd", &mod);
-	if (!vendor)
+	kobj = find_vendor(&found, &mod);
+	if (!kobj)
 		return WAITING;
-	known = build_is_known(kvm_module, kvm_build_id) &&
-		build_is_known(mod, kvm_amd_build_id);
-	kobject_put(vendor);
-	if (!known)
+	good = build_is_known(kvm_module, kvm_build_id) && build_is_known(mod, found->build_id) &&
+	       has_what_we_need(found, mod);
+	kobject_put(kobj);
+	if (!good)
 		return REFUSED;
-	r = tracepoint_probe_register(kvm_exit_tp, kw_probe_exit_svm, NULL);
+	WRITE_ONCE(vendor, found);
+	r = tracepoint_probe_register(kvm_exit_tp, vendor->exit, NULL);
 	if (r) {
 		snprintf(refusal, sizeof(refusal),
 			 "refused: cannot attach to kvm_exit: error %d", r);
 		return REFUSED;
 	}
 	return ATTACHED;
+}
+
+/* What this CPU's kvm comes with, as far as this module was built for it. */
+static const char *awaited(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vendors); i++)
+		if (boot_cpu_has(vendors[i].cpu_feature))
+			return vendors[i].name;
+	return "kvm_amd or kvm_intel";
 }
 
 static void set_state(enum glue_state new)
@@ -194,9 +304,11 @@ static void set_state(enum glue_state new)
 	state = new;
 	if (new == REFUSED)
 		pr_err("kvm_warden: %s\n", refusal);
+	else if (new == SWITCHED_OFF)
+		pr_info("kvm_warden: switched off\n");
 	else
-		pr_info("kvm_warden: %s\n", new == ATTACHED ? "attached to kvm_exit" :
-			new == WAITING ? "waiting for kvm and kvm_amd" : "switched off");
+		pr_info("kvm_warden: %s kvm and %s\n", new == ATTACHED ? "attached to" : "waiting for",
+			new == ATTACHED ? vendor->name : awaited());
 }
 
 static void attach_if_possible(void)
@@ -212,7 +324,7 @@ static void detach_entry(void)
 	lockdep_assert_held(&glue_lock);
 	if (!entry_attached)
 		return;
-	tracepoint_probe_unregister(kvm_entry_tp, kw_probe_entry_svm, NULL);
+	tracepoint_probe_unregister(kvm_entry_tp, vendor->entry, NULL);
 	tracepoint_synchronize_unregister();
 	entry_attached = false;
 }
@@ -222,7 +334,7 @@ static void detach_exit(void)
 	lockdep_assert_held(&glue_lock);
 	if (state != ATTACHED)
 		return;
-	tracepoint_probe_unregister(kvm_exit_tp, kw_probe_exit_svm, NULL);
+	tracepoint_probe_unregister(kvm_exit_tp, vendor->exit, NULL);
 	tracepoint_synchronize_unregister();
 }
 
@@ -265,7 +377,7 @@ int kw_glue_hold_entry(void)
 	if (state != ATTACHED)
 		r = -ESHUTDOWN;
 	else if (!entry_attached)
-		r = tracepoint_probe_register(kvm_entry_tp, kw_probe_entry_svm, NULL);
+		r = tracepoint_probe_register(kvm_entry_tp, vendor->entry, NULL);
 	if (!r) {
 		entry_attached = true;
 		entry_holders++;
@@ -325,18 +437,28 @@ static int on_tracepoints(struct notifier_block *nb, unsigned long action, void 
 	return NOTIFY_OK;
 }
 
+static bool is_vendor(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vendors); i++)
+		if (!strcmp(name, vendors[i].name))
+			return true;
+	return false;
+}
+
 /*
- * The build-ids of a module can be read once it is live.  kvm_amd may be
+ * The build-ids of a module can be read once it is live.  The vendor's may be
  * exchanged for another build without kvm going away.
  */
 static int on_module(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct module *mod = data;
-	bool vendor = !strcmp(mod->name, "kvm_amd");
+	bool ours = is_vendor(mod->name);
 
-	if (action == MODULE_STATE_LIVE && (vendor || !strcmp(mod->name, "kvm")))
+	if (action == MODULE_STATE_LIVE && (ours || !strcmp(mod->name, "kvm")))
 		schedule_work(&attach_work);
-	if (action == MODULE_STATE_GOING && vendor) {
+	if (action == MODULE_STATE_GOING && ours) {
 		mutex_lock(&glue_lock);
 		detach();
 		mutex_unlock(&glue_lock);
@@ -369,18 +491,24 @@ bool kw_glue_attached(void)
 	return READ_ONCE(state) == ATTACHED;
 }
 
+u64 kw_glue_features(void)
+{
+	return kw_glue_attached() ? READ_ONCE(vendor)->feature : 0;
+}
+
 ssize_t kw_glue_describe(char *buf, size_t size)
 {
 	ssize_t n;
 
 	mutex_lock(&glue_lock);
-	n = scnprintf(buf, size, "%s\n",
+	n = scnprintf(buf, size, "%s%s\n",
 		      state == ATTACHED ? "attached" :
 		      state == REFUSED ? refusal :
 		      state == SWITCHED_OFF && entry_attached ?
 			"switched off; stopped guests stay stopped" :
 		      state == SWITCHED_OFF ? "switched off" :
-		      "waiting for kvm and kvm_amd");
+		      "waiting for kvm and ",
+		      state == WAITING ? awaited() : "");
 	mutex_unlock(&glue_lock);
 	return n;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Everything the rest of the module wants from KVM.  No other file touches a
- * KVM struct beyond passing its pointer, svm.h apart.
+ * KVM struct beyond passing its pointer, svm.h and vmx.h apart.
  */
 #ifndef KW_KVM_GLUE_H
 #define KW_KVM_GLUE_H
@@ -24,6 +24,9 @@ int kw_glue_enable(bool on);
 bool kw_glue_enabled(void);
 bool kw_glue_attached(void);
 
+/* KVM_WARDEN_FEATURE_* of the backend that is attached; 0: none. */
+u64 kw_glue_features(void);
+
 /*
  * The entry hook is attached while someone holds it.  -ESHUTDOWN: hooks are
  * switched off, or there are none.  It outlives the switch while it is held.
@@ -40,6 +43,7 @@ u32 kw_vcpu_index(struct kvm_vcpu *vcpu);
 /* For a kvm that lives: is the vCPU of that index the one with this page? */
 bool kw_kvm_has_run(struct kvm *kvm, u32 idx, void *run);
 
+/* On the vCPU's thread, while it is loaded; 0: it runs a nested guest. */
 u64 kw_vcpu_rip(struct kvm_vcpu *vcpu);
 bool kw_vcpu_in_nested_guest(struct kvm_vcpu *vcpu);
 struct mm_struct *kw_kvm_mm(struct kvm *kvm);

@@ -44,12 +44,18 @@ static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
 	return svm_vmcb(vcpu)->control.exit_code;
 }
 
-/* With SEV-ES the save area is ciphertext; with SEV, memory is. */
+/*
+ * With SEV memory is ciphertext, with SEV-ES and SEV-SNP the state as well: it
+ * is in a page of its own, and the VMCB's save area says nothing.  The control
+ * area is the host's in each of them, and plain.
+ */
 static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 {
-	return svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE;
+	return kw_vcpu_is_protected(vcpu) ||
+	       (svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE);
 }
 
+/* The VMCB's CR4 and EFER have bits of KVM's own; the guest's writes to them exit. */
 static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)
 {
 	const struct vmcb *vmcb = svm_vmcb(vcpu);
@@ -60,8 +66,8 @@ static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *reg
 	regs->cr0 = save->cr0;
 	regs->cr2 = save->cr2;
 	regs->cr3 = save->cr3;
-	regs->cr4 = save->cr4;
-	regs->efer = save->efer;
+	regs->cr4 = vcpu->arch.cr4;
+	regs->efer = vcpu->arch.efer;
 	regs->lstar = save->lstar;
 	regs->idtr = save->idtr.base;
 	regs->gs_base = save->gs.base;

@@ -33,6 +33,19 @@ static __always_inline void *kw_vcpu_run(struct kvm_vcpu *vcpu)
 	return vcpu->run;
 }
 
+/*
+ * The host holds the guest's registers or memory as ciphertext or not at all:
+ * SEV-ES, SEV-SNP, TDX, and whatever keeps memory in a guest_memfd.
+ */
+static inline bool kw_vcpu_is_protected(struct kvm_vcpu *vcpu)
+{
+#ifdef kvm_arch_has_private_mem
+	if (kvm_arch_has_private_mem(vcpu->kvm))
+		return true;
+#endif
+	return vcpu->arch.guest_state_protected;
+}
+
 #ifdef KW_HAVE_ARCH_RIP
 #define kw_cached_rip(vcpu) ((vcpu)->arch.rip)
 #else

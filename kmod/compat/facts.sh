@@ -3,9 +3,10 @@
 # facts.sh VMLINUX MODULES_DIR > generated.h
 #
 # What the module relies on and headers cannot promise, read from the target
-# kernel's own BTF: where vcpu_svm keeps its VMCB, the prototypes of the
-# tracepoints, the offsets of the KVM structs; and the build-ids that these
-# facts belong to, which the module compares before it attaches.
+# kernel's own BTF: where vcpu_svm keeps its VMCB and vcpu_vmx the guest's LSTAR,
+# the prototypes of the tracepoints, the offsets of the KVM structs; and the
+# build-ids that these facts belong to, which the module compares before it
+# attaches.  Of kvm-amd and kvm-intel, one may be missing.
 set -euo pipefail
 
 vmlinux=$1 kvm_dir=$2/kernel/arch/x86/kvm
@@ -40,6 +41,12 @@ offset() {
 		die "BTF of the target kernel has no $2.$3"
 }
 
+# size DUMP STRUCT -> bytes
+size() {
+	awk -v want="STRUCT '$2' size=" 'i = index($0, want) { print substr($0, i + length(want)) + 0; found = 1; exit }
+		END { exit !found }' "$1" || die "BTF of the target kernel has no $2"
+}
+
 # The build-id as a C initialiser.
 build_id() {
 	local hex
@@ -48,23 +55,52 @@ build_id() {
 	sed 's/../0x&,/g' <<<"$hex"
 }
 
+has_module() { compgen -G "$kvm_dir/$1.ko*" >/dev/null; }
+
+svm_facts() {
+	echo "#define FACT_HAVE_SVM 1"
+	echo "#define FACT_KVM_AMD_BUILD_ID { $(build_id kvm-amd) }"
+	echo "#define FACT_SVM_VMCB_OFFSET $(offset "$work/types" vcpu_svm vmcb)"
+}
+
+# The order of the MSRs in vcpu_vmx is that of a list in kvm-intel's text.  Its
+# first two, SYSCALL_MASK and LSTAR, are on every CPU with long mode: LSTAR is
+# the second in each.
+vmx_facts() {
+	local start data step
+	LC_ALL=C grep -qaP '\x84\x00\x00\xc0\x82\x00\x00\xc0' "$work/kvm-intel.ko" ||
+		die "kvm-intel.ko: its list of user-return MSRs does not begin with SYSCALL_MASK, LSTAR"
+	start=$(offset "$work/types" vcpu_vmx guest_uret_msrs)
+	data=$(offset "$work/types" vmx_uret_msr data)
+	step=$(size "$work/types" vmx_uret_msr)
+	echo "#define FACT_HAVE_VMX 1"
+	echo "#define FACT_KVM_INTEL_BUILD_ID { $(build_id kvm-intel) }"
+	echo "#define FACT_VMX_VCPU_OFFSET $(offset "$work/types" vcpu_vmx vcpu)"
+	echo "#define FACT_VMX_LSTAR_OFFSET $((start + step + data))"
+}
+
+has_module kvm-amd || has_module kvm-intel ||
+	die "neither kvm-amd.ko nor kvm-intel.ko in $kvm_dir: the target kernel needs KVM as modules"
 unpack kvm
-unpack kvm-amd
 bpftool btf dump file "$vmlinux" format raw >"$work/types" || die "$vmlinux: no BTF"
 dump kvm raw | grep -v "^$" >>"$work/types"
-dump kvm-amd raw >>"$work/types"
 dump kvm c >"$work/kvm.h"
+for vendor in kvm-amd kvm-intel; do
+	has_module $vendor || continue
+	unpack $vendor
+	dump $vendor raw >>"$work/types"
+done
 
 echo "/* Made by facts.sh from the BTF of the target kernel. */"
 echo "#define FACT_KVM_BUILD_ID { $(build_id kvm) }"
-echo "#define FACT_KVM_AMD_BUILD_ID { $(build_id kvm-amd) }"
 for member in mm memslots srcu; do
 	echo "#define FACT_KVM_${member^^}_OFFSET $(offset "$work/types" kvm $member)"
 done
 for member in kvm vcpu_idx arch; do
 	echo "#define FACT_VCPU_${member^^}_OFFSET $(offset "$work/types" kvm_vcpu $member)"
 done
-echo "#define FACT_SVM_VMCB_OFFSET $(offset "$work/types" vcpu_svm vmcb)"
+! has_module kvm-amd || svm_facts
+! has_module kvm-intel || vmx_facts
 for member in dir notes attrs; do
 	echo "#define FACT_NOTES_${member^^}_OFFSET $(offset "$work/types" module_notes_attrs $member)"
 done

@@ -100,8 +100,9 @@ enum kvm_warden_event_type {
  * @type:	enum kvm_warden_event_type
  * @vcpu:	vCPU index
  * @vmm_pid:	process id of the VMM, in the initial namespace
- * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits)
- * @rip:	guest RIP at the exit
+ * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits; Intel:
+ *		the VMCS's exit reason; all ones if it cannot be read)
+ * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest)
  * @data:	by type; 0 where a type says nothing of it
  * @len:	by type, bytes; 0 likewise
  * @flags:	by type; 0 likewise
@@ -122,8 +123,9 @@ struct kvm_warden_event {
 	__u32 flags;
 };
 
-/* struct kvm_warden_info.features */
+/* struct kvm_warden_info.features; while attached, one of the first two */
 #define KVM_WARDEN_FEATURE_SVM		(1ULL << 0)	/* AMD backend */
+#define KVM_WARDEN_FEATURE_VMX		(1ULL << 1)	/* Intel backend */
 
 /**
  * struct kvm_warden_info - answer of KVM_WARDEN_GET_INFO
@@ -141,8 +143,16 @@ struct kvm_warden_info {
 };
 
 /* struct kvm_warden_guest_info.flags: why a guest cannot be observed */
-#define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)	/* SEV, SEV-ES, SEV-SNP */
-#define KVM_WARDEN_GUEST_NESTED		(1U << 1)	/* runs guests itself */
+/*
+ * ENCRYPTED: its state or memory is not the host's to read: SEV, SEV-ES, SEV-SNP,
+ * TDX, memory of its own (guest_memfd), or a VMCS that VMREAD does not read
+ * (enlightened, below Hyper-V).  Its exits are counted; registers and memory are
+ * -EPERM, and no change is announced.
+ * NESTED: it runs guests itself.  While it does, its registers are withheld and no
+ * change is announced: they would be those of its guest.
+ */
+#define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)
+#define KVM_WARDEN_GUEST_NESTED		(1U << 1)
 #define KVM_WARDEN_GUEST_HIDDEN		(1U << 2)	/* it runs, and its VMM has closed every file of it */
 /* ... and why it does not run */
 #define KVM_WARDEN_GUEST_CONTAINED	(1U << 3)	/* KVM_WARDEN_CONTAIN */
@@ -259,7 +269,9 @@ struct kvm_warden_freeze {
  * @age_ns:	out: time since the sample was taken
  * @rip, @rsp, @cr0, @cr2, @cr3, @cr4, @efer, @lstar, @idtr, @gs_base,
  * @kernel_gs_base: out.  @idtr is the base alone.
- * @exit_code, @exit_info1, @exit_info2: out: hardware's exit code and details
+ * @exit_code, @exit_info1, @exit_info2: out: hardware's exit code and details:
+ *		EXITCODE, EXITINFO1 and EXITINFO2 (AMD); exit reason, exit
+ *		qualification and, for EPT violations, the GPA (Intel)
  * @cpl:	out: privilege level
  *
  * A full sample is taken at the first exit after a request, at the latest
