@@ -163,6 +163,27 @@ static long guest_freeze(struct file *file, void __user *arg)
 	return r;
 }
 
+/* What looks at a guest. */
+static long guest_look(struct file *file, unsigned int cmd, void __user *user)
+{
+	struct kw_guest *guest = file->private_data;
+
+	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
+		return -EACCES;
+	switch (cmd) {
+	case KVM_WARDEN_REGS:
+		return guest_regs(guest, user);
+	case KVM_WARDEN_MEMSLOTS:
+		return guest_memslots(guest, user);
+	case KVM_WARDEN_READ:
+		return guest_read(guest, user);
+	case KVM_WARDEN_FREEZE:
+		return guest_freeze(file, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct kw_guest *guest = file->private_data;
@@ -172,13 +193,10 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_WARDEN_GUEST_INFO:
 		return guest_info(guest, user);
 	case KVM_WARDEN_REGS:
-		return guest_regs(guest, user);
 	case KVM_WARDEN_MEMSLOTS:
-		return guest_memslots(guest, user);
 	case KVM_WARDEN_READ:
-		return guest_read(guest, user);
 	case KVM_WARDEN_FREEZE:
-		return guest_freeze(file, user);
+		return guest_look(file, cmd, user);
 	case KVM_WARDEN_THAW:
 		return kw_freeze_thaw(guest, file);
 	default:

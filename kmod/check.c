@@ -14,7 +14,7 @@ static int valid(bool is)
 
 int kw_check_next_guest(const struct kvm_warden_guest_info *info)
 {
-	return valid(!info->reserved0 && ZERO(info->reserved));
+	return valid(!info->reserved);
 }
 
 int kw_check_open(const struct kvm_warden_open *request)

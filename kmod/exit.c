@@ -46,7 +46,11 @@ static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcp
 	u64 cr3 = backend->cr3(vcpu), lstar = backend->lstar(vcpu), idtr = backend->idtr(vcpu);
 	u32 changed = kw_seen_update(&v->seen, cr3, lstar, idtr), reason = backend->reason(vcpu);
 
+	if (READ_ONCE(v->guest->level) == KVM_WARDEN_LEVEL_OFF)
+		return;
 	if (changed & KW_CHANGED_CR3) {
+		if (kw_root_is_new(v->guest->roots, cr3))
+			atomic_inc(&v->guest->address_spaces);
 		if (kw_recent_is_new(v->guest->recent, cr3, jiffies))
 			kw_emit(v, KVM_WARDEN_EVENT_ADDRESS_SPACE, cr3, reason);
 		else

@@ -23,6 +23,7 @@
 #include "exit.h"
 #include "freeze.h"
 #include "kvm_glue.h"
+#include "level.h"
 #include "sysfs.h"
 
 #define REAP_INTERVAL msecs_to_jiffies(250)
@@ -50,6 +51,7 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	mmgrab(guest->mm);
 	guest->vmm = get_pid(task_tgid(current));
 	guest->vmm_pid = task_tgid_nr(current);
+	guest->level = kw_level_default();
 	refcount_set(&guest->refs, 1);
 	INIT_LIST_HEAD(&guest->node);
 	INIT_LIST_HEAD(&guest->vcpus);
@@ -280,6 +282,8 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 		.flags = READ_ONCE(guest->flags) | kw_freeze_flags(guest),
 		.emitted = atomic64_read(&guest->emitted),
 		.suppressed = atomic64_read(&guest->suppressed),
+		.level = READ_ONCE(guest->level),
+		.address_spaces = atomic_read(&guest->address_spaces),
 	};
 	rcu_read_lock();
 	list_for_each_entry_rcu(v, &guest->vcpus, node) {

@@ -32,6 +32,7 @@ struct kw_guest {
 	struct pid *vmm;
 	pid_t vmm_pid;
 	u32 flags;			/* KVM_WARDEN_GUEST_* */
+	u32 level;			/* KVM_WARDEN_LEVEL_* */
 	bool gone;
 	bool unhashed;			/* no probe finds it any more */
 	u64 exits_seen;			/* by the reaper */
@@ -48,7 +49,9 @@ struct kw_guest {
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
 	atomic64_t emitted, suppressed;
+	atomic_t address_spaces;	/* bits set in roots */
 	struct kw_recent recent[1 << KW_RECENT_BITS];
+	DECLARE_BITMAP(roots, 1 << KW_ROOT_BITS);	/* page-table roots seen, by hash */
 };
 
 /*

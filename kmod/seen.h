@@ -6,6 +6,7 @@
 #ifndef KW_SEEN_H
 #define KW_SEEN_H
 
+#include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/hash.h>
 #include <linux/jiffies.h>
@@ -49,6 +50,17 @@ static inline bool kw_recent_is_new(struct kw_recent table[1 << KW_RECENT_BITS],
 	WRITE_ONCE(r->cr3, cr3);
 	WRITE_ONCE(r->when, now);
 	return true;
+}
+
+/* Page-table roots a guest ever showed, as bits of their hash. */
+#define KW_ROOT_BITS 14
+
+/* True for the first root of this hash. */
+static inline bool kw_root_is_new(unsigned long *roots, u64 cr3)
+{
+	unsigned int bit = hash_64(cr3 >> 12, KW_ROOT_BITS);
+
+	return !test_bit(bit, roots) && !test_and_set_bit(bit, roots);
 }
 
 #endif

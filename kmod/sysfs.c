@@ -7,6 +7,7 @@
 
 #include "guest.h"
 #include "kvm_glue.h"
+#include "level.h"
 
 static struct kobject *root, *guests;
 
@@ -43,14 +44,31 @@ static ssize_t untracked_exits_show(struct kobject *kobj, struct kobj_attribute 
 	return sysfs_emit(buf, "%llu\n", kw_guest_untracked_exits());
 }
 
+static ssize_t default_level_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kw_level_name(kw_level_default()));
+}
+
+static ssize_t default_level_store(struct kobject *kobj, struct kobj_attribute *attr,
+				   const char *buf, size_t count)
+{
+	int level = kw_level_parse(buf);
+
+	if (level < 0)
+		return level;
+	kw_level_set_default(level);
+	return count;
+}
+
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
 static struct kobj_attribute untracked_exits_attr = __ATTR_RO(untracked_exits);
+static struct kobj_attribute default_level_attr = __ATTR_RW(default_level);
 
 static struct attribute *root_attrs[] = {
 	&version_attr.attr, &state_attr.attr, &enabled_attr.attr,
-	&untracked_exits_attr.attr, NULL,
+	&untracked_exits_attr.attr, &default_level_attr.attr, NULL,
 };
 
 static const struct attribute_group root_group = { .attrs = root_attrs };
@@ -59,7 +77,7 @@ static const struct attribute_group root_group = { .attrs = root_attrs };
 
 struct guest_attribute {
 	struct attribute attr;
-	u64 (*value)(const struct kvm_warden_guest_info *info);
+	ssize_t (*show)(const struct kvm_warden_guest_info *info, char *buf);
 };
 
 static ssize_t guest_show(struct kobject *kobj, struct attribute *attr, char *buf)
@@ -69,20 +87,34 @@ static ssize_t guest_show(struct kobject *kobj, struct attribute *attr, char *bu
 	struct kvm_warden_guest_info info;
 
 	kw_guest_info(guest, &info);
-	return sysfs_emit(buf, "%llu\n", a->value(&info));
+	return a->show(&info, buf);
+}
+
+static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const char *buf,
+			   size_t count)
+{
+	struct kw_guest *guest = container_of(kobj, struct kw_guest, kobj);
+	int level = kw_level_parse(buf);	/* the one file that can be written */
+
+	if (level < 0)
+		return level;
+	WRITE_ONCE(guest->level, level);
+	return count;
 }
 
 #define GUEST_ATTR(_name, _expr)						\
-	static u64 _name##_value(const struct kvm_warden_guest_info *info)	\
+	static ssize_t _name##_show(const struct kvm_warden_guest_info *info,	\
+				    char *buf)					\
 	{									\
-		return _expr;							\
+		return sysfs_emit(buf, "%llu\n", (u64)(_expr));		\
 	}									\
 	static struct guest_attribute _name##_attr = {				\
-		.attr = { .name = #_name, .mode = 0444 }, .value = _name##_value,	\
+		.attr = { .name = #_name, .mode = 0444 }, .show = _name##_show,	\
 	}
 
 GUEST_ATTR(vmm_pid, info->vmm_pid);
 GUEST_ATTR(vcpus, info->vcpus);
+GUEST_ATTR(address_spaces, info->address_spaces);
 GUEST_ATTR(exits, info->exits);
 GUEST_ATTR(events_emitted, info->emitted);
 GUEST_ATTR(events_suppressed, info->suppressed);
@@ -92,8 +124,18 @@ GUEST_ATTR(hidden, !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
 GUEST_ATTR(contained, !!(info->flags & KVM_WARDEN_GUEST_CONTAINED));
 GUEST_ATTR(frozen, !!(info->flags & KVM_WARDEN_GUEST_FROZEN));
 
+static ssize_t level_show(const struct kvm_warden_guest_info *info, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kw_level_name(info->level));
+}
+
+static struct guest_attribute level_attr = {
+	.attr = { .name = "level", .mode = 0644 }, .show = level_show,
+};
+
 static struct attribute *guest_attrs[] = {
-	&vmm_pid_attr.attr, &vcpus_attr.attr, &exits_attr.attr,
+	&vmm_pid_attr.attr, &level_attr.attr, &vcpus_attr.attr,
+	&address_spaces_attr.attr, &exits_attr.attr,
 	&events_emitted_attr.attr, &events_suppressed_attr.attr,
 	&encrypted_attr.attr, &nested_attr.attr,
 	&hidden_attr.attr, &contained_attr.attr, &frozen_attr.attr, NULL,
@@ -101,7 +143,7 @@ static struct attribute *guest_attrs[] = {
 
 ATTRIBUTE_GROUPS(guest);
 
-static const struct sysfs_ops guest_sysfs_ops = { .show = guest_show };
+static const struct sysfs_ops guest_sysfs_ops = { .show = guest_show, .store = guest_store };
 
 /* The kobject is part of the guest: its last reference is one to the guest. */
 static void guest_kobj_release(struct kobject *kobj)

@@ -10,8 +10,9 @@
 static void next_guest(struct kunit *test)
 {
 	GOOD(kw_check_next_guest(&(struct kvm_warden_guest_info){ .guest = ~0ULL }));
-	BAD(kw_check_next_guest(&(struct kvm_warden_guest_info){ .reserved0 = 1 }));
-	BAD(kw_check_next_guest(&(struct kvm_warden_guest_info){ .reserved = { 0, 1ULL << 63 } }));
+	BAD(kw_check_next_guest(&(struct kvm_warden_guest_info){ .reserved = 1ULL << 63 }));
+	/* The last answer is the next question. */
+	GOOD(kw_check_next_guest(&(struct kvm_warden_guest_info){ .level = 2, .address_spaces = 9 }));
 }
 
 static void open_guest(struct kunit *test)

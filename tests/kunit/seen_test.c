@@ -65,6 +65,29 @@ static void jiffies_wrap(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x7000, now + HZ));
 }
 
+static unsigned long roots[BITS_TO_LONGS(1 << KW_ROOT_BITS)];
+
+static unsigned int count_roots(unsigned int n)
+{
+	unsigned int i, found = 0;
+
+	memset(roots, 0, sizeof(roots));
+	for (i = 0; i < n; i++)
+		found += kw_root_is_new(roots, 0x1000000ULL + i * 0x1000ULL);
+	return found;
+}
+
+static void roots_are_counted_once(struct kunit *test)
+{
+	memset(roots, 0, sizeof(roots));
+	KUNIT_EXPECT_TRUE(test, kw_root_is_new(roots, 0x5000));
+	KUNIT_EXPECT_FALSE(test, kw_root_is_new(roots, 0x5000));
+	KUNIT_EXPECT_FALSE(test, kw_root_is_new(roots, 0x5123));	/* another PCID */
+	KUNIT_EXPECT_TRUE(test, kw_root_is_new(roots, 0x6000));
+	KUNIT_EXPECT_GE(test, count_roots(1000), 950u);
+	KUNIT_EXPECT_LE(test, count_roots(100000), 1u << KW_ROOT_BITS);
+}
+
 static void each_known_exit_has_its_slot(struct kunit *test)
 {
 	static const u32 known[] = { 0, 0x60, 0x72, 0x7b, 0xa5, 0x400, 0x403, ~0u };
@@ -97,6 +120,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(two_take_turns),
 	KUNIT_CASE(a_collision_announces_again),
 	KUNIT_CASE(jiffies_wrap),
+	KUNIT_CASE(roots_are_counted_once),
 	KUNIT_CASE(each_known_exit_has_its_slot),
 	KUNIT_CASE(any_exit_stays_in_the_histogram),
 	{}

@@ -55,6 +55,20 @@
  * With hooks switched off both requests are refused (-ESHUTDOWN); containments
  * that hold stay, and so does the one hook they need, until they end.
  *
+ * Levels
+ * ------
+ * Each guest has a level, which root sets in sysfs
+ * (/sys/kernel/kvm_warden/guests/ID/level; default_level for guests to come):
+ *
+ *   content   everything below
+ *   metadata  the same for this module, which cannot tell a process list in
+ *             guest memory from a document: reads are needed to walk the lists
+ *             of the guest's kernel.  That nobody scans or keeps content is for
+ *             the daemon to hold to
+ *   off       exits are counted, and nothing is looked at: no event but guest_up
+ *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ and FREEZE are
+ *             -EACCES.  CONTAIN and RELEASE work: they look at nothing
+ *
  * Trace events
  * ------------
  * Group "kvm_warden"; each carries one struct kvm_warden_event:
@@ -158,6 +172,11 @@ struct kvm_warden_info {
 #define KVM_WARDEN_GUEST_CONTAINED	(1U << 3)	/* KVM_WARDEN_CONTAIN */
 #define KVM_WARDEN_GUEST_FROZEN		(1U << 4)	/* KVM_WARDEN_FREEZE */
 
+/* struct kvm_warden_guest_info.level */
+#define KVM_WARDEN_LEVEL_OFF		0
+#define KVM_WARDEN_LEVEL_METADATA	1
+#define KVM_WARDEN_LEVEL_CONTENT	2
+
 /**
  * struct kvm_warden_guest_info - a guest
  * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
@@ -165,9 +184,13 @@ struct kvm_warden_info {
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @vcpus:	vCPUs seen so far
  * @flags:	KVM_WARDEN_GUEST_*
+ * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted
  * @emitted:	events emitted
  * @suppressed:	address spaces seen again within a second, not emitted
+ * @address_spaces: distinct page-table roots (CR3 without its low 12 bits) that
+ *		it ran on at an exit; two that hash alike count as one (of a
+ *		thousand, about thirty), 16384 at most
  *
  * Errors of KVM_WARDEN_NEXT_GUEST: -ENOENT when no guest has a larger id.
  */
@@ -176,11 +199,12 @@ struct kvm_warden_guest_info {
 	__u32 vmm_pid;
 	__u32 vcpus;
 	__u32 flags;
-	__u32 reserved0;
+	__u32 level;
 	__u64 exits;
 	__u64 emitted;
 	__u64 suppressed;
-	__u64 reserved[2];
+	__u64 address_spaces;
+	__u64 reserved;
 };
 
 /**
