@@ -15,6 +15,7 @@
 #include <uapi/linux/kvm_warden.h>
 
 #include "check.h"
+#include "exit.h"
 #include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
@@ -71,7 +72,7 @@ static void wait_for_sample(struct kw_vcpu *v)
 
 	if (!kw_glue_attached())
 		return;
-	WRITE_ONCE(v->want_regs, true);
+	kw_exit_want_regs(v);
 	for (i = 0; i < 20 && READ_ONCE(v->want_regs); i++)
 		usleep_range(400, 500);
 }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The hot path.  An exit of a vCPU that runs on where it ran before costs one
- * comparison to find its state, three to see that nothing changed, and two
- * counters.  Everything else is out of line.
+ * comparison to find its state, three to see that nothing changed, and a
+ * counter.  Everything else is out of line, in tail calls, so that this needs
+ * no stack; and it is not traced.
+ *
+ * kvm_exit fires with preemption on or off, depending on the kernel.  The hot
+ * path does not care: v is checked to be the vCPU's, which this thread alone
+ * writes to, and it stays as long as the tracepoint's readers (guest.c).
  */
 #include "exit.h"
 
@@ -23,8 +28,11 @@
 #include "vmx.h"
 #endif
 
+/* No vCPU's: its run is no page. */
+static struct kw_vcpu nobody;
+
 /* The vCPU that exited last on this CPU. */
-static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
+static DEFINE_PER_CPU(struct kw_vcpu *, kw_running) = &nobody;
 
 static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
@@ -40,11 +48,25 @@ static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 	WRITE_ONCE(v->want_regs, false);
 }
 
-static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
-					 const struct kw_backend *backend)
+/* A request made after this either finds its mark in place or is seen at once. */
+static __always_inline bool regs_are_wanted(struct kw_vcpu *v, u64 idtr)
 {
-	u64 cr3 = backend->cr3(vcpu), lstar = backend->lstar(vcpu), idtr = backend->idtr(vcpu);
-	u32 changed = kw_seen_update(&v->seen, cr3, lstar, idtr), reason = backend->reason(vcpu);
+	WRITE_ONCE(v->hot.idtr, idtr);
+	smp_mb();	/* pairs with kw_exit_want_regs() */
+	return READ_ONCE(v->want_regs);
+}
+
+void kw_exit_want_regs(struct kw_vcpu *v)
+{
+	WRITE_ONCE(v->want_regs, true);
+	smp_mb();	/* pairs with regs_are_wanted() */
+	WRITE_ONCE(v->hot.idtr, KW_NO_IDTR);
+}
+
+static __always_inline void note_changes(struct kw_vcpu *v, u64 cr3, u64 lstar, u64 idtr,
+					 u32 reason)
+{
+	u32 changed = kw_seen_update(&v->seen, cr3, lstar, idtr);
 
 	if (READ_ONCE(v->guest->level) == KVM_WARDEN_LEVEL_OFF)
 		return;
@@ -62,37 +84,64 @@ static __always_inline void note_changes(struct kw_vcpu *v, struct kvm_vcpu *vcp
 		kw_emit(v, KVM_WARDEN_EVENT_IDT, idtr, reason);
 }
 
-/* A nested guest's registers are its own, not our guest's. */
+/* Something changed, or someone asked.  A nested guest's registers are its own. */
 static __always_inline void slow_path(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
 {
-	if (v->opaque)
-		return;
-	if (v->want_regs)
+	u64 cr3 = backend->cr3(vcpu), lstar = backend->lstar(vcpu), idtr = backend->idtr(vcpu);
+	bool nested = kw_vcpu_in_nested_guest(vcpu);
+
+	preempt_disable_notrace();
+	v->hot.cr3 = cr3;
+	v->hot.lstar = lstar;
+	if (regs_are_wanted(v, idtr) && !v->opaque)
 		take_regs(v, vcpu, backend);
-	if (kw_vcpu_in_nested_guest(vcpu)) {
+	if (nested)
 		WRITE_ONCE(v->guest->flags, v->guest->flags | KVM_WARDEN_GUEST_NESTED);
-		return;
-	}
-	note_changes(v, vcpu, backend);
+	else if (!v->opaque)
+		note_changes(v, cr3, lstar, idtr, backend->reason(vcpu));
+	preempt_enable_notrace();
 }
 
-static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backend *backend,
-				    void (*slow)(struct kw_vcpu *, struct kvm_vcpu *))
+static __always_inline void count_exit(struct kw_vcpu *v, const struct kw_backend *backend,
+				       u32 reason)
 {
-	struct kw_vcpu *v = __this_cpu_read(kw_running);
+	v->reasons[backend->reason_slot(reason)]++;
+}
 
-	if (unlikely(!v || v->run != kw_vcpu_run(vcpu))) {
-		v = kw_vcpu_get(vcpu, backend);
-		if (!v)
-			return;
-		__this_cpu_write(kw_running, v);
+/* Another vCPU than this CPU's last, or a new one. */
+static __always_inline void on_other(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
+{
+	struct kw_vcpu *v;
+
+	preempt_disable_notrace();
+	v = kw_vcpu_get(vcpu, backend);
+	if (v) {
+		this_cpu_write(kw_running, v);
+		count_exit(v, backend, backend->reason(vcpu));
+		slow_path(v, vcpu, backend);
 	}
-	v->exits++;
-	v->reasons[backend->reason_slot(backend->reason(vcpu))]++;
-	if (unlikely(v->seen.cr3 != backend->cr3(vcpu) || v->seen.lstar != backend->lstar(vcpu) ||
-		     v->seen.idtr != backend->idtr(vcpu) || READ_ONCE(v->want_regs)))
-		slow(v, vcpu);
+	preempt_enable_notrace();
+}
+
+/* All is read before anything is written, so that nothing is read twice. */
+static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backend *backend,
+				    void (*slow)(struct kw_vcpu *, struct kvm_vcpu *),
+				    void (*other)(struct kvm_vcpu *))
+{
+	struct kw_vcpu *v = this_cpu_read(kw_running);
+	u64 cr3, lstar, idtr;
+	u32 reason;
+
+	if (unlikely(v->run != kw_vcpu_run(vcpu)))
+		return other(vcpu);
+	reason = backend->reason(vcpu);
+	cr3 = backend->cr3(vcpu);
+	lstar = backend->lstar(vcpu);
+	idtr = backend->idtr(vcpu);
+	count_exit(v, backend, reason);
+	if (unlikely(v->hot.cr3 != cr3 || v->hot.lstar != lstar || READ_ONCE(v->hot.idtr) != idtr))
+		return slow(v, vcpu);
 }
 
 #ifdef FACT_HAVE_SVM
@@ -112,12 +161,14 @@ static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
 	slow_path(v, vcpu, &svm_backend);
 }
 
-/* kvm_exit fires with preemption on or off, depending on the kernel. */
-void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
+static noinline void other_svm(struct kvm_vcpu *vcpu)
 {
-	preempt_disable_notrace();
-	on_exit(vcpu, &svm_backend, slow_path_svm);
-	preempt_enable_notrace();
+	on_other(vcpu, &svm_backend);
+}
+
+void notrace kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
+{
+	on_exit(vcpu, &svm_backend, slow_path_svm, other_svm);
 }
 
 void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
@@ -143,11 +194,14 @@ static noinline void slow_path_vmx(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
 	slow_path(v, vcpu, &vmx_backend);
 }
 
-void kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa)
+static noinline void other_vmx(struct kvm_vcpu *vcpu)
 {
-	preempt_disable_notrace();
-	on_exit(vcpu, &vmx_backend, slow_path_vmx);
-	preempt_enable_notrace();
+	on_other(vcpu, &vmx_backend);
+}
+
+void notrace kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa)
+{
+	on_exit(vcpu, &vmx_backend, slow_path_vmx, other_vmx);
 }
 
 void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
@@ -165,7 +219,7 @@ void kw_exit_forget(void)
 		struct kw_vcpu *v = READ_ONCE(*running);
 
 		/* If the CPU has moved on meanwhile, so much the better. */
-		if (v && READ_ONCE(v->guest->unhashed))
-			cmpxchg(running, v, NULL);
+		if (v != &nobody && READ_ONCE(v->guest->unhashed))
+			cmpxchg(running, v, &nobody);
 	}
 }

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 
 struct kvm_vcpu;
+struct kw_vcpu;
 
 /* Attached to the kvm_exit tracepoint, one for each vendor. */
 void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
@@ -14,6 +15,9 @@ void kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa);
 /* Attached to kvm_entry while a guest is stopped. */
 void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
 void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
+
+/* Its registers are sampled at its next exit; then v->want_regs is false. */
+void kw_exit_want_regs(struct kw_vcpu *v);
 
 /* No CPU remembers a vCPU of an unhashed guest afterwards. */
 void kw_exit_forget(void);

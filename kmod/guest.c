@@ -4,7 +4,7 @@
  * exit probe takes it for a vCPU's first exit alone, and finds vCPUs under RCU
  * otherwise.  Each CPU remembers the vCPU it ran last (kw_running), so that
  * most exits need no look-up; removal clears that memory between two grace
- * periods.
+ * periods of the tracepoint's readers.
  */
 #include "guest.h"
 
@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
@@ -90,6 +91,7 @@ static struct kw_vcpu *alloc_vcpu(struct kvm_vcpu *vcpu, const struct kw_backend
 	v->idx = kw_vcpu_index(vcpu);
 	v->opaque = backend->encrypted(vcpu);
 	v->want_regs = true;
+	v->hot.idtr = KW_NO_IDTR;
 	seqcount_init(&v->regs_seq);
 	return v;
 }
@@ -275,6 +277,7 @@ struct kw_vcpu *kw_guest_vcpu(struct kw_guest *guest, u32 idx)
 void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 {
 	struct kw_vcpu *v;
+	unsigned int i;
 
 	*info = (struct kvm_warden_guest_info) {
 		.guest = guest->id,
@@ -288,7 +291,8 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 	rcu_read_lock();
 	list_for_each_entry_rcu(v, &guest->vcpus, node) {
 		info->vcpus++;
-		info->exits += READ_ONCE(v->exits);
+		for (i = 0; i < KW_REASONS; i++)
+			info->exits += READ_ONCE(v->reasons[i]);
 	}
 	rcu_read_unlock();
 }
@@ -325,9 +329,9 @@ static void remove_guests(struct list_head *dead)
 
 	if (list_empty(dead))
 		return;
-	synchronize_rcu();		/* no probe remembers one anew from here on */
+	tracepoint_synchronize_unregister();	/* no probe remembers one anew from here on */
 	kw_exit_forget();
-	synchronize_rcu();		/* no probe uses what it remembered */
+	tracepoint_synchronize_unregister();	/* no probe uses what it remembered */
 	list_for_each_entry_safe(guest, next, dead, node) {
 		list_del_init(&guest->node);
 		kw_freeze_end_guest(guest);

@@ -64,9 +64,9 @@ struct kw_vcpu {
 	struct kvm_vcpu *vcpu;
 	struct kw_guest *guest;
 	const struct kw_backend *backend;	/* for what is not hot */
-	struct kw_seen seen;
-	u64 exits;
-	u64 reasons[KW_REASONS];
+	struct kw_seen hot;		/* of its last exit, or KW_NO_IDTR */
+	u64 reasons[KW_REASONS];	/* exits by reason; their sum is its exits */
+	struct kw_seen seen;		/* what was told of it last */
 	u32 idx;
 	bool opaque;			/* encrypted: counted, never sampled */
 	bool want_regs;			/* someone waits for a fresh sample */
@@ -80,6 +80,9 @@ struct kw_vcpu {
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };
+
+/* No guest's IDT base: the exit that meets it takes the slow path. */
+#define KW_NO_IDTR (1ull << 63)
 
 void kw_guest_exit(void);
 
