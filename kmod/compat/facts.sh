@@ -68,7 +68,7 @@ echo "#define FACT_SVM_VMCB_OFFSET $(offset "$work/types" vcpu_svm vmcb)"
 for member in dir notes attrs; do
 	echo "#define FACT_NOTES_${member^^}_OFFSET $(offset "$work/types" module_notes_attrs $member)"
 done
-for tracepoint in kvm_exit kvm_entry; do
+for tracepoint in kvm_exit kvm_entry kvm_page_fault kvm_msr kvm_cr; do
 	proto=$(sed -n "s/___[0-9]*//g; s/^typedef void (\*btf_trace_$tracepoint)/typedef void (*fact_trace_$tracepoint)/p" "$work/kvm.h" | head -n 1)
 	[ -n "$proto" ] || die "kvm.ko has no tracepoint $tracepoint"
 	echo "$proto"
