@@ -47,7 +47,7 @@ static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
 /* With SEV-ES the save area is ciphertext; with SEV, memory is. */
 static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 {
-	return svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE;
+	return kw_svm_has_sev(&svm_vmcb(vcpu)->control);
 }
 
 static inline void svm_sample(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs)
