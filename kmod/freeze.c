@@ -39,6 +39,7 @@
 #include <linux/wait_bit.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "compat/compat.h"
 #include "guest.h"
 #include "kvm_glue.h"
 

@@ -18,6 +18,7 @@
 #include <uapi/linux/kvm_warden.h>
 
 #include "compat/compat.h"
+#include "compat/notes.h"
 #include "exit.h"
 #include "guest.h"
 #include "refusal.h"
@@ -160,42 +161,13 @@ static unsigned int entry_holders;
 static bool entry_attached;
 static bool leaving;		/* the module goes: modules may vanish unannounced */
 
-/* A private struct of kernel/module/sysfs.c; its layout is checked. */
-struct module_notes_attrs {
-	struct kobject *dir;
-	unsigned int notes;
-	struct bin_attribute attrs[];
-};
-
-static_assert(offsetof(struct module_notes_attrs, dir) == FACT_NOTES_DIR_OFFSET);
-static_assert(offsetof(struct module_notes_attrs, notes) == FACT_NOTES_NOTES_OFFSET);
-static_assert(offsetof(struct module_notes_attrs, attrs) == FACT_NOTES_ATTRS_OFFSET);
-
-/* The module's build-id (20 bytes), or NULL. */
-static const u8 *find_build_id(struct module *mod)
-{
-	struct module_notes_attrs *notes = mod->notes_attrs;
-	unsigned int i;
-
-	if (!notes)
-		return NULL;
-	for (i = 0; i < notes->notes; i++) {
-		const struct bin_attribute *a = &notes->attrs[i];
-
-		/* namesz, descsz, type, "GNU\0", id */
-		if (!strcmp(a->attr.name, ".note.gnu.build-id") && a->size == 16 + KW_BUILD_ID)
-			return (u8 *)a->private + 16;
-	}
-	return NULL;
-}
-
 /*
  * Offsets hold for one build of a module alone, and nothing else tells two
  * builds of one release apart: neither vermagic nor symbol versions.
  */
 static bool build_is_known(struct module *mod, const u8 *expected)
 {
-	return kw_build_is_known(mod->name, find_build_id(mod), expected, refusal, sizeof(refusal));
+	return kw_build_is_known(mod->name, kw_find_build_id(mod), expected, refusal, sizeof(refusal));
 }
 
 /*

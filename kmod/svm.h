@@ -51,8 +51,7 @@ static __always_inline u32 svm_reason(struct kvm_vcpu *vcpu)
  */
 static __always_inline bool svm_encrypted(struct kvm_vcpu *vcpu)
 {
-	return kw_vcpu_is_protected(vcpu) ||
-	       (svm_vmcb(vcpu)->control.nested_ctl & SVM_NESTED_CTL_SEV_ENABLE);
+	return kw_vcpu_is_protected(vcpu) || kw_svm_has_sev(&svm_vmcb(vcpu)->control);
 }
 
 /* The VMCB's CR4 and EFER have bits of KVM's own; the guest's writes to them exit. */

@@ -8,6 +8,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
+#include <trace/events/ipi.h>	/* newer kernels' smp_send_reschedule() */
 
 #include "generated.h"
 
@@ -50,6 +51,13 @@ static inline bool kw_vcpu_is_protected(struct kvm_vcpu *vcpu)
 #define kw_cached_rip(vcpu) ((vcpu)->arch.rip)
 #else
 #define kw_cached_rip(vcpu) ((vcpu)->arch.regs[VCPU_REGS_RIP])
+#endif
+
+/* The VMCB's bit for SEV, under either name. */
+#ifdef KW_HAVE_SVM_MISC_CTL
+#define kw_svm_has_sev(control) ((control)->misc_ctl & SVM_MISC_ENABLE_SEV)
+#else
+#define kw_svm_has_sev(control) ((control)->nested_ctl & SVM_NESTED_CTL_SEV_ENABLE)
 #endif
 
 #endif

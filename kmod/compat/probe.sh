@@ -1,25 +1,50 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# probe.sh HEADERS...: prints the KW_HAVE_* defines for these header folders.
+# probe.sh HEADERS...: prints the KW_HAVE_* defines for these header folders, and
+# refuses a kernel in which none of the forms that we know is found.
 set -euo pipefail
+
+die() { echo "probe.sh: unsupported kernel: $*" >&2; exit 1; }
+
+# The first of the folders that has a file.
+find_file() {
+	local file=$1 dir
+	shift
+	for dir in "$@"; do
+		[ ! -e "$dir/$file" ] || { echo "$dir/$file"; return; }
+	done
+	die "its headers have no $file"
+}
 
 # The declaration of a function in a header, on one line.
 declaration() {
-	local header=$1 function=$2 dir
-	shift 2
-	for dir in "$@"; do
-		[ -e "$dir/$header" ] || continue
-		tr '\n' ' ' <"$dir/$header" | grep -o "$function([^;{]*[;{]" | head -n 1 && return
-	done
-	echo "probe.sh: no $function in $header: unsupported kernel" >&2
-	exit 1
+	local function=$1 header=$2
+	tr '\n' ' ' <"$header" | grep -o "$function([^;{]*[;{]" | head -n 1 ||
+		die "no $function in $header"
 }
 
-gup=$(declaration include/linux/mm.h get_user_pages_remote "$@")
+config=$(find_file include/generated/autoconf.h "$@")
+mm=$(find_file include/linux/mm.h "$@")
+kvm=$(find_file arch/x86/include/asm/kvm_host.h "$@")
+svm=$(find_file arch/x86/include/asm/svm.h "$@")
+
+# What runs inside a probe allocates and takes locks that sleep there.
+! grep -q '^#define CONFIG_PREEMPT_RT 1' "$config" || die "CONFIG_PREEMPT_RT"
+for option in TRACEPOINTS PREEMPT_NOTIFIERS MODULE_UNLOAD SYSFS; do
+	grep -q "^#define CONFIG_$option 1" "$config" || die "no CONFIG_$option"
+done
+
+gup=$(declaration get_user_pages_remote "$mm")
 [[ $gup != *vmas* ]] || echo "#define KW_HAVE_GUP_REMOTE_VMAS 1"
 
-for dir in "$@"; do
-	header=$dir/arch/x86/include/asm/kvm_host.h
-	[ -e "$header" ] || continue
-	! grep -q '^	unsigned long rip;' "$header" || echo "#define KW_HAVE_ARCH_RIP 1"
-done
+if grep -q '^	unsigned long rip;' "$kvm"; then
+	echo "#define KW_HAVE_ARCH_RIP 1"
+elif ! grep -q 'VCPU_REGS_RIP' "$kvm"; then
+	die "no RIP of a vCPU in $kvm"
+fi
+
+if grep -q 'SVM_MISC_ENABLE_SEV\>' "$svm"; then
+	echo "#define KW_HAVE_SVM_MISC_CTL 1"
+elif ! grep -q 'SVM_NESTED_CTL_SEV_ENABLE\>' "$svm"; then
+	die "no SEV bit of the VMCB in $svm"
+fi
