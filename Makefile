@@ -3,7 +3,8 @@
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
-# make test-all   the same with 200 kills of roles, then a minute of each fuzzer
+# make test-all   the same with an Intel host and 200 kills of roles, then a minute
+#                 of each fuzzer
 # make bench      [BENCH=name] [LAB_KERNEL=6.1]: what it costs, one JSON line a figure
 # make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
@@ -255,7 +256,8 @@ test: lab-ready $(UNIT) fuzzers
 	@tests/run all
 
 test-all:
-	@DEMO_KILLS=200 $(MAKE) --no-print-directory test
+	@scripts/setup intel
+	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
 .PHONY: test-all
 

@@ -2,6 +2,7 @@
 /* doctor: the kernel, KVM and our module. */
 #include "cli/doctor.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,18 +44,37 @@ void check_kernel(struct doctor *d)
 		report(d, OK, "kernel", "", "%s", name.release);
 }
 
+/* The module that drives this CPU for KVM, and what to do if it is not there. */
+struct vendor {
+	const char *module, *sysfs, *load, *wake;
+};
+
+static const struct vendor *this_vendor(void)
+{
+	static const struct vendor amd = {
+		"kvm_amd", "/sys/module/kvm_amd", "modprobe kvm_amd",
+		"modprobe kvm_amd; if it refuses, switch on SVM in the firmware",
+	};
+	static const struct vendor intel = {
+		"kvm_intel", "/sys/module/kvm_intel", "modprobe kvm_intel",
+		"modprobe kvm_intel; if it refuses, switch on VT-x in the firmware",
+	};
+	const unsigned int vmx = 1u << 5;
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & vmx) ? &intel : &amd;
+}
+
 void check_kvm(struct doctor *d)
 {
-	if (is_there("/sys/module/kvm_intel"))
-		report(d, FAIL, "kvm", "use an AMD host", "kvm_intel: Intel hosts are not supported yet");
-	else if (!is_there("/sys/module/kvm"))
-		report(d, FAIL, "kvm", "modprobe kvm_amd; if it refuses, switch on SVM in the firmware",
-		       "not loaded: no guest can run here");
-	else if (!is_there("/sys/module/kvm_amd"))
-		report(d, FAIL, "kvm", "modprobe kvm_amd; if it refuses, switch on SVM in the firmware",
-		       "kvm_amd is not loaded");
+	const struct vendor *vendor = this_vendor();
+
+	if (!is_there("/sys/module/kvm"))
+		report(d, FAIL, "kvm", vendor->wake, "not loaded: no guest can run here");
+	else if (!is_there(vendor->sysfs))
+		report(d, FAIL, "kvm", vendor->wake, "%s is not loaded", vendor->module);
 	else
-		report(d, OK, "kvm", "", "kvm and kvm_amd are loaded");
+		report(d, OK, "kvm", "", "kvm and %s are loaded", vendor->module);
 }
 
 static void check_state(struct doctor *d)
@@ -65,13 +85,15 @@ static void check_state(struct doctor *d)
 	if (!strncmp(state, "attached", 8))
 		report(d, OK, "state", "", "%s", state);
 	else if (!strncmp(state, "waiting", 7))
-		report(d, WARN, "state", "modprobe kvm_amd", "%s", state);
+		report(d, WARN, "state", this_vendor()->load, "%s", state);
 	else if (!strncmp(state, "switched", 8))
 		report(d, FAIL, "state", "echo 1 >" SYSFS "enabled", "%s: guests are not watched",
 		       state);
-	else
+	else if (strstr(state, "build-id"))
 		report(d, FAIL, "state", "build and install it for this kernel: make install", "%s",
 		       state);
+	else
+		report(d, FAIL, "state", "", "%s", state);
 }
 
 void check_module(struct doctor *d)

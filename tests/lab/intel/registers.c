@@ -101,6 +101,12 @@ static void trace_on(void)
 	write_file(TRACING "events/kvm_warden/enable", "1");
 }
 
+static void trace_off(void)
+{
+	write_file(TRACING "events/kvm_warden/enable", "0");
+	write_file(TRACING "trace", "");
+}
+
 static bool in_trace(const char *event, uint64_t id, const char *field)
 {
 	FILE *f = fopen(TRACING "trace", "r");
@@ -264,7 +270,7 @@ static void test_guest(const struct vendor *vendor)
 	check(EVENTUALLY(in_trace("kvm_warden_guest_down:", guest_info.guest, "rip=0x0")),
 	      "event: the guest is gone");
 	close(guest);
-	write_file(TRACING "events/kvm_warden/enable", "0");
+	trace_off();
 }
 
 static bool nested_in_sysfs(uint64_t id)
@@ -308,7 +314,7 @@ static void test_nested(const struct vendor *vendor)
 	      "no event tells of the nested guest's address space");
 	vm64_end(&vm);
 	close(guest);
-	write_file(TRACING "events/kvm_warden/enable", "0");
+	trace_off();
 }
 
 int main(int argc, char **argv)
