@@ -2,7 +2,7 @@
 /*
  * registers [nested | vm]: what the vendor's backend tells of a guest in long mode,
  * held against what that guest and its VMM set.  nested: of a guest that runs
- * another by VMRUN.  vm: only runs the guest, for ever.  Prints TAP.
+ * another.  vm: only runs the guest, for ever.  Prints TAP.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -309,7 +309,7 @@ static void test_nested(const struct vendor *vendor)
 	guest = open_guest(info.guest);
 	check(EVENTUALLY(sample(guest, &regs) && (regs.flags & KVM_WARDEN_REGS_GUEST_MODE)) &&
 	      is_withheld(&regs), "the registers of the nested guest are withheld, each of them");
-	check(EVENTUALLY(exits_of(info.guest, vendor->cpuid) > 10), "its exits are counted");
+	check(EVENTUALLY(exits_of(info.guest, vendor->out) > 10), "its exits are counted");
 	check(!value_in_trace("kvm_warden_address_space:", info.guest, VM64_CR3_NESTED),
 	      "no event tells of the nested guest's address space");
 	vm64_end(&vm);

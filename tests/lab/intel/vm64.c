@@ -12,16 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MSR_EFER	0xc0000080
+#include "nested.h"
+
 #define MSR_LSTAR	0xc0000082
 #define MSR_KERNEL_GS	0xc0000102
-#define MSR_HSAVE_PA	0xc0010117
-
-#define EFER_SVME	0x1000
-
-#define NESTED_CODE	0x1800
-#define VMCB		0xa000
-#define HSAVE		0xb000
 
 static const uint8_t code[] = {
 	0xb8, 0x00, 0x20, 0x00, 0x00,			/* again: mov eax, CR3_A */
@@ -42,19 +36,6 @@ static const uint8_t code[] = {
 	0xeb, 0xb2,					/* jmp again */
 };
 
-/* The guest that runs a guest, which never comes back: its OUT is for the VMM. */
-static const uint8_t hypervisor[] = {
-	0xb8, 0x00, 0xa0, 0x00, 0x00,			/* mov eax, VMCB */
-	0x0f, 0x01, 0xd8,				/* vmrun */
-	0xf4,						/* hlt */
-};
-static const uint8_t nested_code[] = {
-	0x31, 0xc0, 0x0f, 0xa2,				/* again: xor eax, eax; cpuid */
-	0x48, 0xff, 0x04, 0x25, 0x00, 0x90, 0x00, 0x00,	/* inc qword [rounds] */
-	0xe6, 0x10,					/* out 0x10, al */
-	0xeb, 0xf0,					/* jmp again */
-};
-
 uint8_t *vm64_ram(void)
 {
 	uint8_t *ram = mmap(NULL, VM64_RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -64,12 +45,12 @@ uint8_t *vm64_ram(void)
 	return ram;
 }
 
-static void put64(uint8_t *ram, uint64_t gpa, uint64_t value)
+void vm64_put64(uint8_t *ram, uint64_t gpa, uint64_t value)
 {
 	memcpy(ram + gpa, &value, sizeof(value));
 }
 
-static void put32(uint8_t *ram, uint64_t gpa, uint32_t value)
+void vm64_put32(uint8_t *ram, uint64_t gpa, uint32_t value)
 {
 	memcpy(ram + gpa, &value, sizeof(value));
 }
@@ -77,37 +58,11 @@ static void put32(uint8_t *ram, uint64_t gpa, uint32_t value)
 /* The first 2 MiB as they are. */
 static void make_page_tables(uint8_t *ram)
 {
-	put64(ram, VM64_CR3_A, 0x3003);
-	put64(ram, VM64_CR3_B, 0x3003);
-	put64(ram, VM64_CR3_NESTED, 0x3003);
-	put64(ram, 0x3000, 0x4003);
-	put64(ram, 0x4000, 0x83);
-}
-
-/* selector, attributes, limit, base */
-static void put_segment(uint8_t *ram, uint64_t at, uint32_t selector_attributes)
-{
-	put32(ram, at, selector_attributes);
-	put32(ram, at + 4, 0xffffffff);
-}
-
-/* The nested guest's state, as AMD's manual lays a VMCB out. */
-static void make_vmcb(uint8_t *ram)
-{
-	put32(ram, VMCB + 0x010, 1);			/* VMRUN is intercepted: it must be */
-	put32(ram, VMCB + 0x058, 1);			/* ASID */
-	for (uint64_t segment = 0x400; segment <= 0x450; segment += 0x10)
-		put_segment(ram, VMCB + segment, 0x0c930010);
-	put_segment(ram, VMCB + 0x410, 0x0a9b0008);	/* CS */
-	put64(ram, VMCB + 0x4d0, VM64_EFER | EFER_SVME);
-	put64(ram, VMCB + 0x548, VM64_CR4);
-	put64(ram, VMCB + 0x550, VM64_CR3_NESTED);
-	put64(ram, VMCB + 0x558, VM64_CR0);
-	put64(ram, VMCB + 0x560, 0x400);		/* DR7 */
-	put64(ram, VMCB + 0x568, 0xffff0ff0);		/* DR6 */
-	put64(ram, VMCB + 0x570, 2);			/* RFLAGS */
-	put64(ram, VMCB + 0x578, NESTED_CODE);
-	put64(ram, VMCB + 0x5d8, VM64_STACK);
+	vm64_put64(ram, VM64_CR3_A, 0x3003);
+	vm64_put64(ram, VM64_CR3_B, 0x3003);
+	vm64_put64(ram, VM64_CR3_NESTED, 0x3003);
+	vm64_put64(ram, 0x3000, 0x4003);
+	vm64_put64(ram, 0x4000, 0x83);
 }
 
 static void set_cpuid(int kvm, int vcpu)
@@ -121,7 +76,7 @@ static void set_cpuid(int kvm, int vcpu)
 		err(1, "CPUID");
 }
 
-static void set_msr(int vcpu, uint32_t index, uint64_t value)
+void vm64_set_msr(int vcpu, uint32_t index, uint64_t value)
 {
 	struct {
 		struct kvm_msrs head;
@@ -132,7 +87,7 @@ static void set_msr(int vcpu, uint32_t index, uint64_t value)
 		err(1, "MSR %#x", index);
 }
 
-static void set_registers(int vcpu, bool nested)
+static void set_registers(int vcpu)
 {
 	struct kvm_segment cs = { .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1,
 				  .s = 1, .l = 1, .g = 1 };
@@ -151,25 +106,11 @@ static void set_registers(int vcpu, bool nested)
 	sregs.cr0 = VM64_CR0;
 	sregs.cr3 = VM64_CR3_A;
 	sregs.cr4 = VM64_CR4;
-	sregs.efer = VM64_EFER | (nested ? EFER_SVME : 0);
+	sregs.efer = VM64_EFER;
 	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
 		err(1, "registers");
-	set_msr(vcpu, MSR_LSTAR, VM64_LSTAR);
-	set_msr(vcpu, MSR_KERNEL_GS, VM64_KERNEL_GS);
-	if (nested)
-		set_msr(vcpu, MSR_HSAVE_PA, HSAVE);
-}
-
-static void fill(uint8_t *ram, bool nested)
-{
-	make_page_tables(ram);
-	if (!nested) {
-		memcpy(ram + VM64_CODE, code, sizeof(code));
-		return;
-	}
-	memcpy(ram + VM64_CODE, hypervisor, sizeof(hypervisor));
-	memcpy(ram + NESTED_CODE, nested_code, sizeof(nested_code));
-	make_vmcb(ram);
+	vm64_set_msr(vcpu, MSR_LSTAR, VM64_LSTAR);
+	vm64_set_msr(vcpu, MSR_KERNEL_GS, VM64_KERNEL_GS);
 }
 
 void vm64_run(uint8_t *ram, bool nested)
@@ -180,7 +121,8 @@ void vm64_run(uint8_t *ram, bool nested)
 	};
 	struct kvm_run *run;
 
-	fill(ram, nested);
+	make_page_tables(ram);
+	memcpy(ram + VM64_CODE, code, sizeof(code));
 	if (vm < 0 || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
 		err(1, "VM");
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
@@ -188,7 +130,9 @@ void vm64_run(uint8_t *ram, bool nested)
 	if (vcpu < 0 || run == MAP_FAILED)
 		err(1, "vCPU");
 	set_cpuid(kvm, vcpu);
-	set_registers(vcpu, nested);
+	set_registers(vcpu);
+	if (nested)
+		nested_prepare(ram, kvm, vcpu);
 	for (;;) {
 		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
 			err(1, "KVM_RUN");

@@ -41,7 +41,7 @@ struct vm64 {
 	volatile struct vm64_mailbox *mailbox;
 };
 
-/* nested: the guest runs a guest of its own, by VMRUN, and that one goes round. */
+/* nested: the guest runs a guest of its own (nested.h), and that one goes round. */
 struct vm64 vm64_start(bool nested);
 void vm64_end(struct vm64 *vm);
 
@@ -49,5 +49,10 @@ void vm64_end(struct vm64 *vm);
 void vm64_run(uint8_t *ram, bool nested) __attribute__((noreturn));
 
 uint8_t *vm64_ram(void);
+
+/* For who makes a VM. */
+void vm64_put64(uint8_t *ram, uint64_t gpa, uint64_t value);
+void vm64_put32(uint8_t *ram, uint64_t gpa, uint32_t value);
+void vm64_set_msr(int vcpu, uint32_t index, uint64_t value);
 
 #endif
