@@ -32,7 +32,7 @@
 static struct kw_vcpu nobody;
 
 /* The vCPU that exited last on this CPU. */
-static DEFINE_PER_CPU(struct kw_vcpu *, kw_running) = &nobody;
+static DEFINE_PER_CPU(struct kw_vcpu *, kw_running);
 
 static __always_inline void take_regs(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 				      const struct kw_backend *backend)
@@ -209,6 +209,15 @@ void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
 	kw_freeze_at_entry(vcpu, &vmx_backend);
 }
 #endif
+
+/* The module loader relocates no pointer that a per-CPU variable begins with. */
+void kw_exit_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(kw_running, cpu) = &nobody;
+}
 
 void kw_exit_forget(void)
 {

@@ -8,6 +8,9 @@
 struct kvm_vcpu;
 struct kw_vcpu;
 
+/* Before a probe is attached. */
+void kw_exit_init(void);
+
 /* Attached to the kvm_exit tracepoint, one for each vendor. */
 void kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa);
 void kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa);

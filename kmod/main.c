@@ -4,6 +4,7 @@
 
 #include "chardev.h"
 #include "debugfs.h"
+#include "exit.h"
 #include "freeze.h"
 #include "guest.h"
 #include "kvm_glue.h"
@@ -13,6 +14,7 @@ static int __init kw_init(void)
 {
 	int r;
 
+	kw_exit_init();
 	r = kw_sysfs_init();
 	if (r)
 		return r;

@@ -163,7 +163,8 @@ struct kvm_warden_info {
  * (enlightened, below Hyper-V).  Its exits are counted; registers and memory are
  * -EPERM, and no change is announced.
  * NESTED: it runs guests itself.  While it does, its registers are withheld and no
- * change is announced: they would be those of its guest.
+ * change is announced: they would be those of its guest.  An LSTAR that it loads for
+ * its guest beforehand is announced, as any other.
  */
 #define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)
 #define KVM_WARDEN_GUEST_NESTED		(1U << 1)
