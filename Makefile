@@ -146,7 +146,8 @@ LABTESTS := abi vm memory postcopy races vcpus linux-guest registers ticker
 
 $(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c,))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost)
+$(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c,-lpthread))
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory)
 
 lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready

@@ -51,6 +51,14 @@ static int same_folio(struct page **pages, int n)
 	return i;
 }
 
+/* A constant length spares a look at what kind of object a page that we hold is. */
+static unsigned long copy_out(u64 to, const void *from, unsigned int len)
+{
+	if (len == PAGE_SIZE)
+		return copy_to_user(u64_to_user_ptr(to), from, PAGE_SIZE);
+	return copy_to_user(u64_to_user_ptr(to), from, len);
+}
+
 /* Copies from pages[] what the segment still wants, and lets all of them go. */
 static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n)
 {
@@ -61,8 +69,7 @@ static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n
 
 		run = same_folio(pages + i, n - i);
 		len = min_t(size_t, seg->len - seg->done, run * PAGE_SIZE - at);
-		if (!r && copy_to_user(u64_to_user_ptr(seg->buf + seg->done),
-				       page_address(pages[i]) + at, len))
+		if (!r && copy_out(seg->buf + seg->done, page_address(pages[i]) + at, len))
 			r = -EFAULT;
 		if (!r)
 			seg->done += len;
@@ -189,6 +196,20 @@ static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 	return 0;
 }
 
+static int tell_result(const struct kvm_warden_segment *seg,
+		       struct kvm_warden_segment __user *user)
+{
+	if (!user_write_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	unsafe_put_user(seg->done, &user->done, fault);
+	unsafe_put_user(seg->error, &user->error, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 static long read_segments(struct reading *reading, const struct kvm_warden_read *request)
 {
 	struct kvm_warden_segment __user *user = u64_to_user_ptr(request->segments);
@@ -202,10 +223,10 @@ static long read_segments(struct reading *reading, const struct kvm_warden_read 
 		r = kw_check_segment(&seg);
 		if (!r)
 			r = read_segment(reading, &seg);
+		if (!r)
+			r = tell_result(&seg, &user[i]);
 		if (r)
 			return r;
-		if (put_user(seg.done, &user[i].done) || put_user(seg.error, &user[i].error))
-			return -EFAULT;
 	}
 	return 0;
 }

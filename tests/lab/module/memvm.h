@@ -48,6 +48,7 @@ struct vm {
 	uint64_t id;
 	struct vm_shared {
 		volatile uint64_t changes, asked, asked_at, placed;
+		volatile uintptr_t ram;		/* where the VMM has it */
 		volatile int placed_error;
 	} *shared;
 };
@@ -235,6 +236,7 @@ static inline void be_vmm(struct vm *vm)
 		vmm.ram[i] = pattern(i);
 	memcpy(vmm.ram + 0x1000, vmm_code, sizeof(vmm_code));
 	set_slot(0, 0, RAM_SIZE, vmm.ram);
+	vm->shared->ram = (uintptr_t)vmm.ram;
 	add_vcpu();
 	pthread_create(&thread, NULL, serve, vm);
 	if (vm->leader_ends)
