@@ -135,12 +135,13 @@ $(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
 $(eval $(call program,labtest/memory,tests/lab/module/memory.c,-lpthread))
 $(eval $(call program,labtest/postcopy,tests/lab/module/postcopy.c,-lpthread))
 $(eval $(call program,labtest/races,tests/lab/module/races.c,-lpthread))
+$(eval $(call program,labtest/storm,tests/lab/module/storm.c,-lpthread))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c),,-static))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 
-LABTESTS := abi vm memory postcopy races vcpus linux-guest registers ticker
+LABTESTS := abi vm memory postcopy races storm vcpus linux-guest registers ticker
 
 # ---- programs of the benches ----
 
