@@ -132,18 +132,23 @@ DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd 
 
 $(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread,-static))
 $(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
+$(eval $(call program,labtest/memory,tests/lab/module/memory.c,-lpthread))
+$(eval $(call program,labtest/postcopy,tests/lab/module/postcopy.c,-lpthread))
+$(eval $(call program,labtest/races,tests/lab/module/races.c,-lpthread))
+$(eval $(call program,labtest/storm,tests/lab/module/storm.c,-lpthread))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 
-LABTESTS := abi vm vcpus linux-guest registers ticker
+LABTESTS := abi vm memory postcopy races storm vcpus linux-guest registers ticker
 
 # ---- programs of the benches ----
 
 $(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c,))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost)
+$(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c,-lpthread))
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory)
 
 lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready

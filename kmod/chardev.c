@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/ktime.h>
 #include <linux/uaccess.h>
@@ -20,6 +21,7 @@
 #include "guest.h"
 #include "kvm_glue.h"
 #include "memory.h"
+#include "window.h"
 
 /* ---- a guest's fd ---- */
 
@@ -102,6 +104,21 @@ static long guest_regs(struct kw_guest *guest, void __user *arg)
 	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
 }
 
+/* *count: in, the room; out, how many there are. */
+static int read_memslots(struct kw_guest *guest, struct kvm_warden_memslot *slots, u32 *count)
+{
+	int n;
+
+	if (!mmget_not_zero(guest->mm))
+		return -ENODEV;
+	n = kw_kvm_memslots(guest->kvm, guest->mm, slots, *count);
+	mmput_async(guest->mm);
+	if (n < 0)
+		return n;
+	*count = n;
+	return 0;
+}
+
 static long guest_memslots(struct kw_guest *guest, void __user *arg)
 {
 	struct kvm_warden_memslots request;
@@ -124,11 +141,14 @@ static long guest_memslots(struct kw_guest *guest, void __user *arg)
 		r = -ENOMEM;
 		goto out_unpin;
 	}
-	request.count = kw_kvm_memslots(guest->kvm, slots, room);
+	r = read_memslots(guest, slots, &request.count);
+	if (r)
+		goto out_free;
 	if (copy_to_user(u64_to_user_ptr(request.slots), slots,
 			 sizeof(*slots) * min(room, request.count)) ||
 	    copy_to_user(arg, &request, sizeof(request)))
 		r = -EFAULT;
+out_free:
 	kvfree(slots);
 out_unpin:
 	fput(file);
@@ -142,6 +162,15 @@ static long guest_read(struct kw_guest *guest, void __user *arg)
 	if (copy_from_user(&request, arg, sizeof(request)))
 		return -EFAULT;
 	return kw_memory_read(guest, &request);
+}
+
+static long guest_map(struct kw_guest *guest, void __user *arg)
+{
+	struct kvm_warden_map request;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	return kw_window_open(guest, &request);
 }
 
 static long guest_freeze(struct file *file, void __user *arg)
@@ -178,6 +207,8 @@ static long guest_look(struct file *file, unsigned int cmd, void __user *user)
 		return guest_memslots(guest, user);
 	case KVM_WARDEN_READ:
 		return guest_read(guest, user);
+	case KVM_WARDEN_MAP:
+		return guest_map(guest, user);
 	case KVM_WARDEN_FREEZE:
 		return guest_freeze(file, user);
 	default:
@@ -196,6 +227,7 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_WARDEN_REGS:
 	case KVM_WARDEN_MEMSLOTS:
 	case KVM_WARDEN_READ:
+	case KVM_WARDEN_MAP:
 	case KVM_WARDEN_FREEZE:
 		return guest_look(file, cmd, user);
 	case KVM_WARDEN_THAW:

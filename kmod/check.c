@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 #include <uapi/linux/kvm_warden.h>
 
@@ -39,13 +40,21 @@ int kw_check_memslots(const struct kvm_warden_memslots *request)
 
 int kw_check_read(const struct kvm_warden_read *request)
 {
-	return valid(!request->flags && request->count <= KVM_WARDEN_MAX_SEGMENTS);
+	return valid(!(request->flags & ~KVM_WARDEN_READ_FAULT) &&
+		     request->count <= KVM_WARDEN_MAX_SEGMENTS);
 }
 
 int kw_check_segment(const struct kvm_warden_segment *seg)
 {
 	return valid(seg->len <= KVM_WARDEN_MAX_SEGMENT && !seg->reserved &&
 		     seg->gpa + seg->len >= seg->gpa);
+}
+
+int kw_check_map(const struct kvm_warden_map *request)
+{
+	return valid(!request->flags && !request->reserved && request->size &&
+		     PAGE_ALIGNED(request->gpa | request->size) &&
+		     request->gpa + request->size > request->gpa);
 }
 
 int kw_check_freeze(struct kvm_warden_freeze *request)

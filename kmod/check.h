@@ -11,6 +11,7 @@
 struct kvm_warden_contain;
 struct kvm_warden_freeze;
 struct kvm_warden_guest_info;
+struct kvm_warden_map;
 struct kvm_warden_memslots;
 struct kvm_warden_open;
 struct kvm_warden_read;
@@ -24,6 +25,7 @@ int kw_check_regs(const struct kvm_warden_regs *regs);
 int kw_check_memslots(const struct kvm_warden_memslots *request);
 int kw_check_read(const struct kvm_warden_read *request);
 int kw_check_segment(const struct kvm_warden_segment *seg);
+int kw_check_map(const struct kvm_warden_map *request);
 
 /* Puts the default in where it is asked for, and zero where answers go. */
 int kw_check_freeze(struct kvm_warden_freeze *request);

@@ -10,6 +10,7 @@
 
 #include <linux/file.h>
 #include <linux/hashtable.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pid.h>
@@ -57,6 +58,8 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	INIT_LIST_HEAD(&guest->node);
 	INIT_LIST_HEAD(&guest->vcpus);
 	init_waitqueue_head(&guest->wait);
+	spin_lock_init(&guest->faults_lock);
+	kw_faults_init(&guest->faults, ktime_get_mono_fast_ns());
 	kw_freeze_init_guest(guest);
 	return guest;
 }

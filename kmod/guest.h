@@ -16,6 +16,7 @@
 #include <uapi/linux/kvm_warden.h>
 
 #include "backend.h"
+#include "faults.h"
 #include "seen.h"
 #include "stop.h"
 
@@ -46,6 +47,8 @@ struct kw_guest {
 	bool stop_refused;		/* the guest is going: nothing stops it any more */
 	wait_queue_head_t runs;		/* woken when nothing stops it */
 	struct delayed_work stop_over;	/* at the deadline of stop */
+	spinlock_t faults_lock;
+	struct kw_faults faults;
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
 	atomic64_t emitted, suppressed;

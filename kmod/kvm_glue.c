@@ -25,6 +25,7 @@
 #ifdef FACT_HAVE_VMX
 #include "vmx.h"
 #endif
+#include "window.h"
 
 /* The facts were read from the target's BTF, the structs from its headers. */
 static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
@@ -465,7 +466,9 @@ bool kw_glue_attached(void)
 
 u64 kw_glue_features(void)
 {
-	return kw_glue_attached() ? READ_ONCE(vendor)->feature : 0;
+	u64 always = KVM_WARDEN_FEATURE_MMAP | KVM_WARDEN_FEATURE_READ_FAULT;
+
+	return always | (kw_glue_attached() ? READ_ONCE(vendor)->feature : 0);
 }
 
 ssize_t kw_glue_describe(char *buf, size_t size)
@@ -604,13 +607,27 @@ static int compare_slots(const void *a, const void *b)
 	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
 }
 
-int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room)
+static u32 slot_flags(struct mm_struct *mm, const struct kvm_memory_slot *slot)
+{
+	unsigned long pgoff;
+
+	return (slot->flags & KVM_MEM_READONLY ? KVM_WARDEN_SLOT_READONLY : 0) |
+	       (kw_window_backing(mm, slot->userspace_addr, slot->npages << PAGE_SHIFT, &pgoff) ?
+		KVM_WARDEN_SLOT_MAPPABLE : 0);
+}
+
+/* What backs a slot stays while kvm->srcu is held. */
+int kw_kvm_memslots(struct kvm *kvm, struct mm_struct *mm,
+		    struct kvm_warden_memslot *slots, u32 room)
 {
 	struct kvm_memory_slot *slot;
-	u32 n = 0;
-	int bucket, idx;
+	int bucket, idx, n = 0;
 
 	idx = srcu_read_lock(&kvm->srcu);
+	if (mmap_read_lock_killable(mm)) {
+		srcu_read_unlock(&kvm->srcu, idx);
+		return -EINTR;
+	}
 	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm)) {
 		/* KVM's own slots (the APIC's page) are not the guest's RAM. */
 		if ((slot->flags & KVM_MEMSLOT_INVALID) || slot->id >= KVM_USER_MEM_SLOTS)
@@ -619,31 +636,74 @@ int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room)
 			slots[n] = (struct kvm_warden_memslot) {
 				.gpa = (u64)slot->base_gfn << PAGE_SHIFT,
 				.size = (u64)slot->npages << PAGE_SHIFT,
-				.flags = slot->flags & KVM_MEM_READONLY ?
-					 KVM_WARDEN_SLOT_READONLY : 0,
+				.flags = slot_flags(mm, slot),
 			};
 		n++;
 	}
+	mmap_read_unlock(mm);
 	srcu_read_unlock(&kvm->srcu, idx);
-	sort(slots, min(n, room), sizeof(*slots), compare_slots, NULL);
+	sort(slots, min_t(u32, n, room), sizeof(*slots), compare_slots, NULL);
 	return n;
 }
 
-/*
- * FOLL_NOFAULT: a page that is not there stays away.  FOLL_FORCE: a page that
- * NUMA balancing made inaccessible for a moment is resident all the same.
- */
+/* Under kvm->srcu.  A slot that is about to change is none. */
+static struct kvm_memory_slot *find_slot(struct kvm *kvm, gfn_t gfn)
+{
+	struct kvm_memory_slot *slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
+
+	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) ? slot : NULL;
+}
+
+unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa)
+{
+	struct kvm_memory_slot *slot;
+	unsigned long hva = 0;
+	int idx = srcu_read_lock(&kvm->srcu);
+
+	slot = find_slot(kvm, gpa >> PAGE_SHIFT);
+	if (slot)
+		hva = __gfn_to_hva_memslot(slot, gpa >> PAGE_SHIFT);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return hva;
+}
+
+static struct file *backing(struct mm_struct *mm, unsigned long hva, u64 size,
+			    unsigned long *ret_pgoff)
+{
+	struct file *file;
+
+	if (mmap_read_lock_killable(mm))
+		return ERR_PTR(-EINTR);
+	file = kw_window_backing(mm, hva, size, ret_pgoff);
+	file = file ? get_file(file) : ERR_PTR(-EOPNOTSUPP);
+	mmap_read_unlock(mm);
+	return file;
+}
+
+struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 size,
+			 unsigned long *ret_pgoff)
+{
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+	struct file *file = ERR_PTR(-ENXIO);
+	struct kvm_memory_slot *slot;
+	int idx = srcu_read_lock(&kvm->srcu);
+
+	slot = find_slot(kvm, gfn);
+	if (slot && size >> PAGE_SHIFT <= slot->base_gfn + slot->npages - gfn)
+		file = backing(mm, __gfn_to_hva_memslot(slot, gfn), size, ret_pgoff);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return file;
+}
+
 static long get_resident(struct mm_struct *mm, unsigned long hva,
 			 unsigned int max, struct page **pages)
 {
-	int locked = 1;
 	long n;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	n = kw_gup_remote(mm, hva, max, FOLL_NOFAULT | FOLL_FORCE, pages, &locked);
-	if (locked)
-		mmap_read_unlock(mm);
+	n = kw_gup_resident(mm, hva, max, pages);
+	mmap_read_unlock(mm);
 	return n;
 }
 
@@ -661,8 +721,8 @@ int kw_kvm_get_pages(struct kvm *kvm, struct mm_struct *mm, u64 gpa,
 
 	*error = -ENXIO;
 	idx = srcu_read_lock(&kvm->srcu);
-	slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
-	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID)) {
+	slot = find_slot(kvm, gfn);
+	if (slot) {
 		max = min_t(u64, max, slot->base_gfn + slot->npages - gfn);
 		n = get_resident(mm, __gfn_to_hva_memslot(slot, gfn), max, pages);
 		*error = -ENODATA;

@@ -24,7 +24,7 @@ int kw_glue_enable(bool on);
 bool kw_glue_enabled(void);
 bool kw_glue_attached(void);
 
-/* KVM_WARDEN_FEATURE_* of the backend that is attached; 0: none. */
+/* KVM_WARDEN_FEATURE_*: what there is always, and the backend that is attached. */
 u64 kw_glue_features(void);
 
 /*
@@ -69,8 +69,19 @@ bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu);
 bool kw_vcpu_is_halted(struct kvm_vcpu *vcpu);
 bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu);
 
-/* Fills up to room slots ordered by gpa; returns how many there are. */
-int kw_kvm_memslots(struct kvm *kvm, struct kvm_warden_memslot *slots, u32 room);
+/* Fills up to room slots ordered by gpa; returns how many there are, or -EINTR. */
+int kw_kvm_memslots(struct kvm *kvm, struct mm_struct *mm,
+		    struct kvm_warden_memslot *slots, u32 room);
+
+/* Where the VMM has that page; 0: no memslot. */
+unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa);
+
+/*
+ * The file behind a range of one memslot, referenced, and the range's first page
+ * in it.  -ENXIO no memslot holds it all, -EOPNOTSUPP it cannot be mapped, -EINTR.
+ */
+struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 size,
+			 unsigned long *ret_pgoff);
 
 /*
  * References to at most max pages of guest memory from gpa on, as far as one

@@ -9,6 +9,7 @@
 #include "guest.h"
 #include "kvm_glue.h"
 #include "sysfs.h"
+#include "window.h"
 
 static int __init kw_init(void)
 {
@@ -37,8 +38,8 @@ err_guest:
 }
 
 /*
- * Nobody holds an fd and no guest is contained: each pins the module.  Hooks go
- * first, data after.
+ * Nobody holds an fd or a mapping, and no guest is contained: each pins the
+ * module.  Hooks go first, data after.
  */
 static void __exit kw_exit(void)
 {
@@ -46,6 +47,7 @@ static void __exit kw_exit(void)
 	kw_chardev_exit();
 	kw_debugfs_exit();
 	kw_freeze_exit();
+	kw_window_exit();
 	kw_guest_exit();
 	kw_sysfs_exit();
 }

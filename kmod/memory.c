@@ -1,73 +1,191 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A read takes what is resident: pages are held while kvm->srcu is, copied after.
+ * With KVM_WARDEN_READ_FAULT a page that is not resident is faulted in and looked
+ * for anew.  A fault may wait for a userfaultfd server, however long, so it holds
+ * nothing that the VMM or KVM could wait for: neither kvm->srcu nor the VM, and
+ * GUP lets the mmap lock go while it waits.
+ */
 #include "memory.h"
 
 #include <linux/file.h>
-#include <linux/highmem.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm_warden.h>
 
 #include "check.h"
+#include "compat/compat.h"
 #include "guest.h"
 #include "kvm_glue.h"
 
-/* Pages held at a time: enough to make a long read cheap, small on the stack. */
-#define BATCH 32
+/* Pages held at a time: on the stack for what is short, a page of them for the rest. */
+#define FEW 16
+#define MANY (PAGE_SIZE / sizeof(struct page *))
 
-/* Copies from one page; -EFAULT if the user's buffer is not there. */
-static int copy_piece(struct page *page, u64 gpa, unsigned int len, u64 buf)
+struct reading {
+	struct kw_guest *guest;
+	struct file *file;		/* pins the VM; NULL while a fault is taken */
+	bool fault;
+	unsigned int room;
+	struct page **pages;
+	struct page *few[FEW];
+};
+
+/* ---- copying ---- */
+
+/* How many of pages[] are one stretch of one folio. */
+static int same_folio(struct page **pages, int n)
 {
-	void *at = kmap_local_page(page);
-	unsigned long left = copy_to_user(u64_to_user_ptr(buf),
-					  at + offset_in_page(gpa), len);
+	struct folio *folio = page_folio(pages[0]);
+	int i = 1;
 
-	kunmap_local(at);
-	return left ? -EFAULT : 0;
+	if (!folio_test_large(folio))
+		return 1;
+	n = min_t(unsigned long, n, folio_nr_pages(folio) - folio_page_idx(folio, pages[0]));
+	while (i < n && pages[i] == pages[0] + i)
+		i++;
+	return i;
+}
+
+/* A constant length spares a look at what kind of object a page that we hold is. */
+static unsigned long copy_out(u64 to, const void *from, unsigned int len)
+{
+	if (len == PAGE_SIZE)
+		return copy_to_user(u64_to_user_ptr(to), from, PAGE_SIZE);
+	return copy_to_user(u64_to_user_ptr(to), from, len);
 }
 
 /* Copies from pages[] what the segment still wants, and lets all of them go. */
 static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n)
 {
-	int i, r = 0;
+	int i, run, r = 0;
 
-	for (i = 0; i < n; i++) {
-		u64 gpa = seg->gpa + seg->done;
-		unsigned int len = min_t(unsigned int, seg->len - seg->done,
-					 PAGE_SIZE - offset_in_page(gpa));
+	for (i = 0; i < n; i += run) {
+		unsigned int at = offset_in_page(seg->gpa + seg->done), len;
 
-		if (!r)
-			r = copy_piece(pages[i], gpa, len, seg->buf + seg->done);
+		run = same_folio(pages + i, n - i);
+		len = min_t(size_t, seg->len - seg->done, run * PAGE_SIZE - at);
+		if (!r && copy_out(seg->buf + seg->done, page_address(pages[i]) + at, len))
+			r = -EFAULT;
 		if (!r)
 			seg->done += len;
-		put_page(pages[i]);
+		folio_put_refs(page_folio(pages[i]), run);
 	}
 	return r;
 }
+
+/* ---- faults ---- */
+
+static bool may_fault(struct kw_guest *guest)
+{
+	bool may;
+
+	spin_lock(&guest->faults_lock);
+	may = kw_faults_left(&guest->faults, ktime_get_ns());
+	spin_unlock(&guest->faults_lock);
+	return may;
+}
+
+static void charge_fault(struct kw_guest *guest, struct page *page)
+{
+	spin_lock(&guest->faults_lock);
+	kw_faults_charge(&guest->faults, folio_nr_pages(page_folio(page)));
+	spin_unlock(&guest->faults_lock);
+}
+
+/* Has the VMM's memory bring in one page.  0, -ENODATA, or -EINTR. */
+static int bring_in(struct kw_guest *guest, unsigned long hva)
+{
+	struct page *page;
+	long n = kw_gup_fault(guest->mm, hva, &page);
+
+	if (n == 1) {
+		charge_fault(guest, page);
+		put_page(page);
+		return 0;
+	}
+	return fatal_signal_pending(current) ? -EINTR : -ENODATA;
+}
+
+/* 0 if it is worth to look again, else *error is set; or an error that ends the request. */
+static int fault_in(struct reading *reading, u64 gpa, int *error)
+{
+	struct kw_guest *guest = reading->guest;
+	unsigned long hva = kw_kvm_hva(guest->kvm, gpa);
+
+	*error = !hva ? -ENXIO : !may_fault(guest) ? -EDQUOT : 0;
+	if (*error)
+		return 0;
+	fput(reading->file);
+	reading->file = NULL;
+	*error = bring_in(guest, hva);
+	if (*error == -EINTR)
+		return -EINTR;
+	reading->file = kw_guest_pin(guest);
+	return reading->file ? 0 : -ENODEV;
+}
+
+/* ---- segments ---- */
 
 static unsigned int pages_left(const struct kvm_warden_segment *seg)
 {
 	u64 from = seg->gpa + seg->done, to = seg->gpa + seg->len;
 
-	return min_t(u64, BATCH, DIV_ROUND_UP(to, PAGE_SIZE) - (from >> PAGE_SHIFT));
+	return DIV_ROUND_UP(to, PAGE_SIZE) - (from >> PAGE_SHIFT);
+}
+
+/* Without memory for many it goes on with few. */
+static void make_room(struct reading *reading, unsigned int want)
+{
+	struct page **many;
+
+	if (want <= FEW || reading->room > FEW)
+		return;
+	many = (struct page **)__get_free_page(GFP_KERNEL | __GFP_NOWARN);
+	if (many) {
+		reading->pages = many;
+		reading->room = MANY;
+	}
+}
+
+/*
+ * References to the next pages of the segment.  Their number; 0 with seg->error;
+ * or an error that ends the request.  A page is faulted in once: if it is not there
+ * then, someone takes it away as fast.
+ */
+static int get_pages(struct reading *reading, struct kvm_warden_segment *seg)
+{
+	struct kw_guest *guest = reading->guest;
+	u64 gpa = seg->gpa + seg->done;
+	unsigned int max = min(pages_left(seg), reading->room);
+	int n, r;
+
+	n = kw_kvm_get_pages(guest->kvm, guest->mm, gpa, max, reading->pages, &seg->error);
+	if (n || seg->error != -ENODATA || !reading->fault)
+		return n;
+	r = fault_in(reading, gpa, &seg->error);
+	if (r || seg->error)
+		return r;
+	return kw_kvm_get_pages(guest->kvm, guest->mm, gpa, max, reading->pages, &seg->error);
 }
 
 /* 0 with seg->done and seg->error set, or an error that ends the request. */
-static int read_segment(struct kvm *kvm, struct mm_struct *mm, struct kvm_warden_segment *seg)
+static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 {
-	struct page *pages[BATCH];
 	int n, r;
 
 	seg->done = 0;
 	seg->error = 0;
+	make_room(reading, pages_left(seg));
 	while (seg->done < seg->len) {
-		n = kw_kvm_get_pages(kvm, mm, seg->gpa + seg->done, pages_left(seg),
-				     pages, &seg->error);
-		if (n < 0)
+		n = get_pages(reading, seg);
+		if (n <= 0)
 			return n;
-		if (!n)
-			return 0;
-		r = copy_pages(seg, pages, n);
+		r = copy_pages(seg, reading->pages, n);
 		if (r)
 			return r;
 		if (fatal_signal_pending(current))
@@ -78,7 +196,21 @@ static int read_segment(struct kvm *kvm, struct mm_struct *mm, struct kvm_warden
 	return 0;
 }
 
-static long read_segments(struct kvm *kvm, struct mm_struct *mm, const struct kvm_warden_read *request)
+static int tell_result(const struct kvm_warden_segment *seg,
+		       struct kvm_warden_segment __user *user)
+{
+	if (!user_write_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	unsafe_put_user(seg->done, &user->done, fault);
+	unsafe_put_user(seg->error, &user->error, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static long read_segments(struct reading *reading, const struct kvm_warden_read *request)
 {
 	struct kvm_warden_segment __user *user = u64_to_user_ptr(request->segments);
 	struct kvm_warden_segment seg;
@@ -90,18 +222,23 @@ static long read_segments(struct kvm *kvm, struct mm_struct *mm, const struct kv
 			return -EFAULT;
 		r = kw_check_segment(&seg);
 		if (!r)
-			r = read_segment(kvm, mm, &seg);
+			r = read_segment(reading, &seg);
+		if (!r)
+			r = tell_result(&seg, &user[i]);
 		if (r)
 			return r;
-		if (put_user(seg.done, &user[i].done) || put_user(seg.error, &user[i].error))
-			return -EFAULT;
 	}
 	return 0;
 }
 
 long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *request)
 {
-	struct file *file;
+	struct reading reading = {
+		.guest = guest,
+		.fault = request->flags & KVM_WARDEN_READ_FAULT,
+		.room = FEW,
+		.pages = reading.few,
+	};
 	long r;
 
 	r = kw_check_read(request);
@@ -109,14 +246,17 @@ long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *reques
 		return r;
 	if (READ_ONCE(guest->flags) & KVM_WARDEN_GUEST_ENCRYPTED)
 		return -EPERM;
-	file = kw_guest_pin(guest);
-	if (!file)
+	reading.file = kw_guest_pin(guest);
+	if (!reading.file)
 		return -ENODEV;
 	r = -ENODEV;
 	if (mmget_not_zero(guest->mm)) {
-		r = read_segments(guest->kvm, guest->mm, request);
+		r = read_segments(&reading, request);
 		mmput_async(guest->mm);
 	}
-	fput(file);
+	if (reading.file)
+		fput(reading.file);
+	if (reading.pages != reading.few)
+		free_page((unsigned long)reading.pages);
 	return r;
 }

@@ -25,6 +25,7 @@ declaration() {
 
 config=$(find_file include/generated/autoconf.h "$@")
 mm=$(find_file include/linux/mm.h "$@")
+hugetlb=$(find_file include/linux/hugetlb.h "$@")
 kvm=$(find_file arch/x86/include/asm/kvm_host.h "$@")
 svm=$(find_file arch/x86/include/asm/svm.h "$@")
 
@@ -36,6 +37,9 @@ done
 
 gup=$(declaration get_user_pages_remote "$mm")
 [[ $gup != *vmas* ]] || echo "#define KW_HAVE_GUP_REMOTE_VMAS 1"
+
+! grep -qw vm_flags_mod "$mm" || echo "#define KW_HAVE_VM_FLAGS_MOD 1"
+! grep -qw follow_hugetlb_page "$hugetlb" || echo "#define KW_HAVE_FOLLOW_HUGETLB_PAGE 1"
 
 if grep -q '^	unsigned long rip;' "$kvm"; then
 	echo "#define KW_HAVE_ARCH_RIP 1"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/test.h>
+#include <linux/mm.h>
 #include <uapi/linux/kvm_warden.h>
 
 #include "check.h"
@@ -48,7 +49,9 @@ static void reads(struct kunit *test)
 {
 	GOOD(kw_check_read(&(struct kvm_warden_read){ .count = KVM_WARDEN_MAX_SEGMENTS }));
 	BAD(kw_check_read(&(struct kvm_warden_read){ .count = KVM_WARDEN_MAX_SEGMENTS + 1 }));
-	BAD(kw_check_read(&(struct kvm_warden_read){ .flags = 1 }));
+	GOOD(kw_check_read(&(struct kvm_warden_read){ .flags = KVM_WARDEN_READ_FAULT }));
+	BAD(kw_check_read(&(struct kvm_warden_read){ .flags = KVM_WARDEN_READ_FAULT << 1 }));
+	BAD(kw_check_read(&(struct kvm_warden_read){ .flags = ~0u }));
 }
 
 static void segments(struct kunit *test)
@@ -58,6 +61,19 @@ static void segments(struct kunit *test)
 	BAD(kw_check_segment(&(struct kvm_warden_segment){ .reserved = 1 }));
 	GOOD(kw_check_segment(&(struct kvm_warden_segment){ .gpa = ~0ULL - 8, .len = 8 }));
 	BAD(kw_check_segment(&(struct kvm_warden_segment){ .gpa = ~0ULL - 8, .len = 10 }));
+}
+
+static void maps(struct kunit *test)
+{
+	GOOD(kw_check_map(&(struct kvm_warden_map){ .size = PAGE_SIZE }));
+	GOOD(kw_check_map(&(struct kvm_warden_map){ .gpa = 0x100000000ULL, .size = 1ULL << 40 }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .size = 0 }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .gpa = 1, .size = PAGE_SIZE }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .size = PAGE_SIZE + 1 }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .gpa = ~0ULL << PAGE_SHIFT, .size = 2 * PAGE_SIZE }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .gpa = PAGE_SIZE, .size = ~0ULL << PAGE_SHIFT }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .size = PAGE_SIZE, .flags = 1 }));
+	BAD(kw_check_map(&(struct kvm_warden_map){ .size = PAGE_SIZE, .reserved = 1 }));
 }
 
 static void freezes(struct kunit *test)
@@ -87,6 +103,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(memslots),
 	KUNIT_CASE(reads),
 	KUNIT_CASE(segments),
+	KUNIT_CASE(maps),
 	KUNIT_CASE(freezes),
 	{}
 };

@@ -21,6 +21,7 @@
  *   KVM_WARDEN_REGS        one vCPU's registers as of its last sampled exit
  *   KVM_WARDEN_MEMSLOTS    the guest-physical ranges that are RAM
  *   KVM_WARDEN_READ        vectored reads of guest-physical memory
+ *   KVM_WARDEN_MAP         a new memory fd (close-on-exec): a range to mmap
  *   KVM_WARDEN_FREEZE      stop every vCPU for a moment, to look
  *   KVM_WARDEN_THAW        end that
  *   poll()                 POLLHUP once the guest is gone
@@ -32,6 +33,19 @@
  * never refers to another VM.  While hooks are switched off
  * (/sys/kernel/kvm_warden/enabled = 0) KVM_WARDEN_REGS answers from the last
  * sample, whose age tells.
+ *
+ * Memory: read or mapped
+ * ----------------------
+ * What a memslot shows lies in the VMM's address space.  KVM_WARDEN_READ copies
+ * it, whatever backs it.  Where the VMM has mapped a file there, shared, as a
+ * memfd or a file of memory-backend-file is, it can be mapped as well.
+ *
+ * Neither changes the VMM or the guest: a page that is not resident stays away.
+ * A hole of a shared file must not be filled, least of all while a postcopy
+ * migration brings the guest's pages in: the guest would see zeros.  So a read
+ * reports such a page, and an access to a mapping of it is SIGBUS.  Only
+ * KVM_WARDEN_READ_FAULT brings pages in, by way of the VMM's own address space,
+ * userfaultfd included, and within a budget.
  *
  * A guest that stands still
  * -------------------------
@@ -66,8 +80,9 @@
  *             of the guest's kernel.  That nobody scans or keeps content is for
  *             the daemon to hold to
  *   off       exits are counted, and nothing is looked at: no event but guest_up
- *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ and FREEZE are
- *             -EACCES.  CONTAIN and RELEASE work: they look at nothing
+ *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP and FREEZE are
+ *             -EACCES, and so is a new mapping of a memory fd; mappings
+ *             that are there stay.  CONTAIN and RELEASE work: they look at nothing
  *
  * Trace events
  * ------------
@@ -140,6 +155,8 @@ struct kvm_warden_event {
 /* struct kvm_warden_info.features; while attached, one of the first two */
 #define KVM_WARDEN_FEATURE_SVM		(1ULL << 0)	/* AMD backend */
 #define KVM_WARDEN_FEATURE_VMX		(1ULL << 1)	/* Intel backend */
+#define KVM_WARDEN_FEATURE_MMAP		(1ULL << 2)	/* KVM_WARDEN_MAP */
+#define KVM_WARDEN_FEATURE_READ_FAULT	(1ULL << 4)	/* KVM_WARDEN_READ_FAULT */
 
 /**
  * struct kvm_warden_info - answer of KVM_WARDEN_GET_INFO
@@ -316,7 +333,8 @@ struct kvm_warden_regs {
 };
 
 /* struct kvm_warden_memslot.flags */
-#define KVM_WARDEN_SLOT_READONLY	(1U << 0)
+#define KVM_WARDEN_SLOT_READONLY	(1U << 0)	/* for the guest */
+#define KVM_WARDEN_SLOT_MAPPABLE	(1U << 1)	/* KVM_WARDEN_MAP takes the whole of it */
 
 /**
  * struct kvm_warden_memslot - one guest-physical range
@@ -353,7 +371,9 @@ struct kvm_warden_memslots {
  * @done:	out: bytes read.  Short when the range meets a page that has no
  *		memslot or is not resident in the VMM.
  * @error:	out: 0, or why it is short: -ENXIO no memslot; -ENODATA not
- *		resident (never touched, swapped out, or not yet migrated)
+ *		resident (never touched, swapped out, or not yet migrated), or
+ *		it could not be brought in; -EDQUOT (KVM_WARDEN_READ_FAULT) the
+ *		guest's budget of faults is spent
  * @reserved:	must be 0
  */
 struct kvm_warden_segment {
@@ -368,20 +388,71 @@ struct kvm_warden_segment {
 #define KVM_WARDEN_MAX_SEGMENTS	1024
 #define KVM_WARDEN_MAX_SEGMENT	(4U << 20)
 
+/* struct kvm_warden_read.flags */
+#define KVM_WARDEN_READ_FAULT	(1U << 0)	/* bring in what is not resident */
+
+/* What faulting reads may bring in, in pages of 4 KiB a second and guest. */
+#define KVM_WARDEN_FAULT_PAGES	4096
+
 /**
  * struct kvm_warden_read - argument of KVM_WARDEN_READ
  * @segments:	user pointer to an array of struct kvm_warden_segment
  * @count:	segments, at most KVM_WARDEN_MAX_SEGMENTS
- * @flags:	must be 0
+ * @flags:	KVM_WARDEN_READ_*
  *
- * Reads take no fault in the VMM: a page that is not resident is reported,
- * never brought in.  Errors: -EPERM encrypted guest; -EFAULT a user pointer;
- * -EINTR a fatal signal.  On -EFAULT and -EINTR the results are undefined.
+ * Without a flag reads take no fault in the VMM: a page that is not resident
+ * is reported, never brought in.
+ *
+ * KVM_WARDEN_READ_FAULT: it is brought in as if the VMM had read it, and charged
+ * to the VMM: from swap, from its file, as a new page, or by whoever serves the
+ * VMM's userfaultfd, for which the read waits until it is killed.  A read that
+ * waits delays neither a change of memslots nor the VM's destruction; the VMM's
+ * memory goes when it ends.  Each guest has a budget for this, of
+ * KVM_WARDEN_FAULT_PAGES a second, which a huge page takes as a whole and
+ * overdraws if need be; all its fds share it.
+ *
+ * Errors: -EPERM encrypted guest; -EFAULT a user pointer; -EINTR a fatal
+ * signal.  On -EFAULT, -EINTR and -ENODEV the results are undefined.
  */
 struct kvm_warden_read {
 	__u64 segments;
 	__u32 count;
 	__u32 flags;
+};
+
+/**
+ * struct kvm_warden_map - argument of KVM_WARDEN_MAP
+ * @gpa:	first byte, a multiple of the page size
+ * @size:	bytes, a multiple of the page size, not 0
+ * @flags:	must be 0
+ *
+ * Returns a memory fd, whose bytes 0 to @size - 1 are the guest's from @gpa on.
+ * All it does is mmap(): MAP_SHARED, PROT_READ alone, now and by mprotect().  It
+ * is an fd of its own because a mapping must not be made where the address
+ * space of another process, the VMM, has to be looked into.
+ *
+ *   - Pages are the VMM's own, in use by the guest: they change under the
+ *     reader's eyes.  One that is not in the page cache (never touched, swapped
+ *     out, discarded by a balloon, not yet migrated), or is behind the end of a
+ *     file that was truncated, is SIGBUS.
+ *   - The range is what it was when KVM_WARDEN_MAP returned.  A memslot removed
+ *     or moved later, or memory that the VMM maps there later, is not followed:
+ *     the fd and its mappings show the file.
+ *   - The fd and each mapping keep the file, and so its memory, beyond the end
+ *     of the VM: close and unmap them at POLLHUP.  No new mapping is made then.
+ *     A mapping keeps the module as well.
+ *
+ * Errors: -ENXIO no memslot holds the whole range; -EOPNOTSUPP its memory is
+ * not one shared mapping of a file that maps its page cache (anonymous memory,
+ * hugetlbfs, DAX, a device, two mappings): read it; -EPERM encrypted guest;
+ * -EINTR a fatal signal.  Of mmap(): -EINVAL behind the range, or not MAP_SHARED;
+ * -EACCES PROT_WRITE or PROT_EXEC, or the guest's level is off; -ENODEV the guest is gone; -EPERM.
+ */
+struct kvm_warden_map {
+	__u64 gpa;
+	__u64 size;
+	__u32 flags;
+	__u32 reserved;
 };
 
 #define KVM_WARDEN_IOC		0xB7
@@ -398,5 +469,6 @@ struct kvm_warden_read {
 #define KVM_WARDEN_READ		_IOW(KVM_WARDEN_IOC, 0x13, struct kvm_warden_read)
 #define KVM_WARDEN_FREEZE	_IOWR(KVM_WARDEN_IOC, 0x14, struct kvm_warden_freeze)
 #define KVM_WARDEN_THAW		_IO(KVM_WARDEN_IOC, 0x15)
+#define KVM_WARDEN_MAP		_IOW(KVM_WARDEN_IOC, 0x18, struct kvm_warden_map)
 
 #endif

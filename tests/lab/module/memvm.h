@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small VMM in a child, for the tests of a guest's memory: what its RAM lies in
+ * is chosen, and it does on request what VMMs do to their memory.
+ */
+#ifndef MEMVM_H
+#define MEMVM_H
+
+#include "../freeze/freeze.h"
+
+#include <linux/kvm.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define PAGE 4096u
+#define RAM_SIZE (64u << 20)
+#define TOUCHED (8u << 20)		/* of it, from 0 on */
+#define HIGH_GPA 0x100000000ull		/* a second slot that comes and goes */
+#define HIGH_SIZE (1u << 20)
+#define MISSING 0x2000000u		/* nothing was ever there */
+
+enum ram { ANONYMOUS, MEMFD, HUGE, RAM_KINDS };
+
+/* What the child does when it is told this byte; it answers with the same. */
+enum order {
+	PUNCH_HOLE = 'h',	/* at TOUCHED / 2 */
+	CUT_FILE = 't',		/* to half of TOUCHED */
+	WRITE = 'w',		/* 0xa5 at TOUCHED - 1 */
+	CHANGE_SLOT = 's',	/* add and remove the second slot, twice */
+	CHURN = 'c',		/* the same for ever, in a thread */
+	MISS = 'u',		/* userfaultfd takes over what is missing */
+	PLACE = 'p',		/* what it was asked for, as pattern */
+	CLOSE = 'q',		/* close the VM, live on */
+	ADD_VCPU = 'v',
+};
+
+struct vm {
+	enum ram kind;
+	bool leader_ends;
+	pid_t pid;
+	int orders, memfd, guest;
+	uint64_t id;
+	struct vm_shared {
+		volatile uint64_t changes, asked, asked_at, placed;
+		volatile uintptr_t ram;		/* where the VMM has it */
+		volatile int placed_error;
+	} *shared;
+};
+
+static inline uint8_t pattern(uint64_t at)
+{
+	return at * 7 + (at >> 8) + (at >> 16);
+}
+
+static inline bool pattern_holds(const uint8_t *bytes, uint64_t from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i] != pattern(from + i))
+			return false;
+	return true;
+}
+
+/* ---- in the child ---- */
+
+static struct {
+	int kvm, vm, vcpu, uffd, vcpus;
+	uint8_t *ram;
+	struct kvm_run *run;
+} vmm;
+
+/* cpuid; out; again */
+static const uint8_t vmm_code[] = { 0x0f, 0xa2, 0xe6, 0x10, 0xeb, 0xfa };
+
+static inline void set_slot(int slot, uint64_t gpa, size_t size, void *at)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)at,
+	};
+
+	if (ioctl(vmm.vm, KVM_SET_USER_MEMORY_REGION, &region))
+		err(1, "memory slot %d", slot);
+}
+
+static inline void *run_vcpu(void *arg)
+{
+	int vcpu = (intptr_t)arg;
+
+	while (!ioctl(vcpu, KVM_RUN, 0) || errno == EINTR)
+		usleep(1000);
+	return NULL;
+}
+
+static inline void add_vcpu(void)
+{
+	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2, .rsp = 0x8000 };
+	struct kvm_sregs sregs;
+	pthread_t thread;
+	int vcpu = ioctl(vmm.vm, KVM_CREATE_VCPU, vmm.vcpus++);
+
+	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		err(1, "vCPU");
+	sregs.cs.base = sregs.cs.selector = 0;
+	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
+		err(1, "registers");
+	pthread_create(&thread, NULL, run_vcpu, (void *)(intptr_t)vcpu);
+	if (vmm.vcpus == 1)
+		vmm.vcpu = vcpu;
+}
+
+static inline void change_slot(struct vm *vm)
+{
+	void *at = mmap(NULL, HIGH_SIZE, PROT_READ | PROT_WRITE,
+			(vm->memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_POPULATE,
+			vm->memfd, 0);
+
+	if (at == MAP_FAILED)
+		err(1, "second slot");
+	if (vm->memfd < 0)
+		for (size_t i = 0; i < HIGH_SIZE; i++)
+			((uint8_t *)at)[i] = pattern(i);
+	set_slot(1, HIGH_GPA, HIGH_SIZE, at);
+	vm->shared->changes++;
+	usleep(2000);
+	set_slot(1, HIGH_GPA, 0, NULL);
+	/* What it shows from here on is not the guest's. */
+	memset(mmap(at, HIGH_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), 0xee, HIGH_SIZE);
+	munmap(at, HIGH_SIZE);
+}
+
+static inline void *churn(void *arg)
+{
+	for (;;)
+		change_slot(arg);
+	return NULL;
+}
+
+/* Notes what is missing, and leaves it so. */
+static inline void *note_faults(void *arg)
+{
+	struct vm *vm = arg;
+	struct uffd_msg msg;
+
+	while (read(vmm.uffd, &msg, sizeof(msg)) == sizeof(msg)) {
+		vm->shared->asked_at = msg.arg.pagefault.address - (uintptr_t)vmm.ram;
+		vm->shared->asked++;
+	}
+	return NULL;
+}
+
+static inline void miss(struct vm *vm)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { .start = (uintptr_t)vmm.ram, .len = RAM_SIZE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	pthread_t thread;
+
+	vmm.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (vmm.uffd < 0 || ioctl(vmm.uffd, UFFDIO_API, &api) ||
+	    ioctl(vmm.uffd, UFFDIO_REGISTER, &range))
+		err(1, "userfaultfd");
+	pthread_create(&thread, NULL, note_faults, vm);
+}
+
+static inline void place(struct vm *vm)
+{
+	static uint8_t page[PAGE];
+	uint64_t at = vm->shared->asked_at & ~(uint64_t)(PAGE - 1);
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)vmm.ram + at, .src = (uintptr_t)page, .len = PAGE,
+	};
+
+	for (unsigned i = 0; i < PAGE; i++)
+		page[i] = pattern(at + i);
+	vm->shared->placed_error = ioctl(vmm.uffd, UFFDIO_COPY, &copy) ? errno : 0;
+	vm->shared->placed++;
+}
+
+static inline void obey(struct vm *vm, char order)
+{
+	pthread_t thread;
+
+	switch (order) {
+	case PUNCH_HOLE:
+		if (fallocate(vm->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, TOUCHED / 2, PAGE))
+			err(1, "hole");
+		break;
+	case CUT_FILE:
+		if (ftruncate(vm->memfd, TOUCHED / 2))
+			err(1, "cut");
+		break;
+	case WRITE: vmm.ram[TOUCHED - 1] = 0xa5; break;
+	case CHANGE_SLOT: change_slot(vm); change_slot(vm); break;
+	case CHURN: pthread_create(&thread, NULL, churn, vm); break;
+	case MISS: miss(vm); break;
+	case PLACE: place(vm); break;
+	case ADD_VCPU: add_vcpu(); break;
+	case CLOSE: close(vmm.vcpu); close(vmm.vm); close(vmm.kvm); break;
+	}
+}
+
+static inline void *serve(void *arg)
+{
+	struct vm *vm = arg;
+	char order;
+
+	while (read(vm->orders, &order, 1) == 1) {
+		obey(vm, order);
+		if (write(vm->orders, &order, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static inline void be_vmm(struct vm *vm)
+{
+	int flags = vm->memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	pthread_t thread;
+
+	vmm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	vmm.vm = ioctl(vmm.kvm, KVM_CREATE_VM, 0);
+	vmm.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, flags, vm->memfd, 0);
+	if (vmm.vm < 0 || vmm.ram == MAP_FAILED)
+		err(1, "VM");
+	madvise(vmm.ram, RAM_SIZE, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < TOUCHED; i++)
+		vmm.ram[i] = pattern(i);
+	memcpy(vmm.ram + 0x1000, vmm_code, sizeof(vmm_code));
+	set_slot(0, 0, RAM_SIZE, vmm.ram);
+	vm->shared->ram = (uintptr_t)vmm.ram;
+	add_vcpu();
+	pthread_create(&thread, NULL, serve, vm);
+	if (vm->leader_ends)
+		pthread_exit(NULL);
+	pthread_join(thread, NULL);
+}
+
+/* ---- in the test ---- */
+
+static inline bool tell(struct vm *vm, enum order order)
+{
+	char byte = order, answer;
+
+	return write(vm->orders, &byte, 1) == 1 && read(vm->orders, &answer, 1) == 1 && answer == byte;
+}
+
+static inline void start_vm(struct vm *vm, enum ram kind, bool leader_ends)
+{
+	struct kvm_warden_guest_info info;
+	int pair[2];
+
+	*vm = (struct vm){ .kind = kind, .leader_ends = leader_ends, .memfd = -1, .guest = -1 };
+	if (kind != ANONYMOUS) {
+		vm->memfd = memfd_create("ram", MFD_CLOEXEC | (kind == HUGE ? MFD_HUGETLB : 0));
+		if (vm->memfd < 0 || ftruncate(vm->memfd, RAM_SIZE))
+			err(1, "memfd");
+	}
+	vm->shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (vm->shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		err(1, "VM");
+	vm->pid = fork();
+	if (!vm->pid) {
+		close(pair[0]);
+		vm->orders = pair[1];
+		be_vmm(vm);
+		_exit(1);
+	}
+	close(pair[1]);
+	vm->orders = pair[0];
+	for (int i = 0; i < 500 && !find_guest(vm->pid, &info); i++)
+		usleep(10000);
+	vm->id = info.guest;
+	vm->guest = open_guest(info.guest);
+	if (vm->guest < 0)
+		errx(1, "the VM is no guest");
+}
+
+static inline void kill_vm(struct vm *vm)
+{
+	kill(vm->pid, SIGKILL);
+	waitpid(vm->pid, NULL, 0);
+}
+
+/* All that the test has of it. */
+static inline void forget_vm(struct vm *vm)
+{
+	close(vm->orders);
+	close(vm->guest);
+	if (vm->memfd >= 0)
+		close(vm->memfd);
+	munmap(vm->shared, PAGE);
+}
+
+static inline void end_vm(struct vm *vm)
+{
+	kill_vm(vm);
+	forget_vm(vm);
+}
+
+static inline struct kvm_warden_segment read_at(int guest, uint64_t gpa, void *buf, uint32_t len,
+						uint32_t flags)
+{
+	struct kvm_warden_segment segment = { .gpa = gpa, .buf = (uintptr_t)buf, .len = len };
+	struct kvm_warden_read request = {
+		.segments = (uintptr_t)&segment, .count = 1, .flags = flags,
+	};
+
+	if (ioctl(guest, KVM_WARDEN_READ, &request))
+		segment.error = -errno - 10000;
+	return segment;
+}
+
+/* A memory fd, or -errno. */
+static inline int open_memory(int guest, uint64_t gpa, uint64_t size)
+{
+	struct kvm_warden_map request = { .gpa = gpa, .size = size };
+	int fd = ioctl(guest, KVM_WARDEN_MAP, &request);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static inline uint8_t *map_memory(int memory, size_t size, size_t at)
+{
+	return mmap(NULL, size, PROT_READ, MAP_SHARED, memory, at);
+}
+
+static inline long rss_pages(pid_t pid)
+{
+	char path[64];
+	long size, rss = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%ld %ld", &size, &rss) != 2)
+		rss = -1;
+	if (f)
+		fclose(f);
+	return rss;
+}
+
+static inline long file_pages(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -1 : st.st_blocks / 8;
+}
+
+#endif
