@@ -3,8 +3,10 @@
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
-# make test-all   the same with an Intel host and 200 kills of roles, then a minute
-#                 of each fuzzer
+# make test-all   the same with an Intel host, the other kernels and 200 kills of roles,
+#                 then a minute of each fuzzer
+# make modules    [KERNELS="6.1 6.12 7.2"]: the module for the running kernel, or for Debian's
+# make deb        Debian packages
 # make bench      [BENCH=name] [LAB_KERNEL=6.1]: what it costs, one JSON line a figure
 # make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
@@ -34,7 +36,7 @@ DAEMON_LIBS := -lbpf -lsystemd
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
 	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp)
 
-.PHONY: all module modules bpf userspace setup demo test test-unit test-kunit clean
+.PHONY: all module modules bpf userspace setup demo test test-unit test-kunit test-build clean
 .DELETE_ON_ERROR:
 # Objects are worth keeping.
 .SECONDARY:
@@ -164,9 +166,13 @@ DESTDIR ?=
 install: userspace module
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KERNELS='$(KERNELS)' scripts/install install
 
+# The packages need no kernel: DKMS builds the module where they are installed.
+deb: userspace
+	@scripts/make-deb
+
 uninstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' scripts/install uninstall
-.PHONY: install uninstall
+.PHONY: install uninstall deb
 
 # ---- tests ----
 
@@ -253,6 +259,10 @@ bench: lab-ready $(BENCH_PROGRAMS)
 test-unit: userspace $(UNIT)
 	@tests/run unit
 
+# The module's builds: every kernel, DKMS, signing, and what is refused.
+test-build: | $(B)/setup.done
+	@tests/run build
+
 # The module's pure code, in user-mode Linux (built once into the cache).
 test-kunit: | $(B)/setup.done
 	@tests/run kunit
@@ -260,11 +270,17 @@ test-kunit: | $(B)/setup.done
 test: lab-ready $(UNIT) fuzzers
 	@tests/run all
 
+# The lab's main tests with each other kernel as the host's: a part of test-all.
+test-kernels: lab-ready
+	@$(MAKE) --no-print-directory modules KERNELS="6.1 6.12 7.2"
+	@tests/run kernels
+
 test-all:
 	@scripts/setup intel
+	@$(MAKE) --no-print-directory modules KERNELS="6.1 6.12 7.2"
 	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
-.PHONY: test-all
+.PHONY: test-all test-kernels
 
 clean:
 	rm -rf $(B)
