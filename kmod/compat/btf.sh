@@ -6,7 +6,7 @@ set -euo pipefail
 
 vmlinux=$1 module=$2
 
-has_btf() { readelf -SW "$module" | grep -q ' \.BTF '; }
+has_btf() { grep -q ' \.BTF ' <<<"$(readelf -SW "$module")"; }
 
 has_btf && exit
 if ! command -v pahole >/dev/null; then
