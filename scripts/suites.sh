@@ -2,7 +2,7 @@
 # Sourced after common.sh: a Debian suite that this machine's apt does not use, by
 # an apt configuration of our own in the cache.  Nothing there is ever installed;
 # its lists are verified as the machine's are, and come from the same mirror.
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+KEYRING=${KVM_WARDEN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
 
 # apt in a suite: "own" is what the machine's apt sees.
 in_suite() {
@@ -58,6 +58,6 @@ update_suite() {
 ready_suite() {
 	local suite=$1 lists=$CACHE/apt/$1/lists
 	[ "$suite" != own ] || return 0
-	[ -z "$(find "$lists" -name '*_InRelease' -mtime -1 2>/dev/null)" ] || return 0
-	update_suite "$suite" || [ -n "$(find "$lists" -name '*_Packages*' 2>/dev/null)" ]
+	[ -z "$(find "$lists" -maxdepth 1 -name '*_InRelease' -mtime -1 2>/dev/null)" ] || return 0
+	update_suite "$suite" || [ -n "$(find "$lists" -maxdepth 1 -name '*_Packages*' 2>/dev/null)" ]
 }
