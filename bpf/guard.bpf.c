@@ -195,7 +195,7 @@ incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int c
 	e->pid = current_tgid();
 	e->what = what;
 	e->flags = (denied ? GUARD_DENIED : 0) | (m->helper ? GUARD_HELPER : 0) |
-		   (e->pid != m->vmm ? GUARD_CHILD : 0);
+		   (what != GUARD_TRACED && e->pid != m->vmm ? GUARD_CHILD : 0);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	return e;
 }

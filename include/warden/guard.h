@@ -13,7 +13,7 @@ enum warden_guard_what {
 	GUARD_FOREIGN_CODE,	/* an executable mapping of path */
 	GUARD_MADE_CODE,	/* memory made executable, or executable and writable */
 	GUARD_PTRACE,		/* detail: PTRACE_MODE_*; address: the process; path: its name */
-	GUARD_TRACED,		/* likewise, and the other way: never denied */
+	GUARD_TRACED,		/* the other way, pid and comm being the other's: never denied */
 	GUARD_FILE,		/* path; detail: GUARD_READ or GUARD_WRITE */
 	GUARD_SOCKET,		/* detail: address family; address: type */
 	GUARD_CONNECT,		/* detail: family; path: a unix socket's, else see GUARD_ADDRESS */

@@ -94,8 +94,10 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 	case GUARD_MADE_CODE:
 		strcpy(i->path, "memory of its own");
 		return;
-	case GUARD_PTRACE:
 	case GUARD_TRACED:
+		snprintf(i->path, sizeof(i->path), "process %u (%s)", i->pid, i->comm);
+		return;
+	case GUARD_PTRACE:
 		text_escape(name, sizeof(name), raw->path, strnlen(raw->path, GUARD_COMM));
 		snprintf(i->path, sizeof(i->path), "process %llu (%s)",
 			 (unsigned long long)i->address, name);
