@@ -29,8 +29,8 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guests.c health.c monitor.c \
-	roles.c spawn.c start.c vmm.c)
+DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guard.c guests.c health.c \
+	monitor.c profile.c roles.c spawn.c start.c vmm.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
@@ -76,19 +76,20 @@ module: modules
 
 # ---- BPF ----
 
-bpf: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
+bpf: $(addprefix $(B)/bpf/,warden.skel.h cid.skel.h guard.skel.h)
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c include/warden/event.h include/uapi/linux/kvm_warden.h | $(B)/setup.done
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/warden/*.h) include/uapi/linux/kvm_warden.h | $(B)/setup.done
 	@mkdir -p $(@D)
 	@echo "  BPF     $<"
 	@$(CLANG) -O2 -g -Wall -Werror -target bpf -D__TARGET_ARCH_x86 -Iinclude -Iinclude/uapi \
-		-I/usr/include/x86_64-linux-gnu -c $< -o $@
+		-Ibpf -I/usr/include/x86_64-linux-gnu -c $< -o $@
 	@llvm-strip -g $@
 
 $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 	@bpftool gen skeleton $< name $*_bpf >$@
 
 $(B)/obj/userspace/daemon/bpf.o: $(B)/bpf/warden.skel.h $(B)/bpf/cid.skel.h
+$(B)/obj/userspace/daemon/guard.o: $(B)/bpf/guard.skel.h
 
 # ---- userspace ----
 
@@ -142,8 +143,9 @@ $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
+$(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c,-lpthread))
 
-LABTESTS := abi vm memory postcopy races storm vcpus linux-guest registers ticker
+LABTESTS := abi vm memory postcopy races storm vcpus linux-guest registers ticker guard-vmm
 
 # ---- programs of the benches ----
 
@@ -222,7 +224,7 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclud
 FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
-	userspace/daemon/vmm.c userspace/daemon/monitor.c \
+	userspace/daemon/vmm.c userspace/daemon/monitor.c userspace/engine/incident.c \
 	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
 FUZZ_LIBS := -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))

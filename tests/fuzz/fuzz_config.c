@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!config_load(path, &config)) {
 		must(ends(config.state_dir) && ends(config.run_dir) && ends(config.libexec_dir) &&
 		     ends(config.database) && ends(config.policy) && ends(config.control_group) &&
-		     ends(config.host_key) && ends(config.agents) && ends(config.qmp));
+		     ends(config.host_key) && ends(config.agents) && ends(config.qmp) &&
+		     ends(config.guard));
 		must(config.state_dir[0] == '/' && config.agents[0] == '/');
 		must(config.uid_base >= 1000 && config.workers && config.port);
 	}

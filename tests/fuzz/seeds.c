@@ -14,6 +14,7 @@
 #include "channel/token.h"
 #include "lib/messages.h"
 #include "lib/util.h"
+#include "warden/guard.h"
 
 #define VECTORS "tests/data/protocol-vectors.json"
 #define SEED_MAX (1 << 20)
@@ -247,6 +248,22 @@ static void of_guests(void)
 		chosen("kallsyms", (const char[]){ 'a' + layout, 0 }, layout, change, sizeof(change));
 }
 
+static void of_vmms_deeds(void)
+{
+	struct m_guard_events events = { .events.len = 2 * sizeof(struct warden_guard_event) };
+	struct warden_guard_event deeds[2] = {
+		{ .guest = 1, .vmm = 2, .pid = 3, .what = GUARD_FILE, .detail = GUARD_READ,
+		  .comm = "qemu", .path = "/etc/shadow" },
+		{ .guest = 1, .vmm = 2, .pid = 3, .what = GUARD_CONNECT, .detail = 2,
+		  .flags = GUARD_ADDRESS, .address = 80, .path = "\x7f\0\0\x01" },
+	};
+	struct msg m;
+
+	memcpy(events.events.data, deeds, sizeof(deeds));
+	if (!msg_encode(&m, &msg_guard_events, 0, &events, -1))
+		seed("incident", "two", m.payload, m.len);
+}
+
 static void of_configuration(void)
 {
 	static const char text[] = "# a comment\n[wardend]\nstate_dir = /a\nrun_dir=/b\nlibexec_dir = /c\n"
@@ -272,6 +289,7 @@ int main(int argc, char **argv)
 	of_roles();
 	of_vmms();
 	of_guests();
+	of_vmms_deeds();
 	of_configuration();
 	return 0;
 }

@@ -53,6 +53,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.port, 5757);
 	assert_int_equal(c.order_seconds, 10);
 	assert_string_equal(c.control_group, "warden");
+	assert_string_equal(c.guard, "/etc/kvm-warden/guard.conf");
 }
 
 static void test_values(void **state)

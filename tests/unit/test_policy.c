@@ -68,6 +68,18 @@ static void first_match_wins(void **state)
 	assert_string_equal(ask("Eicar-Test", OBJECT_FILE, "db-1", "").by->name, "rest");
 }
 
+/* What a rule for malware does must not befall a guest for what its VMM did. */
+static void a_vmm_is_answered_for_by_name(void **state)
+{
+	assert_int_equal(load("[rule all]\nmatch = *\nactions = report,power_off\n"
+			      "[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,contain\n"
+			      "[exempt files]\nsignature = Guard.File\n"), 0);
+	assert_string_equal(ask("Guard.Exec", POLICY_GUARD, "", "").by->name, "vmm");
+	assert_null(ask("Guard.Ptrace", POLICY_GUARD, "", "").by);
+	assert_true(ask("Guard.File", POLICY_GUARD, "", "").by->exempt);
+	assert_string_equal(ask("Guard.Exec", OBJECT_FILE, "", "").by->name, "all");
+}
+
 static void exemption_comes_before_rules(void **state)
 {
 	assert_int_equal(load(
@@ -131,6 +143,7 @@ static void refusals_name_line_and_key(void **state)
 		{ "[rule a]\nmatch = *\nactions = report,pause\nexpiry = 5m\n", "line 1", "expiry" },
 		{ "[exempt a]\nexe = /x\nfallback = contain\n", "line 3", "fallback" },
 		{ "[rule a]\nmatch = *\nkinds = file,socket\n", "line 3", "kinds" },
+		{ "[rule a]\nmatch = *\nkinds = guard\nactions = report,kill\n", "line 1", "VMM" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 0/10m\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5/10h\n", "line 4", "limit" },
@@ -173,6 +186,7 @@ int main(void)
 		cmocka_unit_test(missing_file_reports),
 		cmocka_unit_test(first_match_wins),
 		cmocka_unit_test(exemption_comes_before_rules),
+		cmocka_unit_test(a_vmm_is_answered_for_by_name),
 		cmocka_unit_test(hosts_answers_keep_their_order),
 		cmocka_unit_test(refusals_name_line_and_key),
 		cmocka_unit_test(long_lines_are_refused),

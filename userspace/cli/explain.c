@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/util.h"
 
@@ -19,7 +20,9 @@ static void print_story(const json_t *f)
 	printf("  in       %s %s\n", text_of(f, "object_kind"), text_of(f, "path"));
 	printf("  run by   process %lld, %s, %s\n", (long long)number_of(f, "pid"),
 	       text_of(f, "comm"), text_of(f, "exe"));
-	printf("  content  BLAKE2b-256 %s\n\n", text_of(f, "content_hash"));
+	if (strcmp(text_of(f, "found_by"), "guard"))
+		printf("  content  BLAKE2b-256 %s\n", text_of(f, "content_hash"));
+	printf("\n");
 	json_array_foreach(member(f, "chain"), i, step)
 		printf("%s  %s\n", time_text(time, number_of(step, "wall_ns")), text_of(step, "text"));
 }

@@ -31,6 +31,27 @@ void check_events(struct doctor *d)
 		       "none: guests are seen by sweeps alone: %s", text_of(bpf, "how"));
 }
 
+void check_guard(struct doctor *d)
+{
+	const json_t *guard = member(d->status, "guard");
+	const char *state = text_of(guard, "state"), *mode = text_of(guard, "mode");
+
+	if (!d->status)
+		return;
+	if (!strcmp(state, "off"))
+		report(d, WARN, "guard", "see the profile, /etc/kvm-warden/guard.conf",
+		       "VMMs are not guarded: %s", text_of(guard, "why"));
+	else if (!strcmp(state, "degraded"))
+		report(d, WARN, "guard", "boot with bpf in the kernel's list, as lsm=...,bpf",
+		       "deny unavailable, and less is seen: %s", text_of(guard, "why"));
+	else if (text_of(guard, "missing")[0])
+		report(d, WARN, "guard", "", "mode %s; this kernel has not: %s", mode,
+		       text_of(guard, "missing"));
+	else
+		report(d, OK, "guard", "", "VMMs are guarded, mode %s, %lld hooks", mode,
+		       (long long)number_of(guard, "hooks"));
+}
+
 void check_roles(struct doctor *d)
 {
 	const json_t *role;

@@ -96,6 +96,28 @@ static void print_totals(const json_t *status)
 	       (long long)(number_of(t, "dropped") + number_of(t, "missed")));
 }
 
+static void print_guard(const json_t *status)
+{
+	const json_t *guard = member(status, "guard"), *g;
+	const char *why = text_of(guard, "why"), *missing = text_of(guard, "missing");
+	long long lost = 0;
+	size_t i;
+
+	json_array_foreach(member(status, "guests"), i, g)
+		lost += number_of(member(g, "guard"), "dropped") +
+			number_of(member(g, "guard"), "suppressed");
+	if (!strcmp(text_of(guard, "state"), "off"))
+		printf("VMM guard  off: %s\n", why);
+	else
+		printf("VMM guard  %s, %lld hooks, %lld rules, %lld events lost\n",
+		       text_of(guard, "mode"), (long long)number_of(guard, "hooks"),
+		       (long long)number_of(guard, "rules"), lost);
+	if (!strcmp(text_of(guard, "state"), "degraded"))
+		printf("  degraded, deny unavailable: %s\n", why);
+	if (missing[0])
+		printf("  this kernel has not: %s\n", missing);
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *bpf = member(s, "bpf");
@@ -104,6 +126,7 @@ static void print_status(const json_t *s)
 	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
 	printf("Events     %s%s%s\n", is_true(bpf, "on") ? "through BPF" :
 	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
+	print_guard(s);
 	print_database(s);
 	print_guests(s);
 	print_totals(s);

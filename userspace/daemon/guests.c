@@ -12,6 +12,7 @@
 #include "daemon/bpf.h"
 #include "daemon/clock.h"
 #include "daemon/device.h"
+#include "daemon/guard.h"
 #include "daemon/roles.h"
 #include "daemon/vmm.h"
 #include "lib/log.h"
@@ -39,6 +40,7 @@ struct guests {
 	int device;
 	int engine;		/* -1: down */
 	struct bpf *bpf;	/* NULL: sweeps alone */
+	struct guard *guard;
 	struct roles *roles;
 	struct guest *list;
 	struct m_events batch;
@@ -60,6 +62,11 @@ struct guests *guests_new(int device)
 void guests_set_bpf(struct guests *guests, struct bpf *bpf)
 {
 	guests->bpf = bpf;
+}
+
+void guests_set_guard(struct guests *guests, struct guard *guard)
+{
+	guests->guard = guard;
 }
 
 void guests_set_roles(struct guests *guests, struct roles *roles)
@@ -166,6 +173,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 		.fd = fd, .vmm_pidfd = hold_vmm(fd, info->vmm_pid), .seen = true,
 	};
 	guests->list = g;
+	guard_watch(guests->guard, g->id, g->vmm_pid);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
 }
@@ -204,6 +212,7 @@ static void drop(struct guests *guests, struct guest *g)
 		tell(guests, &msg_guest_down, &message, -1);
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
+	guard_forget(guests->guard, g->id);
 	if (guests->bpf)
 		bpf_forget(guests->bpf, g->id, g->vmm_pid);
 	close(g->fd);

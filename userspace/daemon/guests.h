@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct bpf;
+struct guard;
 struct guests;
 struct kvm_warden_event;
 struct roles;
@@ -18,6 +19,7 @@ struct vmm;
 struct guests *guests_new(int device);
 void guests_free(struct guests *guests);
 void guests_set_bpf(struct guests *guests, struct bpf *bpf);
+void guests_set_guard(struct guests *guests, struct guard *guard);
 void guests_set_roles(struct guests *guests, struct roles *roles);
 
 /* Compares with the module: new guests, gone guests, CIDs. */

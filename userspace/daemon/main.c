@@ -11,6 +11,7 @@
 #include "daemon/acts.h"
 #include "daemon/bpf.h"
 #include "daemon/device.h"
+#include "daemon/guard.h"
 #include "daemon/guests.h"
 #include "daemon/health.h"
 #include "daemon/roles.h"
@@ -34,6 +35,9 @@ struct daemon {
 	struct bpf *bpf;
 	char bpf_why[TEXT_WHY];
 	sd_event_source *ring;
+	struct guard *guard;
+	sd_event_source *guard_ring;
+	int engine;		/* -1: down */
 	unsigned int ticks;
 };
 
@@ -54,6 +58,16 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
+static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct daemon *d = arg;
+
+	/* As above. */
+	if (!guard_drain(d->guard, d->engine))
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
 static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
@@ -62,12 +76,17 @@ static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 	guests_refresh(d->guests);
 	if (++d->ticks % REPORT_EVERY == 0) {
 		guests_report(d->guests);
+		guard_report(d->guard, d->roles);
 		health_beat(guests_count(d->guests), d->bpf, roles_engine_lives(d->roles));
 	}
 	roles_watch_engine(d->roles);
 	if (d->ring) {
 		sd_event_source_set_enabled(d->ring, SD_EVENT_ON);
 		on_ring(d->ring, -1, 0, d);
+	}
+	if (d->guard_ring) {
+		sd_event_source_set_enabled(d->guard_ring, SD_EVENT_ON);
+		on_guard_ring(d->guard_ring, -1, 0, d);
 	}
 	sd_event_source_set_time_relative(source, REFRESH_US);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -88,16 +107,33 @@ static void start_bpf(struct daemon *d)
 		fatal("cannot wait for the ring buffer");
 }
 
+/* False: its profile is refused. */
+static bool start_guard(struct daemon *d)
+{
+	d->guard = guard_start(&d->config);
+	if (!d->guard)
+		return false;
+	guests_set_guard(d->guests, d->guard);
+	if (guard_fd(d->guard) >= 0 &&
+	    sd_event_add_io(d->loop, &d->guard_ring, guard_fd(d->guard), EPOLLIN, on_guard_ring, d) < 0)
+		fatal("cannot wait for the guard's ring buffer");
+	return true;
+}
+
 /* ---- the engine starts, or starts again ---- */
 
 static void on_engine_up(void *arg, int sock)
 {
 	struct daemon *d = arg;
 	struct m_role_state message = { .state = d->bpf ? ROLE_UP : ROLE_DOWN, .role = "bpf" };
+	struct m_guard_state guard;
 
+	d->engine = sock;
+	guard_state(d->guard, &guard);
 	text_escape(message.why, sizeof(message.why), d->bpf_why, strlen(d->bpf_why));
-	/* The first message: there is room for it. */
-	if (msg_post(sock, &msg_role_state, 0, &message, -1))
+	/* The first messages: there is room for them. */
+	if (msg_post(sock, &msg_role_state, 0, &message, -1) ||
+	    msg_post(sock, &msg_guard_state, 0, &guard, -1))
 		log_warn("warden-engine does not take word of BPF");
 	guests_engine_up(d->guests, sock);
 }
@@ -106,6 +142,7 @@ static void on_engine_down(void *arg)
 {
 	struct daemon *d = arg;
 
+	d->engine = -1;
 	guests_engine_down(d->guests);
 	acts_forget(d->acts);
 }
@@ -196,7 +233,7 @@ static const char *parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d;
+	static struct daemon d = { .engine = -1 };
 	int device, status;
 
 	log_open("wardend", false);
@@ -220,6 +257,8 @@ int main(int argc, char **argv)
 		.arg = &d, .find = on_find_vmm, .answer = on_acted,
 	});
 	start_bpf(&d);
+	if (!start_guard(&d))
+		return EX_CONFIG;
 	d.roles = roles_new(d.loop, d.config.libexec_dir, d.config_path, &(struct roles_hooks){
 		.arg = &d, .engine_up = on_engine_up, .engine_down = on_engine_down,
 		.engine_asks = on_engine_asks, .introspector_up = on_introspector_up,
@@ -234,6 +273,7 @@ int main(int argc, char **argv)
 	acts_free(d.acts);
 	roles_free(d.roles);
 	bpf_stop(d.bpf);
+	guard_stop(d.guard);
 	guests_free(d.guests);
 	return status < 0 ? 1 : status;
 }

@@ -127,6 +127,8 @@ struct guest {
 	uint64_t limit_checked[ANSWER_KINDS];
 	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
+	struct m_guard_counts guard;
+	bool is_guarded;		/* its VMM; guard tells */
 };
 
 #define ROLES_MAX 512
@@ -193,6 +195,7 @@ struct engine {
 	struct peer parent, scan, channel;
 	struct scans scans;
 	struct m_database database;
+	struct m_guard_state guard;
 	struct role roles[ROLES_MAX];
 	unsigned nroles;
 	struct session sessions[SESSIONS_MAX];
@@ -266,6 +269,12 @@ void journal_start(struct engine *e, uint64_t now);
 /* Spends or keeps the reserve; when it is to be called again. */
 uint64_t journal_tend(struct engine *e, uint64_t now);
 
+/* ---- guard.c: 0, or -1 for a message that is malformed ---- */
+
+int guard_events(struct engine *e, struct msg *m);
+int guard_state(struct engine *e, struct msg *m);
+int guard_counts(struct engine *e, struct msg *m);
+
 /* ---- findings.c ---- */
 
 void findings_of_object(struct guest *g, struct object *o);
@@ -276,6 +285,11 @@ void findings_of_use(struct guest *g, struct use *u);
  * was so by now.
  */
 unsigned findings_order_failed(struct guest *g, uint32_t pid, uint64_t start_ns, uint64_t now);
+/* Takes one; first: of a kind that has room of its own. */
+bool findings_within_quota(struct guest *g, bool first, uint64_t now);
+/* again: what an engine of before had no answer to, alone. */
+void findings_decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding,
+			  bool again);
 /* The journal lost some: the next sweep finds them again. */
 void findings_forget(struct guest *g);
 

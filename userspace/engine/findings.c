@@ -31,7 +31,7 @@
  * first: of that content.  Decoys by the thousand do not hide another one, so
  * there is room of its own for those.
  */
-static bool within_quota(struct guest *g, bool first, uint64_t now)
+bool findings_within_quota(struct guest *g, bool first, uint64_t now)
 {
 	if (quota_take(&g->findings_quota, QUOTA, QUOTA_REFILL_NS, now) &&
 	    quota_take(&g->findings_day, DAY_QUOTA, DAY_NS / DAY_QUOTA, now))
@@ -170,7 +170,7 @@ static bool decide_kill(struct guest *g, struct use *u, const struct policy_entr
 		u->withheld = u->undecided = later;
 		return false;
 	}
-	if (again && !within_quota(g, false, now_mono())) {
+	if (again && !findings_within_quota(g, false, now_mono())) {
 		u->undecided = true;
 		return false;
 	}
@@ -258,8 +258,8 @@ static void decide_quarantine(struct guest *g, struct use *u, const struct polic
  * What the rule wants of the host, whatever the agent does.  again: of it, what
  * an engine of before asked for, or was about to, and had no answer to.
  */
-static void decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding,
-			bool again)
+void findings_decide_host(struct guest *g, const struct policy_entry *rule, int64_t finding,
+			  bool again)
 {
 	struct engine *e = g->introspector.engine;
 	struct policy_step todo = { .n = 0 };
@@ -326,7 +326,7 @@ static void decide(struct guest *g, struct use *u, int64_t finding)
 	if (answer.actions != ACTION_REPORT)
 		decide_agent(g, u, answer.by, finding, false);
 	if (answer.by->host.n && !g->down)
-		decide_host(g, answer.by, finding, false);
+		findings_decide_host(g, answer.by, finding, false);
 }
 
 /* That it is reported, and what the host did, is in the journal already. */
@@ -347,7 +347,7 @@ static void decide_after_restart(struct guest *g, const struct use *u, int64_t f
 	struct policy_answer answer = ask_policy(g, u);
 
 	if (!u->stale && !g->down && answer.by && answer.by->host.n)
-		decide_host(g, answer.by, finding, true);
+		findings_decide_host(g, answer.by, finding, true);
 }
 
 static void new_finding(struct guest *g, struct use *u)
@@ -385,7 +385,7 @@ void findings_of_use(struct guest *g, struct use *u)
 	if (u->reported && !strcmp(u->reported, u->object->why)) {
 		if (u->undecided && !u->stale)
 			decide_again(g, u);
-	} else if (within_quota(g, !u->object->found, now_mono())) {
+	} else if (findings_within_quota(g, !u->object->found, now_mono())) {
 		new_finding(g, u);
 	}
 }

@@ -252,6 +252,12 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 		return on_role_state(e, m);
 	case M_ACTED:
 		return on_acted(e, m, now);
+	case M_GUARD_STATE:
+		return guard_state(e, m);
+	case M_GUARD_EVENTS:
+		return guard_events(e, m);
+	case M_GUARD_COUNTS:
+		return guard_counts(e, m);
 	default:
 		return -1;
 	}

@@ -4,7 +4,9 @@
  *
  *   [rule NAME]
  *   match = GLOB             signature name (required)
- *   kinds = file,memfd,deleted,anon      (optional; all)
+ *   kinds = file,memfd,deleted,anon      (optional; all these)
+ *           guard            what the guard saw a VMM do: match is its Guard.*
+ *                            name; never without being named; the host's answers
  *   guest = GLOB             guest's name (optional; all)
  *   actions = LIST           report (required), and of the agent: kill,
  *                            quarantine; of the host, done at once and in the
@@ -36,6 +38,7 @@
 #define POLICY_TEXT 128
 #define POLICY_NAME 64
 
+#define POLICY_GUARD 31		/* beside enum object_kind */
 #define POLICY_HOST_VERBS 4	/* contain, pause, link_down, power_off */
 #define POLICY_STEPS 8
 

@@ -37,6 +37,20 @@ static void tell(json_t *chain, const json_t *row, const char *what, const char 
 		"wall_ns", number_of(row, "wall_ns"), "what", what, "text", text));
 }
 
+static void tell_guard(json_t *chain, const json_t *f)
+{
+	const json_t *evidence = json_object_get(f, "evidence");
+	const char *rule = text_of(evidence, "rule");
+
+	tell(chain, f, "seen", "The guard over VMMs saw that %s of guest %lld (process %lld, %s) %s: %s%s.",
+	     text_of(evidence, "by"), (long long)number_of(f, "guest"),
+	     (long long)number_of(f, "pid"), text_of(f, "comm"), text_of(evidence, "what"),
+	     text_of(f, "path"), json_is_true(json_object_get(evidence, "denied")) ?
+	     ", and had it denied" : "");
+	tell(chain, f, "judged", "Its profile does not allow it%s%s%s.", rule[0] ?
+	     "; this line would: \"" : ", and no line of it could", rule, rule[0] ? "\"" : "");
+}
+
 static void tell_finding(json_t *chain, const json_t *f)
 {
 	const json_t *evidence = json_object_get(f, "evidence");
@@ -153,7 +167,10 @@ json_t *view_explanation(struct engine *e, uint64_t id)
 	if (!f || json_is_null(f))
 		return f;
 	chain = json_array();
-	tell_finding(chain, f);
+	if (!strcmp(text_of(f, "found_by"), "guard"))
+		tell_guard(chain, f);
+	else
+		tell_finding(chain, f);
 	json_array_foreach(json_object_get(f, "decisions"), i, d)
 		tell_decision(chain, d);
 	tell_orders(e, chain, f);

@@ -209,6 +209,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 	view_set(o, "cid_source", json_string(g->cid_source));
 	view_set(o, "kernel", kernel_json(g));
 	view_set(o, "counters", g->has_counters ? view_counters(&g->counters) : json_null());
+	view_set(o, "guard", view_guard_counts(g));
 	view_set(o, "work", work_json(g));
 	view_set(o, "last_sweep", view_sweep(g));
 	view_set(o, "objects", view_objects(e, g));

@@ -115,6 +115,7 @@ json_t *view_status(struct engine *e)
 
 	view_set(s, "roles", roles_json(e));
 	view_set(s, "bpf", bpf_json(e));
+	view_set(s, "guard", view_guard(e));
 	view_set(s, "database", database_json(e));
 	json_object_update(s, guests);
 	view_set(s, "totals", totals_json(e));

@@ -33,6 +33,11 @@ struct guest *view_find_named(struct engine *e, const char *name, bool *ret_many
 /* By id or name; NULL and *ret_many: it stands for several. */
 struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many);
 
+/* ---- view_guard.c ---- */
+
+json_t *view_guard(const struct engine *e);
+json_t *view_guard_counts(const struct guest *g);
+
 /* ---- view_tasks.c ---- */
 
 json_t *view_task(const struct guest *g, const struct m_task *m);

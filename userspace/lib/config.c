@@ -41,6 +41,7 @@ static const struct setting settings[] = {
 	SETTING("channel", PATH, agents, 0, 0),
 	SETTING("channel", NUMBER, order_seconds, 1, 600),
 	SETTING("vmm", PATH, qmp, 0, 0),
+	SETTING("vmm", PATH, guard, 0, 0),
 };
 
 static const struct config defaults = {
@@ -58,6 +59,7 @@ static const struct config defaults = {
 	.host_key = "/etc/kvm-warden/host.key",
 	.agents = "/var/lib/kvm-warden/agents",
 	.order_seconds = 10,
+	.guard = "/etc/kvm-warden/guard.conf",
 };
 
 _Static_assert(ARRAY_SIZE(settings) <= 32, "a bit of load.seen for each");

@@ -36,6 +36,7 @@ struct config {
 	uint32_t order_seconds;			/* deadline of an order */
 	/* [vmm] */
 	char qmp[CONFIG_PATH_MAX];		/* monitor's socket, %n: the guest's name; "": by the command line */
+	char guard[CONFIG_PATH_MAX];		/* profile of what VMMs do */
 };
 
 /*

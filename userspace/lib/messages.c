@@ -71,6 +71,15 @@ SCHEMA(session, SESSION, U32(m_session, cid), U32(m_session, up),
 SCHEMA(act, ACT, U64(m_act, guest), U32(m_act, verb), U64(m_act, expiry_ms))
 SCHEMA(acted, ACTED, U32(m_acted, status), U64(m_acted, elapsed_us), TEXT(m_acted, detail))
 
+SCHEMA(guard_state, GUARD_STATE, U32(m_guard_state, mode), U32(m_guard_state, state),
+       U32(m_guard_state, hooks), U32(m_guard_state, rules), TEXT(m_guard_state, why),
+       TEXT(m_guard_state, missing))
+SCHEMA(guard_events, GUARD_EVENTS, BLOB(m_guard_events, events))
+SCHEMA(guard_counts, GUARD_COUNTS, U64(m_guard_counts, guest), U64(m_guard_counts, processes),
+       U64(m_guard_counts, unwatched), U64(m_guard_counts, violations),
+       U64(m_guard_counts, denied), U64(m_guard_counts, delivered),
+       U64(m_guard_counts, dropped), U64(m_guard_counts, suppressed))
+
 SCHEMA(list, LIST, U32(m_list, flags))
 SCHEMA(look_pid, LOOK_PID, U32(m_look_pid, pid), U64(m_look_pid, start_ns),
        U32(m_look_pid, resend))

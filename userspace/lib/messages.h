@@ -41,6 +41,9 @@ enum message_type {
 	M_ROLE_STATE,		/* parent -> engine; fd: the role's new socket when up */
 	M_ACT,			/* engine -> parent: an answer of the host's own */
 	M_ACTED,		/* parent -> engine: exactly one for each M_ACT */
+	M_GUARD_STATE = 24,	/* parent -> engine, of the guard over VMMs */
+	M_GUARD_EVENTS,		/* parent -> engine */
+	M_GUARD_COUNTS,		/* parent -> engine */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -148,6 +151,41 @@ struct m_acted {
 	uint32_t status;
 	uint64_t elapsed_us;
 	char detail[TEXT_WHY];
+};
+
+enum guard_mode { GUARD_MODE_OFF = 1, GUARD_MODE_FINDING, GUARD_MODE_DENY };
+
+enum guard_is {
+	GUARD_IS_OFF = 1,
+	GUARD_IS_WHOLE,
+	GUARD_IS_DEGRADED,	/* it sees less, and cannot deny */
+};
+
+struct m_guard_state {
+	uint32_t mode, state;
+	uint32_t hooks, rules;	/* attached; of the profile */
+	char why[TEXT_WHY];	/* unless whole */
+	char missing[TEXT_WHY];	/* functions this kernel has not */
+};
+
+#define GUARD_EVENTS_MAX 32
+
+/*
+ * Whole struct warden_guard_event of warden/guard.h, one after the other: as
+ * the kernel made them, with texts of the VMM's.
+ */
+struct m_guard_events {
+	struct {
+		uint32_t len;
+		uint8_t data[GUARD_EVENTS_MAX * 328];
+	} events;
+};
+
+/* violations = delivered + dropped + suppressed once quiet. */
+struct m_guard_counts {
+	uint64_t guest;
+	uint64_t processes, unwatched;
+	uint64_t violations, denied, delivered, dropped, suppressed;
 };
 
 /* ---- engine -> introspector ---- */
@@ -443,7 +481,8 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
-	msg_agent_info, msg_agent_done;
+	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
+	msg_guard_counts;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);

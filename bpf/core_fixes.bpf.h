@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the programs read of the kernel's own types: these fields alone, found by
+ * name when the object is loaded (CO-RE), so that one object runs on every
+ * kernel.  Differences between kernels are met here.
+ */
+#ifndef WARDEN_CORE_FIXES_H
+#define WARDEN_CORE_FIXES_H
+
+#define CORE __attribute__((preserve_access_index))
+
+struct path;
+struct sockaddr;
+struct socket;
+
+typedef struct {
+	int counter;
+} CORE atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+} CORE;
+
+struct task_struct {
+	int pid;
+	int tgid;
+	char comm[16];
+	struct signal_struct *signal;
+} CORE;
+
+struct dentry;
+
+struct path {
+	struct dentry *dentry;
+} CORE;
+
+struct file {
+	struct path f_path;
+	unsigned int f_mode;
+	unsigned int f_flags;
+} CORE;
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+} CORE;
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
+} CORE;
+
+/* Two __u32 up to 6.2, one __u64 after it: the same bytes on x86. */
+typedef struct {
+	__u64 val;
+} kernel_cap_t;
+
+struct cred {
+	kernel_cap_t cap_permitted;
+	kernel_cap_t cap_effective;
+} CORE;
+
+static __always_inline __u64 caps_of(const kernel_cap_t *caps)
+{
+	__u64 bits = 0;
+
+	bpf_core_read(&bits, sizeof(bits), caps);
+	return bits;
+}
+
+#endif

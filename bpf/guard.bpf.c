@@ -1,0 +1,776 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard over VMM processes: what a VMM never does is found, and refused
+ * where the parent says so.
+ *
+ * LSM hooks see what io_uring and every thread of a process do, which hooks of
+ * system calls do not.  Where the kernel does not run BPF LSM programs, the
+ * same is looked at as the security_* functions are entered (fentry): found
+ * with less, never refused.  The parent loads one of the two sets.
+ *
+ * A process is watched by its process id, from its VMM's first exit, or its
+ * parent's fork, to its end.  A child that outlives its parent stays watched.
+ */
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include <linux/kvm_warden.h>
+
+#include "core_fixes.bpf.h"
+#include "warden/guard.h"
+
+#define SECOND 1000000000ull
+#define EVENTS_PER_SECOND 50
+
+#define EPERM 1
+#define EAGAIN 11
+#define AF_UNSPEC 0
+#define AF_UNIX 1
+#define UNIX_PATH 108
+#define AF_INET 2
+#define AF_INET6 10
+#define CLONE_THREAD 0x10000
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define VM_EXEC 4
+#define FMODE_WRITE 2
+#define OPENED_FOR_EXEC 0x20		/* __FMODE_EXEC: bprm_check judges that */
+#define PTRACE_MODE_ATTACH 2
+
+/* A map, as the parent may change it while the programs run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct warden_guard_settings);
+} settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, WARDEN_GUARD_RING_BYTES);
+} incidents SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WARDEN_GUARD_PROCESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);		/* tgid */
+	__type(value, struct warden_guard_mark);
+} watched SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);		/* guest */
+	__type(value, struct warden_guard_counts);
+} guard_counts SEC(".maps");
+
+/* Each path of the profile with all its rights. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, WARDEN_GUARD_RULES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct warden_guard_key);
+	__type(value, __u32);
+} profile SEC(".maps");
+
+/* Do LSM programs run?  The parent opens a file, and looks. */
+__u32 probe_tgid;
+__u32 probe_seen;
+
+/* ---- who ---- */
+
+static __always_inline __u32 current_tgid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+static __always_inline struct warden_guard_mark *mark_of(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&watched, &tgid);
+}
+
+static __always_inline struct warden_guard_mark *mark_of_current(void)
+{
+	return mark_of(current_tgid());
+}
+
+static __always_inline const struct warden_guard_settings *get_settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+/* It is still opening what its guest needs. */
+static __always_inline int is_starting(const struct warden_guard_mark *m)
+{
+	const struct warden_guard_settings *s = get_settings();
+
+	return !s || bpf_ktime_get_ns() - m->since < s->startup_ns;
+}
+
+static __always_inline struct warden_guard_counts *counts_of(__u64 guest)
+{
+	struct warden_guard_counts *c = bpf_map_lookup_elem(&guard_counts, &guest), zero = {};
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&guard_counts, &guest, &zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&guard_counts, &guest);
+}
+
+static __always_inline void watch(__u32 tgid, const struct warden_guard_mark *mark)
+{
+	struct warden_guard_counts *c = counts_of(mark->guest);
+
+	if (bpf_map_update_elem(&watched, &tgid, mark, BPF_NOEXIST)) {
+		/* Watched already: a VMM with a second guest. */
+		if (c && !mark_of(tgid))
+			__sync_fetch_and_add(&c->unwatched, 1);
+	} else if (c) {
+		__sync_fetch_and_add(&c->processes, 1);
+	}
+}
+
+/* ---- what is found ---- */
+
+/*
+ * What a module before us answered, where the verifier can see that it is a
+ * hook's answer: 6.12's looks at 64 bits, of which an int leaves half.
+ */
+static __always_inline long earlier(int ret)
+{
+	long answer = ret;
+
+	if (answer > 0 || answer < -4095)
+		return -EPERM;
+	return answer;
+}
+
+/* As in warden.bpf.c: a bound, not a quota. */
+static __always_inline int within_budget(struct warden_guard_counts *c, __u64 now)
+{
+	if ((__s64)(now - c->window) >= (__s64)SECOND) {
+		c->window = now;
+		c->in_window = 0;
+	}
+	return __sync_fetch_and_add(&c->in_window, 1) < EVENTS_PER_SECOND;
+}
+
+/* NULL: counted, and no more; *ret_verdict is what the hook returns. */
+static __always_inline struct warden_guard_event *
+incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int can_deny)
+{
+	const struct warden_guard_settings *s = get_settings();
+	struct warden_guard_counts *c = counts_of(m->guest);
+	int denied = can_deny && what != GUARD_TRACED && s && s->deny;
+	__u64 now = bpf_ktime_get_ns();
+	struct warden_guard_event *e;
+
+	*ret_verdict = denied ? -EPERM : 0;
+	if (c) {
+		__sync_fetch_and_add(&c->violations, 1);
+		if (denied)
+			__sync_fetch_and_add(&c->denied, 1);
+		if (!within_budget(c, now)) {
+			__sync_fetch_and_add(&c->over_budget, 1);
+			return NULL;
+		}
+	}
+	e = bpf_ringbuf_reserve(&incidents, sizeof(*e), 0);
+	if (!e) {
+		if (c)
+			__sync_fetch_and_add(&c->dropped, 1);
+		return NULL;
+	}
+	if (c)
+		__sync_fetch_and_add(&c->submitted, 1);
+	__builtin_memset(e, 0, sizeof(*e));
+	e->guest = m->guest;
+	e->time_ns = now;
+	e->vmm = m->vmm;
+	e->pid = current_tgid();
+	e->what = what;
+	e->flags = (denied ? GUARD_DENIED : 0) | (m->helper ? GUARD_HELPER : 0) |
+		   (what != GUARD_TRACED && e->pid != m->vmm ? GUARD_CHILD : 0);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	return e;
+}
+
+/* path: NULL, or of a key. */
+static __always_inline long found(const struct warden_guard_mark *m, __u32 what, __u32 detail,
+				 __u64 address, __u64 length, const char *path, __u32 flags,
+				 int can_deny)
+{
+	long verdict;
+	struct warden_guard_event *e = incident(m, what, &verdict, can_deny);
+
+	if (!e)
+		return verdict;
+	e->detail = detail;
+	e->address = address;
+	e->length = length;
+	e->flags |= flags;
+	if (path)
+		bpf_probe_read_kernel(e->path, GUARD_PATH, path);
+	bpf_ringbuf_submit(e, 0);
+	return verdict;
+}
+
+/* ---- paths ---- */
+
+/* bits is always the whole key: what follows the path's NUL is zero. */
+static __always_inline void clear_key(struct warden_guard_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->bits = GUARD_PATH * 8;
+}
+
+static __always_inline __u32 rights_of(const struct warden_guard_key *key)
+{
+	const __u32 *rights = bpf_map_lookup_elem(&profile, key);
+
+	return rights ? *rights : 0;
+}
+
+/*
+ * "/proc/PID/..." of the process itself.  Reading what it may see anyway is no
+ * one's concern; writing its own memory there passes by the pages' protection.
+ */
+static __always_inline int is_own_proc(const char *path, __u32 tgid)
+{
+	__u32 pid = 0;
+
+	if (path[0] != '/' || path[1] != 'p' || path[2] != 'r' || path[3] != 'o' ||
+	    path[4] != 'c' || path[5] != '/')
+		return 0;
+#pragma unroll
+	for (int i = 6; i < 14; i++) {
+		if (path[i] == '/')
+			return pid == tgid;
+		if (path[i] < '0' || path[i] > '9')
+			return 0;
+		pid = pid * 10 + path[i] - '0';
+	}
+	return 0;
+}
+
+/* ---- programs that it starts ---- */
+
+static __always_inline long on_exec(struct linux_binprm *bprm)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+	long n;
+
+	if (!m)
+		return 0;
+	clear_key(&key);
+	n = bpf_d_path(&bprm->file->f_path, key.path, sizeof(key.path));
+	if (n > 0 && rights_of(&key) & GUARD_MAY_EXEC)
+		return 0;
+	return found(m, GUARD_EXEC, 0, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
+}
+
+SEC("lsm/bprm_check_security")
+long BPF_PROG(lsm_exec, struct linux_binprm *bprm, int ret)
+{
+	return ret ? earlier(ret) : on_exec(bprm);
+}
+
+/*
+ * The exec is done, and cannot fail any more.  A helper of the profile (a bridge
+ * helper) opens what no VMM does: it is watched with less.
+ */
+SEC("lsm/bprm_committed_creds")
+long BPF_PROG(lsm_execed, struct linux_binprm *bprm)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+
+	if (!m)
+		return 0;
+	clear_key(&key);
+	m->helper = bpf_d_path(&bprm->file->f_path, key.path, sizeof(key.path)) > 0 &&
+		    rights_of(&key) & GUARD_MAY_EXEC;
+	return 0;
+}
+
+/* The name as it was given: it may be relative, so no rule is asked. */
+SEC("fentry/security_bprm_check")
+int BPF_PROG(see_exec, struct linux_binprm *bprm)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+	const char *name;
+
+	if (!m)
+		return 0;
+	clear_key(&key);
+	name = BPF_CORE_READ(bprm, filename);
+	bpf_probe_read_kernel_str(key.path, sizeof(key.path), name);
+	found(m, GUARD_EXEC, 0, 0, 0, key.path, 0, 0);
+	return 0;
+}
+
+/* ---- executable memory ---- */
+
+SEC("lsm/mmap_file")
+long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags, int ret)
+{
+	struct warden_guard_mark *m;
+	struct warden_guard_key key;
+	long n;
+
+	if (ret || !(prot & PROT_EXEC))
+		return earlier(ret);
+	m = mark_of_current();
+	if (!m)
+		return 0;
+	if (!file)
+		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
+	if (is_starting(m))
+		return 0;
+	clear_key(&key);
+	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
+	if (n > 0 && rights_of(&key) & GUARD_MAP)
+		return 0;
+	return found(m, GUARD_FOREIGN_CODE, prot, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
+}
+
+/* No path can be asked for here: a file's mapping is not judged. */
+SEC("fentry/security_mmap_file")
+int BPF_PROG(see_mmap, struct file *file, unsigned long prot, unsigned long flags)
+{
+	struct warden_guard_mark *m;
+
+	if (!(prot & PROT_EXEC) || file)
+		return 0;
+	m = mark_of_current();
+	if (m)
+		found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 0);
+	return 0;
+}
+
+static __always_inline long on_mprotect(struct vm_area_struct *vma, unsigned long prot,
+				       int can_deny)
+{
+	struct warden_guard_mark *m;
+	unsigned long start, end, flags;
+
+	if (!(prot & PROT_EXEC))
+		return 0;
+	m = mark_of_current();
+	if (!m)
+		return 0;
+	flags = BPF_CORE_READ(vma, vm_flags);
+	/* What was so before is no news. */
+	if (flags & VM_EXEC && !(prot & PROT_WRITE))
+		return 0;
+	start = BPF_CORE_READ(vma, vm_start);
+	end = BPF_CORE_READ(vma, vm_end);
+	return found(m, GUARD_MADE_CODE, prot, start, end - start, NULL, 0, can_deny);
+}
+
+SEC("lsm/file_mprotect")
+long BPF_PROG(lsm_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
+	     unsigned long prot, int ret)
+{
+	return ret ? earlier(ret) : on_mprotect(vma, prot, 1);
+}
+
+SEC("fentry/security_file_mprotect")
+int BPF_PROG(see_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot)
+{
+	on_mprotect(vma, prot, 0);
+	return 0;
+}
+
+/* ---- other processes ---- */
+
+static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int can_deny)
+{
+	__u32 self = current_tgid(), other = BPF_CORE_READ(task, tgid), what = GUARD_PTRACE;
+	const struct warden_guard_settings *s = get_settings();
+	struct warden_guard_mark *m = mark_of(self);
+	char name[GUARD_PATH] = {};
+
+	if (!m) {
+		/* The host's root looks into a VMM, or who became it. */
+		m = mark_of(other);
+		what = GUARD_TRACED;
+		if (!m || !(mode & PTRACE_MODE_ATTACH) || (s && s->warden == self))
+			return 0;
+	}
+	bpf_core_read_str(name, 16, &task->comm);
+	return found(m, what, mode, other, 0, name, 0, can_deny);
+}
+
+SEC("lsm/ptrace_access_check")
+long BPF_PROG(lsm_ptrace, struct task_struct *child, unsigned int mode, int ret)
+{
+	return ret ? earlier(ret) : on_ptrace(child, mode, 1);
+}
+
+SEC("fentry/security_ptrace_access_check")
+int BPF_PROG(see_ptrace, struct task_struct *child, unsigned int mode)
+{
+	on_ptrace(child, mode, 0);
+	return 0;
+}
+
+SEC("lsm/ptrace_traceme")
+long BPF_PROG(lsm_traceme, struct task_struct *parent, int ret)
+{
+	struct warden_guard_mark *m = mark_of_current();
+
+	if (ret || !m)
+		return earlier(ret);
+	return found(m, GUARD_PTRACE, 0, BPF_CORE_READ(parent, tgid), 0, NULL, 0, 1);
+}
+
+/* ---- files ---- */
+
+static __always_inline long on_open(struct file *file, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+	__u32 wanted;
+	long n;
+
+	if (!m || m->helper || BPF_CORE_READ(file, f_flags) & OPENED_FOR_EXEC || is_starting(m))
+		return 0;
+	wanted = BPF_CORE_READ(file, f_mode) & FMODE_WRITE ? GUARD_WRITE : GUARD_READ;
+	clear_key(&key);
+	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
+	if (n > 0 && (rights_of(&key) & wanted ||
+		      (wanted == GUARD_READ && is_own_proc(key.path, current_tgid()))))
+		return 0;
+	return found(m, GUARD_FILE, wanted, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, can_deny);
+}
+
+SEC("lsm/file_open")
+long BPF_PROG(lsm_open, struct file *file, int ret)
+{
+	if (current_tgid() == probe_tgid)
+		probe_seen = 1;
+	return ret ? earlier(ret) : on_open(file, 1);
+}
+
+SEC("fentry/security_file_open")
+int BPF_PROG(see_open, struct file *file)
+{
+	on_open(file, 0);
+	return 0;
+}
+
+/* ---- sockets ---- */
+
+static __always_inline int has_family(__u32 family)
+{
+	const struct warden_guard_settings *s = get_settings();
+
+	return s && family < 64 && s->families >> family & 1;
+}
+
+static __always_inline long on_socket(__u32 family, __u32 type, int kern, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+
+	if (!m || kern || m->helper || has_family(family) || is_starting(m))
+		return 0;
+	return found(m, GUARD_SOCKET, family, type, 0, NULL, 0, can_deny);
+}
+
+SEC("lsm/socket_create")
+long BPF_PROG(lsm_socket, int family, int type, int protocol, int kern, int ret)
+{
+	return ret ? earlier(ret) : on_socket(family, type, kern, 1);
+}
+
+SEC("fentry/security_socket_create")
+int BPF_PROG(see_socket, int family, int type, int protocol, int kern)
+{
+	on_socket(family, type, kern, 0);
+	return 0;
+}
+
+/* A copy in the kernel of what the VMM gave, of that length. */
+static __always_inline long on_address(void *address, int len, __u32 what, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+	__u16 family = 0, port = 0;
+	__u32 n = len - 2, flags = 0;
+
+	if (!m || m->helper || len < 2 || is_starting(m))
+		return 0;
+	bpf_probe_read_kernel(&family, sizeof(family), address);
+	if (family == AF_UNSPEC)	/* it lets go of a peer */
+		return 0;
+	clear_key(&key);
+	if (family == AF_UNIX) {
+		if (n > UNIX_PATH)
+			n = UNIX_PATH;
+		/* The verifier loses that bound; the compiler would drop the mask. */
+		asm volatile("" : "+r"(n));
+		bpf_probe_read_kernel(key.path, n & 127, address + 2);
+		/* An abstract name is no path, and never looks like one. */
+		if (!key.path[0])
+			key.path[0] = '@';
+		if (what == GUARD_BIND || rights_of(&key) & GUARD_CONNECTS)
+			return 0;
+	} else if (has_family(family)) {
+		return 0;
+	} else if (family == AF_INET && len >= 8) {
+		bpf_probe_read_kernel(key.path, 4, address + 4);
+		flags = GUARD_ADDRESS;
+	} else if (family == AF_INET6 && len >= 24) {
+		bpf_probe_read_kernel(key.path, 16, address + 8);
+		flags = GUARD_ADDRESS;
+	}
+	if (flags)
+		bpf_probe_read_kernel(&port, sizeof(port), address + 2);
+	return found(m, what, family, __builtin_bswap16(port), 0, key.path, flags, can_deny);
+}
+
+SEC("lsm/socket_connect")
+long BPF_PROG(lsm_connect, struct socket *sock, void *address, int len, int ret)
+{
+	return ret ? earlier(ret) : on_address(address, len, GUARD_CONNECT, 1);
+}
+
+SEC("fentry/security_socket_connect")
+int BPF_PROG(see_connect, struct socket *sock, void *address, int len)
+{
+	on_address(address, len, GUARD_CONNECT, 0);
+	return 0;
+}
+
+SEC("lsm/socket_bind")
+long BPF_PROG(lsm_bind, struct socket *sock, void *address, int len, int ret)
+{
+	return ret ? earlier(ret) : on_address(address, len, GUARD_BIND, 1);
+}
+
+SEC("fentry/security_socket_bind")
+int BPF_PROG(see_bind, struct socket *sock, void *address, int len)
+{
+	on_address(address, len, GUARD_BIND, 0);
+	return 0;
+}
+
+/* ---- privileges ---- */
+
+static __always_inline long on_creds(const struct cred *new, const struct cred *old, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	__u64 gained;
+
+	if (!m || m->helper)
+		return 0;
+	gained = (caps_of(&new->cap_effective) & ~caps_of(&old->cap_effective)) |
+		 (caps_of(&new->cap_permitted) & ~caps_of(&old->cap_permitted));
+	if (!gained || is_starting(m))
+		return 0;
+	return found(m, GUARD_CAPABILITY, 0, gained, 0, NULL, 0, can_deny);
+}
+
+SEC("lsm/capset")
+long BPF_PROG(lsm_capset, struct cred *new, const struct cred *old, void *effective,
+	     void *inheritable, void *permitted, int ret)
+{
+	return ret ? earlier(ret) : on_creds(new, old, 1);
+}
+
+SEC("fentry/security_capset")
+int BPF_PROG(see_capset, struct cred *new, const struct cred *old)
+{
+	on_creds(new, old, 0);
+	return 0;
+}
+
+SEC("lsm/task_fix_setuid")
+long BPF_PROG(lsm_setuid, struct cred *new, const struct cred *old, int flags, int ret)
+{
+	return ret ? earlier(ret) : on_creds(new, old, 1);
+}
+
+SEC("fentry/security_task_fix_setuid")
+int BPF_PROG(see_setuid, struct cred *new, const struct cred *old, int flags)
+{
+	on_creds(new, old, 0);
+	return 0;
+}
+
+static __always_inline long on_plain(__u32 what, __u32 detail, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+
+	return m ? found(m, what, detail, 0, 0, NULL, 0, can_deny) : 0;
+}
+
+SEC("lsm/userns_create")
+long BPF_PROG(lsm_userns, const struct cred *cred, int ret)
+{
+	return ret ? earlier(ret) : on_plain(GUARD_USER_NAMESPACE, 0, 1);
+}
+
+SEC("fentry/security_create_user_ns")
+int BPF_PROG(see_userns, const struct cred *cred)
+{
+	on_plain(GUARD_USER_NAMESPACE, 0, 0);
+	return 0;
+}
+
+/* ---- kernel modules ---- */
+
+static __always_inline long on_request(char *name, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	char text[GUARD_PATH] = {};
+
+	if (!m || is_starting(m))
+		return 0;
+	bpf_probe_read_kernel_str(text, 64, name);
+	return found(m, GUARD_MODULE, 0, 0, 0, text, 0, can_deny);
+}
+
+SEC("lsm/kernel_module_request")
+long BPF_PROG(lsm_request, char *name, int ret)
+{
+	return ret ? earlier(ret) : on_request(name, 1);
+}
+
+SEC("fentry/security_kernel_module_request")
+int BPF_PROG(see_request, char *name)
+{
+	on_request(name, 0);
+	return 0;
+}
+
+SEC("lsm/kernel_load_data")
+long BPF_PROG(lsm_load_data, int id, int contents, int ret)
+{
+	return ret ? earlier(ret) : on_plain(GUARD_MODULE, id, 1);
+}
+
+SEC("fentry/security_kernel_load_data")
+int BPF_PROG(see_load_data, int id)
+{
+	on_plain(GUARD_MODULE, id, 0);
+	return 0;
+}
+
+SEC("lsm/kernel_read_file")
+long BPF_PROG(lsm_read_file, struct file *file, int id, int contents, int ret)
+{
+	return ret ? earlier(ret) : on_plain(GUARD_MODULE, id, 1);
+}
+
+SEC("fentry/security_kernel_read_file")
+int BPF_PROG(see_read_file, struct file *file, int id)
+{
+	on_plain(GUARD_MODULE, id, 0);
+	return 0;
+}
+
+/* ---- lives of processes ---- */
+
+/* Threads share their process's mark.  The map has room for all that are let live. */
+SEC("lsm/task_alloc")
+long BPF_PROG(lsm_fork, struct task_struct *task, unsigned long clone_flags, int ret)
+{
+	const struct warden_guard_settings *s = get_settings();
+	struct warden_guard_counts *c;
+	struct warden_guard_mark *m;
+	long verdict;
+	struct warden_guard_event *e;
+
+	if (ret || clone_flags & CLONE_THREAD)
+		return earlier(ret);
+	m = mark_of_current();
+	c = m ? bpf_map_lookup_elem(&guard_counts, &m->guest) : NULL;
+	if (!c || c->processes < WARDEN_GUARD_CHILDREN)
+		return 0;
+	e = incident(m, GUARD_PROCESSES, &verdict, 1);
+	if (e) {
+		e->address = c->processes;
+		bpf_ringbuf_submit(e, 0);
+	}
+	return s && s->deny ? -EAGAIN : 0;
+}
+
+/* Before the child runs. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct warden_guard_mark *m, copy;
+	__u32 from, tgid;
+
+	if (!parent || !child)
+		return 0;
+	from = BPF_CORE_READ(parent, tgid);
+	tgid = BPF_CORE_READ(child, tgid);
+	if (from == tgid)
+		return 0;
+	m = mark_of(from);
+	if (!m)
+		return 0;
+	copy = *m;
+	watch(tgid, &copy);
+	return 0;
+}
+
+/* With the last thread of a process its number is free for another. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct warden_guard_counts *c;
+	struct warden_guard_mark *m;
+	__u32 tgid;
+
+	if (!task || BPF_CORE_READ(task, signal, live.counter))
+		return 0;
+	tgid = BPF_CORE_READ(task, tgid);
+	m = mark_of(tgid);
+	if (!m)
+		return 0;
+	c = bpf_map_lookup_elem(&guard_counts, &m->guest);
+	/* Of two threads that end at once, one finds it there. */
+	if (!bpf_map_delete_elem(&watched, &tgid) && c)
+		__sync_fetch_and_sub(&c->processes, 1);
+	return 0;
+}
+
+/* A guest that was there before us: the parent's call. */
+SEC("syscall")
+int watch_vmm(struct warden_guard_mark *mark)
+{
+	struct warden_guard_mark copy = *mark;
+
+	watch(copy.vmm, &copy);
+	return 0;
+}
+
+SEC("raw_tp/kvm_warden_guest_up")
+int on_guest_up(void *ctx)
+{
+	const struct kvm_warden_event *source = (void *)((struct bpf_raw_tracepoint_args *)ctx)->args[0];
+	struct warden_guard_mark mark = {};
+	struct kvm_warden_event event;
+
+	if (bpf_probe_read_kernel(&event, sizeof(event), source))
+		return 0;
+	mark.guest = event.guest;
+	mark.vmm = event.vmm_pid;
+	mark.since = event.time_ns;
+	watch(event.vmm_pid, &mark);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

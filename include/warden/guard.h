@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guard over VMM processes: layouts shared by its BPF programs, the parent
+ * and the engine.  Includes nothing: the includer brings __u32 and __u64.
+ */
+#ifndef WARDEN_GUARD_H
+#define WARDEN_GUARD_H
+
+/* What a VMM never does. */
+enum warden_guard_what {
+	GUARD_EXEC = 1,		/* path: the program */
+	GUARD_ANON_CODE,	/* executable memory that is of no file */
+	GUARD_FOREIGN_CODE,	/* an executable mapping of path */
+	GUARD_MADE_CODE,	/* memory made executable, or executable and writable */
+	GUARD_PTRACE,		/* detail: PTRACE_MODE_*; address: the process; path: its name */
+	GUARD_TRACED,		/* the other way, pid and comm being the other's: never denied */
+	GUARD_FILE,		/* path; detail: GUARD_READ or GUARD_WRITE */
+	GUARD_SOCKET,		/* detail: address family; address: type */
+	GUARD_CONNECT,		/* detail: family; path: a unix socket's, else see GUARD_ADDRESS */
+	GUARD_BIND,		/* the same */
+	GUARD_CAPABILITY,	/* address: the capabilities gained */
+	GUARD_USER_NAMESPACE,
+	GUARD_MODULE,		/* path: its name, if it was asked for by name */
+	GUARD_PROCESSES,	/* more of them than are watched */
+	GUARD_KINDS		/* one more than the last */
+};
+
+/* struct warden_guard_event.flags */
+#define GUARD_DENIED	(1u << 0)
+#define GUARD_CHILD	(1u << 1)	/* not by the VMM's own process */
+#define GUARD_HELPER	(1u << 2)	/* by a program that the profile lets it run */
+#define GUARD_LONG_PATH	(1u << 3)	/* there is a path, and it does not fit */
+/* path holds an IPv4 or IPv6 address in network order, address the port. */
+#define GUARD_ADDRESS	(1u << 4)
+#define GUARD_FLAGS	(GUARD_DENIED | GUARD_CHILD | GUARD_HELPER | GUARD_LONG_PATH | GUARD_ADDRESS)
+
+/* A path's rights in the profile. */
+#define GUARD_MAY_EXEC	(1u << 0)
+#define GUARD_READ	(1u << 1)
+#define GUARD_WRITE	(1u << 2)
+#define GUARD_MAP	(1u << 3)
+#define GUARD_CONNECTS	(1u << 4)
+
+#define GUARD_PATH 256		/* with NUL; what a trie of the kernel can match */
+#define GUARD_COMM 16
+
+struct warden_guard_event {
+	__u64 guest;
+	__u64 time_ns;		/* CLOCK_MONOTONIC */
+	__u64 address, length;
+	__u32 vmm, pid;		/* process ids: of the VMM, of who did it */
+	__u32 what, flags;
+	__u32 detail, reserved;
+	char comm[GUARD_COMM];	/* texts of the attacker's; NUL-padded */
+	char path[GUARD_PATH];
+};
+
+/* A process that is watched. */
+struct warden_guard_mark {
+	__u64 guest;
+	__u64 since;		/* when its VMM's guest was first seen */
+	__u32 vmm;
+	__u32 helper;		/* 1: runs a program that the profile lets it run */
+};
+
+/* violations = submitted + dropped + over_budget, exact once quiet. */
+struct warden_guard_counts {
+	__u64 violations;
+	__u64 submitted;	/* put into the ring */
+	__u64 dropped;		/* the ring was full */
+	__u64 over_budget;	/* the VMM had spent its budget */
+	__u64 denied;		/* of the violations */
+	__u64 processes;	/* that are watched and live */
+	__u64 unwatched;	/* children there was no room for */
+	__u64 window, in_window;	/* of the budget */
+};
+
+/* Set by the parent before the load, and read as the programs run. */
+struct warden_guard_settings {
+	__u64 families;		/* bit n: sockets of address family n */
+	__u64 startup_ns;	/* for so long a VMM opens what it needs */
+	__u32 deny;		/* 1: what is found is refused */
+	__u32 warden;		/* our own process: it reads VMMs */
+};
+
+/* An LPM trie's key: a file ends in its NUL, a folder in its slash. */
+struct warden_guard_key {
+	__u32 bits;
+	char path[GUARD_PATH];
+};
+
+#define WARDEN_GUARD_RING_BYTES (256u << 10)
+#define WARDEN_GUARD_RULES 1024
+#define WARDEN_GUARD_PROCESSES 65536
+#define WARDEN_GUARD_CHILDREN 256	/* of one VMM that are let live where it is denied */
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the guard saw a VMM do: a finding, what the policy says of it, and the status. */
+#include "test_engine_world.h"
+
+#include <arpa/inet.h>
+
+#include "engine/incident.h"
+#include "lib/util.h"
+
+static char policy_guard[] =
+	"[rule malware]\nmatch = *\nactions = report,power_off\n"
+	"[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,pause\n";
+
+static struct warden_guard_event event_of(uint32_t what, const char *path)
+{
+	struct warden_guard_event e = {
+		.guest = GUEST, .time_ns = mono(), .vmm = VMM, .pid = VMM, .what = what,
+		.comm = "qemu",
+	};
+
+	memcpy(e.path, path, strlen(path));
+	return e;
+}
+
+static void send_incident(const struct warden_guard_event *event)
+{
+	struct m_guard_events m = { .events.len = sizeof(*event) };
+
+	memcpy(m.events.data, event, sizeof(*event));
+	send_to(w.parent, &msg_guard_events, 0, &m, -1);
+}
+
+/* ---- in words ---- */
+
+static void texts_are_the_attackers(void **state)
+{
+	struct warden_guard_event raw = event_of(GUARD_FILE, "/tmp/a\nb\033[2J");
+	struct incident i;
+
+	memset(raw.comm, 0xff, sizeof(raw.comm));
+	raw.detail = GUARD_READ;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "/tmp/a\\x0ab\\x1b[2J");
+	assert_true(text_is_printable(i.comm));
+	assert_string_equal(i.rule, "");	/* no line of a file could hold it */
+	memset(raw.path, 0x80, sizeof(raw.path));
+	assert_true(incident_decode(&raw, &i));
+	assert_true(text_is_printable(i.path));
+}
+
+static void each_kind_has_its_words(void **state)
+{
+	struct incident i;
+
+	for (uint32_t what = 1; what < GUARD_KINDS; what++) {
+		struct warden_guard_event raw = event_of(what, "");
+
+		assert_true(incident_decode(&raw, &i));
+		assert_true(strlen(i.path) > 0);
+		assert_memory_equal(incident_signature(what), "Guard.", 6);
+		assert_non_null(incident_words(what));
+	}
+}
+
+static void what_our_programs_never_make_is_refused(void **state)
+{
+	struct warden_guard_event raw = event_of(GUARD_EXEC, "/x");
+	struct incident i;
+
+	assert_true(incident_decode(&raw, &i));
+	raw.what = 0;
+	assert_false(incident_decode(&raw, &i));
+	raw.what = GUARD_KINDS;
+	assert_false(incident_decode(&raw, &i));
+	raw.what = GUARD_EXEC;
+	raw.flags = GUARD_FLAGS + 1;
+	assert_false(incident_decode(&raw, &i));
+	raw.flags = 0;
+	raw.guest = 0;
+	assert_false(incident_decode(&raw, &i));
+}
+
+static void rules_that_would_allow(void **state)
+{
+	struct warden_guard_event raw = event_of(GUARD_FILE, "/srv/disk.img");
+	struct incident i;
+
+	raw.detail = GUARD_WRITE;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "write = /srv/disk.img");
+	raw = event_of(GUARD_EXEC, "/bin/sh (deleted)");
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "");
+	raw = event_of(GUARD_SOCKET, "");
+	raw.detail = 2;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "inet");
+	assert_string_equal(i.rule, "sockets = ... inet");
+	raw = event_of(GUARD_CONNECT, "");
+	raw.detail = 10;
+	raw.flags = GUARD_ADDRESS;
+	raw.address = 443;
+	inet_pton(AF_INET6, "2001:db8::1", raw.path);
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "[2001:db8::1]:443");
+}
+
+/* ---- in the engine ---- */
+
+static void state_of_guard(enum guard_is is, const char *why)
+{
+	struct m_guard_state m = { .mode = GUARD_MODE_FINDING, .state = is, .hooks = 17, .rules = 5 };
+
+	strcpy(m.why, why);
+	send_to(w.parent, &msg_guard_state, 0, &m, -1);
+}
+
+static bool status_is(const char *key, const char *value)
+{
+	json_t *s = ctl("", 0);
+	bool is = !strcmp(text(json_object_get(s, "guard"), key), value);
+
+	json_decref(s);
+	return is;
+}
+
+static void await_status(const char *key, const char *value)
+{
+	for (int i = 0; i < WAIT_MS / 50; i++) {
+		if (status_is(key, value))
+			return;
+		usleep(50000);
+	}
+	fail_msg("guard.%s did not become %s", key, value);
+}
+
+static void status_tells(void **state)
+{
+	struct m_guard_counts counts = { .guest = GUEST, .processes = 2, .violations = 5,
+					 .denied = 5, .delivered = 3, .dropped = 1, .suppressed = 1 };
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	ctl_when_up();
+	await_status("state", "off");
+	state_of_guard(GUARD_IS_DEGRADED, "bpf is not in its list");
+	await_status("deny", "unavailable");
+	assert_true(status_is("why", "bpf is not in its list"));
+	state_of_guard(GUARD_IS_WHOLE, "");
+	await_status("deny", "available");
+	scanner_up();
+	w.channel = role_up("channel", 0);
+	guest_with_kernel(true);
+	send_to(w.parent, &msg_guard_counts, 0, &counts, -1);
+	usleep(300000);
+	g = guest_json();
+	assert_int_equal(number(json_object_get(g, "guard"), "processes"), 2);
+	assert_int_equal(number(json_object_get(g, "guard"), "suppressed"), 1);
+	json_decref(g);
+}
+
+static void await_findings(size_t n)
+{
+	for (int i = 0; i < WAIT_MS / 50; i++) {
+		json_t *answer = ctl("findings", 0);
+		size_t have = json_array_size(json_object_get(answer, "findings"));
+
+		json_decref(answer);
+		if (have >= n)
+			return;
+		usleep(50000);
+	}
+	fail_msg("there are not %zu findings", n);
+}
+
+static void a_finding_and_what_its_rule_says(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	json_t *answer, *f, *story;
+	char command[64];
+	long long id;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	e.flags = GUARD_DENIED | GUARD_CHILD;
+	e.pid = 777;
+	send_incident(&e);
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	await_findings(1);
+	f = finding(&answer);
+	assert_string_equal(text(f, "signature"), "Guard.Exec");
+	assert_string_equal(text(f, "object_kind"), "vmm guard");
+	assert_string_equal(text(f, "path"), "/bin/sh");
+	assert_string_equal(text(f, "found_by"), "guard");
+	assert_int_equal(number(f, "vmm_pid"), VMM);
+	assert_int_equal(number(f, "pid"), 777);
+	assert_true(json_is_true(json_object_get(json_object_get(f, "evidence"), "denied")));
+	assert_string_equal(text(json_object_get(f, "evidence"), "rule"), "exec = /bin/sh");
+	id = number(f, "id");
+	json_decref(answer);
+	snprintf(command, sizeof(command), "explain %lld", id);
+	story = ctl(command, 0);
+	assert_non_null(strstr(text(json_array_get(json_object_get(story, "chain"), 1), "text"),
+			       "this line would: \"exec = /bin/sh\""));
+	json_decref(story);
+	/* The same again is the same finding. */
+	send_incident(&e);
+	expect_silence(w.parent, 300);
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 1);
+	json_decref(answer);
+	verify_journal();
+}
+
+static void a_rule_for_malware_leaves_vmms_alone(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_FILE, "/etc/shadow");
+	json_t *answer, *f;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	e.detail = GUARD_READ;
+	send_incident(&e);
+	await_findings(1);
+	expect_silence(w.parent, 300);
+	f = finding(&answer);
+	assert_int_equal(json_array_size(json_object_get(f, "acts")), 0);
+	assert_string_equal(text(json_array_get(json_object_get(f, "decisions"), 0), "action"), "report");
+	json_decref(answer);
+}
+
+/* A child that outlived its VMM's guest. */
+static void without_its_guest_it_is_a_finding_too(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+
+	NEEDS_PROGRAMS();
+	all_up();
+	e.guest = 99;
+	send_incident(&e);
+	await_findings(1);
+	expect_silence(w.parent, 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts_are_the_attackers),
+		cmocka_unit_test(each_kind_has_its_words),
+		cmocka_unit_test(what_our_programs_never_make_is_refused),
+		cmocka_unit_test(rules_that_would_allow),
+		T(status_tells),
+		cmocka_unit_test_prestate_setup_teardown(a_finding_and_what_its_rule_says, setup, teardown, policy_guard),
+		cmocka_unit_test_prestate_setup_teardown(a_rule_for_malware_leaves_vmms_alone, setup, teardown, policy_guard),
+		cmocka_unit_test_prestate_setup_teardown(without_its_guest_it_is_a_finding_too, setup, teardown, policy_guard),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/guard.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/profile.h"
+#include "daemon/roles.h"
+#include "guard.skel.h"
+#include "lib/config.h"
+#include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
+
+#define LSM_LIST "/sys/kernel/security/lsm"
+#define LINKS_MAX 64
+
+struct watched {
+	struct watched *next;
+	uint64_t guest, delivered;
+	bool down;			/* kept while a process of its VMM lives */
+};
+
+struct guard {
+	struct profile profile;
+	struct guard_bpf *bpf;		/* NULL: off */
+	struct bpf_link *link[LINKS_MAX];
+	unsigned nlinks, hooks;
+	bool lsm;			/* hooks that can deny; else those that see */
+	struct ring_buffer *ring;
+	struct watched *list;
+	struct m_guard_events batch;
+	size_t nbatch;
+	int engine;			/* of the draining under way */
+	char why[TEXT_WHY];		/* off, or without LSM programs: why */
+	char missing[TEXT_WHY];		/* hooks this kernel has not */
+};
+
+/* ---- loading ---- */
+
+static void note_missing(struct guard *g, const char *hook)
+{
+	size_t used = strlen(g->missing);
+
+	snprintf(g->missing + used, sizeof(g->missing) - used, "%s%s", used ? " " : "", hook);
+}
+
+/* The function that the hook is attached to; false: none is needed. */
+static bool hook_function(const struct bpf_program *program, char out[128])
+{
+	const char *section = bpf_program__section_name(program);
+
+	if (!strncmp(section, "lsm/", 4))
+		snprintf(out, 128, "bpf_lsm_%s", section + 4);
+	else if (!strncmp(section, "fentry/", 7))
+		snprintf(out, 128, "%s", section + 7);
+	else
+		return false;
+	return true;
+}
+
+static bool is_lsm(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_LSM;
+}
+
+/* One of the two sets, without what this kernel has no function for. */
+static void choose_programs(struct guard *g, const struct btf *btf)
+{
+	struct bpf_program *program;
+	char function[128];
+
+	bpf_object__for_each_program(program, g->bpf->obj) {
+		if (!hook_function(program, function))
+			continue;
+		if (is_lsm(program) != g->lsm) {
+			bpf_program__set_autoload(program, false);
+		} else if (btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) < 0) {
+			bpf_program__set_autoload(program, false);
+			note_missing(g, function);
+		}
+	}
+}
+
+static int attach_programs(struct guard *g)
+{
+	struct bpf_program *program;
+	char function[128];
+
+	bpf_object__for_each_program(program, g->bpf->obj) {
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(program) ||
+		    bpf_program__type(program) == BPF_PROG_TYPE_SYSCALL)
+			continue;
+		link = bpf_program__attach(program);
+		if (!link && !hook_function(program, function)) {
+			snprintf(g->why, sizeof(g->why), "cannot attach %s: %s",
+				 bpf_program__section_name(program), strerror(errno));
+			return -1;
+		}
+		if (!link) {
+			note_missing(g, function);
+			continue;
+		}
+		g->link[g->nlinks++] = link;
+		g->hooks += hook_function(program, function);
+	}
+	return 0;
+}
+
+static void put_settings(struct guard *g)
+{
+	struct warden_guard_settings settings = {
+		.families = g->profile.families,
+		.startup_ns = g->profile.startup_s * 1000000000ull,
+		.deny = g->profile.mode == GUARD_MODE_DENY, .warden = getpid(),
+	};
+	uint32_t zero = 0;
+
+	bpf_map_update_elem(bpf_map__fd(g->bpf->maps.settings), &zero, &settings, BPF_ANY);
+}
+
+static int put_profile(struct guard *g)
+{
+	int fd = bpf_map__fd(g->bpf->maps.profile);
+
+	put_settings(g);
+	for (unsigned i = 0; i < g->profile.n; i++) {
+		const struct profile_rule *r = &g->profile.rule[i];
+		struct warden_guard_key key = { .bits = r->len * 8 };
+
+		memcpy(key.path, r->path, r->len);
+		if (!bpf_map_update_elem(fd, &key, &r->rights, BPF_ANY))
+			continue;
+		snprintf(g->why, sizeof(g->why), "the kernel does not take the profile: %s",
+			 strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static void unload(struct guard *g)
+{
+	while (g->nlinks)
+		bpf_link__destroy(g->link[--g->nlinks]);
+	guard_bpf__destroy(g->bpf);
+	g->bpf = NULL;
+	g->hooks = 0;
+	g->missing[0] = '\0';
+}
+
+static int load(struct guard *g, const struct btf *btf, bool lsm)
+{
+	g->lsm = lsm;
+	g->bpf = guard_bpf__open();
+	if (!g->bpf) {
+		snprintf(g->why, sizeof(g->why), "%s", strerror(errno));
+		return -1;
+	}
+	choose_programs(g, btf);
+	if (guard_bpf__load(g->bpf)) {
+		snprintf(g->why, sizeof(g->why), "the kernel does not take its programs: %s",
+			 strerror(errno));
+		return -1;
+	}
+	return put_profile(g) || attach_programs(g) ? -1 : 0;
+}
+
+/*
+ * Programs can be attached to LSM hooks that no one calls.  So a file is opened,
+ * and it is looked whether they saw it.
+ */
+static bool lsm_programs_run(struct guard *g)
+{
+	g->bpf->bss->probe_tgid = getpid();
+	autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	g->bpf->bss->probe_tgid = 0;
+	return *(volatile uint32_t *)&g->bpf->bss->probe_seen;
+}
+
+/* The kernel's own list, if it is shown. */
+static void say_no_lsm(struct guard *g)
+{
+	char list[128] = "";
+	autofile FILE *f = fopen(LSM_LIST, "re");
+
+	if (f && fgets(list, sizeof(list), f))
+		list[strcspn(list, "\n")] = '\0';
+	snprintf(g->why, sizeof(g->why), "the kernel calls no BPF LSM programs: bpf is not in its"
+		 " list of security modules (boot parameter lsm=; now %s)", list[0] ? list : "not shown");
+}
+
+static int load_best(struct guard *g)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool works;
+
+	if (!btf) {
+		snprintf(g->why, sizeof(g->why), "the kernel does not describe its types (BTF)");
+		return -1;
+	}
+	works = !load(g, btf, true);
+	if (works && !lsm_programs_run(g)) {
+		say_no_lsm(g);
+		works = false;
+	}
+	if (!works) {
+		char why[TEXT_WHY];
+
+		strcpy(why, g->why);
+		unload(g);
+		works = !load(g, btf, false);
+		if (works)
+			strcpy(g->why, why);
+	}
+	btf__free(btf);
+	return works ? 0 : -1;
+}
+
+/* ---- watching ---- */
+
+static struct watched *find(struct guard *g, uint64_t guest)
+{
+	struct watched *w = g->list;
+
+	while (w && w->guest != guest)
+		w = w->next;
+	return w;
+}
+
+static struct watched *find_or_add(struct guard *g, uint64_t guest)
+{
+	struct watched *w = find(g, guest);
+
+	if (w)
+		return w;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		fatal("out of memory");
+	w->guest = guest;
+	w->next = g->list;
+	g->list = w;
+	return w;
+}
+
+void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm)
+{
+	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = now_ns() };
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &mark, .ctx_size_in = sizeof(mark));
+
+	if (!g->bpf)
+		return;
+	find_or_add(g, guest);
+	if (bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.watch_vmm), &run))
+		log_err("VMM %u of guest %llu is not watched: %s", vmm,
+			(unsigned long long)guest, strerror(errno));
+}
+
+void guard_forget(struct guard *g, uint64_t guest)
+{
+	struct watched *w = find(g, guest);
+
+	if (w)
+		w->down = true;
+}
+
+static bool read_counts(struct guard *g, uint64_t guest, struct warden_guard_counts *ret)
+{
+	return !bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.guard_counts), &guest, ret);
+}
+
+static void report(const struct watched *w, const struct warden_guard_counts *c,
+		   struct roles *roles)
+{
+	struct m_guard_counts m = {
+		.guest = w->guest, .processes = c->processes, .unwatched = c->unwatched,
+		.violations = c->violations, .denied = c->denied, .delivered = w->delivered,
+		.dropped = c->dropped, .suppressed = c->over_budget,
+	};
+
+	roles_tell_engine(roles, &msg_guard_counts, 0, &m, -1);
+}
+
+static bool is_accounted(const struct watched *w, const struct warden_guard_counts *c)
+{
+	return w->delivered + c->dropped + c->over_budget >= c->violations;
+}
+
+/* Once its guest is gone, and every process of its VMM, nothing more is counted. */
+void guard_report(struct guard *g, struct roles *roles)
+{
+	struct watched **at = &g->list;
+
+	while (*at) {
+		struct watched *w = *at;
+		struct warden_guard_counts counts = { 0 };
+
+		read_counts(g, w->guest, &counts);
+		if (!w->down) {
+			report(w, &counts, roles);
+		} else if (!counts.processes && is_accounted(w, &counts)) {
+			bpf_map_delete_elem(bpf_map__fd(g->bpf->maps.guard_counts), &w->guest);
+			*at = w->next;
+			free(w);
+			continue;
+		}
+		at = &w->next;
+	}
+}
+
+/* ---- what was found ---- */
+
+static bool flush(struct guard *g)
+{
+	const struct warden_guard_event *e = (const void *)g->batch.events.data;
+	struct msg m;
+
+	if (!g->nbatch)
+		return true;
+	if (g->engine < 0)
+		return false;
+	g->batch.events.len = g->nbatch * sizeof(*e);
+	if (msg_encode(&m, &msg_guard_events, 0, &g->batch, -1) ||
+	    msg_send(g->engine, &m, MSG_DONTWAIT))
+		return false;
+	for (size_t i = 0; i < g->nbatch; i++)
+		find_or_add(g, e[i].guest)->delivered++;
+	g->nbatch = 0;
+	return true;
+}
+
+static int on_incident(void *ctx, void *data, size_t size)
+{
+	struct guard *g = ctx;
+
+	if (size != sizeof(struct warden_guard_event))
+		return 0;
+	if (g->nbatch == GUARD_EVENTS_MAX)
+		return -EAGAIN;
+	memcpy(g->batch.events.data + g->nbatch * size, data, size);
+	g->nbatch++;
+	return g->nbatch == GUARD_EVENTS_MAX && !flush(g) ? -EAGAIN : 0;
+}
+
+bool guard_drain(struct guard *g, int engine)
+{
+	if (!g->ring)
+		return true;
+	g->engine = engine;
+	if (!flush(g))
+		return false;
+	ring_buffer__consume(g->ring);
+	return flush(g);
+}
+
+/* ---- life ---- */
+
+static int start(struct guard *g, const struct config *config)
+{
+	if (g->profile.missing) {
+		snprintf(g->why, sizeof(g->why), "%.200s is not there", config->guard);
+		return -1;
+	}
+	if (g->profile.mode == GUARD_MODE_OFF || !config->bpf) {
+		strcpy(g->why, config->bpf ? "switched off in its profile" :
+		       "BPF is switched off in the configuration");
+		return -1;
+	}
+	if (load_best(g))
+		return -1;
+	g->ring = ring_buffer__new(bpf_map__fd(g->bpf->maps.incidents), on_incident, g, NULL);
+	if (!g->ring)
+		snprintf(g->why, sizeof(g->why), "no ring buffer: %s", strerror(errno));
+	return g->ring ? 0 : -1;
+}
+
+struct guard *guard_start(const struct config *config)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		fatal("out of memory");
+	g->engine = -1;
+	if (profile_load(config->guard, &g->profile)) {
+		free(g);
+		return NULL;
+	}
+	if (start(g, config)) {
+		unload(g);
+		log_warn("VMMs are not guarded: %s", g->why);
+	} else if (!g->lsm) {
+		log_warn("VMMs are guarded with less, and nothing is denied: %s", g->why);
+	} else {
+		log_info("VMMs are guarded: %u hooks, %s", g->hooks,
+			 g->profile.mode == GUARD_MODE_DENY ? "what is found is denied" : "finding alone");
+	}
+	return g;
+}
+
+void guard_stop(struct guard *g)
+{
+	ring_buffer__free(g->ring);
+	unload(g);
+	while (g->list) {
+		struct watched *next = g->list->next;
+
+		free(g->list);
+		g->list = next;
+	}
+	free(g);
+}
+
+int guard_fd(const struct guard *g)
+{
+	return g->ring ? ring_buffer__epoll_fd(g->ring) : -1;
+}
+
+void guard_state(const struct guard *g, struct m_guard_state *ret)
+{
+	*ret = (struct m_guard_state){
+		.mode = g->profile.mode, .hooks = g->hooks, .rules = g->profile.n,
+		.state = !g->bpf ? GUARD_IS_OFF : g->lsm ? GUARD_IS_WHOLE : GUARD_IS_DEGRADED,
+	};
+	text_escape(ret->why, sizeof(ret->why), g->why, strlen(g->why));
+	text_escape(ret->missing, sizeof(ret->missing), g->missing, strlen(g->missing));
+}

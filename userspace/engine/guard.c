@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the guard over VMM processes saw is a finding of the VMM's guest; rules
+ * that name the kind "guard" decide what the host does.
+ */
+#include "engine/engine.h"
+
+#include <linux/kvm_warden.h>
+#include <string.h>
+
+#include "engine/incident.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+static json_t *evidence_of(const struct engine *e, const struct incident *i)
+{
+	char address[32];
+
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)i->address);
+	return json_pack("{s:s,s:s,s:b,s:s,s:I,s:s,s:I,s:b}", "what", incident_words(i->what),
+			 "by", incident_actor(i), "denied", !!(i->flags & GUARD_DENIED),
+			 "rule", i->rule, "detail", (json_int_t)i->detail, "address", address,
+			 "length", (json_int_t)i->length,
+			 "degraded", e->guard.state == GUARD_IS_DEGRADED);
+}
+
+static int64_t write_finding(struct engine *e, const struct guest *g, const struct incident *i,
+			     bool *ret_known)
+{
+	static const uint8_t no_content[HASH_BYTES];
+	struct finding_record f = {
+		.ref = { e->boot, i->guest, i->vmm }, .guest_name = g ? g->name : "",
+		.pid = i->pid, .comm = i->comm, .exe = "", .object_kind = INCIDENT_KIND,
+		.path = i->path, .gva = i->what == GUARD_MADE_CODE ? i->address : 0,
+		.signature = incident_signature(i->what), .content_hash = no_content,
+		.found_by = "guard", .t_seen = i->time_ns, .t_found = now_mono(),
+		.evidence = evidence_of(e, i),
+	};
+	int64_t seq = record_finding(&e->journal, &f, ret_known);
+
+	json_decref(f.evidence);
+	if (seq < 0 || !*ret_known)
+		log_warn("guest %llu (%s): %s %s: %s, process %u (%s)%s%s",
+			 (unsigned long long)i->guest, f.guest_name, incident_actor(i),
+			 incident_words(i->what), i->path, i->pid, i->comm,
+			 i->flags & GUARD_DENIED ? ", denied" : "",
+			 seq < 0 ? "; not in the journal" : "");
+	return seq;
+}
+
+static void decide(struct guest *g, const struct incident *i, int64_t finding, bool known)
+{
+	struct engine *e = g->introspector.engine;
+	const struct policy_question question = {
+		.signature = incident_signature(i->what), .guest = g->name, .exe = "",
+		.kind = POLICY_GUARD,
+	};
+	struct policy_answer answer = policy_decide(&e->policy, &question);
+	char note[128] = "";
+
+	if (answer.by && !answer.by->exempt && answer.by->host.n) {
+		findings_decide_host(g, answer.by, finding, known);
+		return;
+	}
+	if (known)
+		return;
+	if (answer.by && answer.by->exempt)
+		snprintf(note, sizeof(note), "exempt: %s", answer.by->name);
+	record_decision(&e->journal, finding, answer.by && !answer.by->exempt ?
+			answer.by->name : "", "report", note);
+}
+
+/* A child may do it when its guest is gone, or before that is known. */
+static void on_incident(struct engine *e, const struct incident *i)
+{
+	struct guest *g = guest_find(e, i->guest);
+	bool known;
+	int64_t seq;
+
+	if (g ? !findings_within_quota(g, false, now_mono()) : !engine_may_note(e))
+		return;
+	seq = write_finding(e, g, i, &known);
+	if (seq <= 0)
+		return;
+	engine_flush_soon(e);
+	if (g && !known)
+		g->counts.findings++;
+	if (g)
+		decide(g, i, seq, known);
+	else if (!known)
+		record_decision(&e->journal, seq, "", "report", "its guest is not there");
+}
+
+int guard_events(struct engine *e, struct msg *m)
+{
+	struct m_guard_events events;
+	struct warden_guard_event raw;
+	struct incident incident;
+
+	_Static_assert(sizeof(raw) * GUARD_EVENTS_MAX == sizeof(events.events.data),
+		       "the message has room for so many");
+	if (!msg_decode(m, &msg_guard_events, &events) || events.events.len % sizeof(raw))
+		return -1;
+	for (uint32_t at = 0; at < events.events.len; at += sizeof(raw)) {
+		memcpy(&raw, events.events.data + at, sizeof(raw));
+		if (!incident_decode(&raw, &incident))
+			return -1;
+		on_incident(e, &incident);
+	}
+	return 0;
+}
+
+int guard_state(struct engine *e, struct msg *m)
+{
+	struct m_guard_state state;
+
+	if (!msg_decode(m, &msg_guard_state, &state) || !state.mode ||
+	    state.mode > GUARD_MODE_DENY || !state.state || state.state > GUARD_IS_DEGRADED)
+		return -1;
+	e->guard = state;
+	return 0;
+}
+
+int guard_counts(struct engine *e, struct msg *m)
+{
+	struct m_guard_counts counts;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_guard_counts, &counts))
+		return -1;
+	g = guest_find(e, counts.guest);
+	if (g) {
+		g->guard = counts;
+		g->is_guarded = true;
+	}
+	return 0;
+}
