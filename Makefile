@@ -274,12 +274,10 @@ test: lab-ready $(UNIT) fuzzers
 
 # The lab's main tests with each other kernel as the host's: a part of test-all.
 test-kernels: lab-ready
-	@$(MAKE) --no-print-directory modules KERNELS="6.1 6.12 7.2"
 	@tests/run kernels
 
 test-all:
 	@scripts/setup intel
-	@$(MAKE) --no-print-directory modules KERNELS="6.1 6.12 7.2"
 	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
 .PHONY: test-all test-kernels
