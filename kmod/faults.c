@@ -15,7 +15,7 @@ void kw_faults_init(struct kw_faults *faults, u64 now_ns)
 }
 
 /* Whole pages are filled, and the time of a part of one stays for later. */
-bool kw_faults_left(struct kw_faults *faults, u64 now_ns)
+bool kw_faults_take(struct kw_faults *faults, u64 now_ns)
 {
 	u64 pages;
 
@@ -24,7 +24,10 @@ bool kw_faults_left(struct kw_faults *faults, u64 now_ns)
 		faults->filled_ns += pages * NS_PER_PAGE;
 		faults->pages = min_t(s64, faults->pages + pages, KVM_WARDEN_FAULT_PAGES);
 	}
-	return faults->pages > 0;
+	if (faults->pages <= 0)
+		return false;
+	faults->pages--;
+	return true;
 }
 
 void kw_faults_charge(struct kw_faults *faults, unsigned long pages)

@@ -15,9 +15,10 @@ struct kw_faults {
 
 void kw_faults_init(struct kw_faults *faults, u64 now_ns);
 
-/* Is anything left at this time? */
-bool kw_faults_left(struct kw_faults *faults, u64 now_ns);
+/* Takes one page, if one is left at this time. */
+bool kw_faults_take(struct kw_faults *faults, u64 now_ns);
 
+/* What came in beyond that one. */
 void kw_faults_charge(struct kw_faults *faults, unsigned long pages);
 
 #endif

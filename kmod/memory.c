@@ -80,20 +80,21 @@ static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n
 
 /* ---- faults ---- */
 
+/* Taken before, so that no number of readers that wait at once overdraws it. */
 static bool may_fault(struct kw_guest *guest)
 {
 	bool may;
 
 	spin_lock(&guest->faults_lock);
-	may = kw_faults_left(&guest->faults, ktime_get_ns());
+	may = kw_faults_take(&guest->faults, ktime_get_ns());
 	spin_unlock(&guest->faults_lock);
 	return may;
 }
 
-static void charge_fault(struct kw_guest *guest, struct page *page)
+static void charge_rest(struct kw_guest *guest, struct page *page)
 {
 	spin_lock(&guest->faults_lock);
-	kw_faults_charge(&guest->faults, folio_nr_pages(page_folio(page)));
+	kw_faults_charge(&guest->faults, folio_nr_pages(page_folio(page)) - 1);
 	spin_unlock(&guest->faults_lock);
 }
 
@@ -104,7 +105,7 @@ static int bring_in(struct kw_guest *guest, unsigned long hva)
 	long n = kw_gup_fault(guest->mm, hva, &page);
 
 	if (n == 1) {
-		charge_fault(guest, page);
+		charge_rest(guest, page);
 		put_page(page);
 		return 0;
 	}

@@ -14,11 +14,9 @@ static void a_second_at_once(struct kunit *test)
 	int i;
 
 	kw_faults_init(&f, 5 * SECOND);
-	for (i = 0; i < PER_SECOND; i++) {
-		KUNIT_ASSERT_TRUE(test, kw_faults_left(&f, 5 * SECOND));
-		kw_faults_charge(&f, 1);
-	}
-	KUNIT_EXPECT_FALSE(test, kw_faults_left(&f, 5 * SECOND));
+	for (i = 0; i < PER_SECOND; i++)
+		KUNIT_ASSERT_TRUE(test, kw_faults_take(&f, 5 * SECOND));
+	KUNIT_EXPECT_FALSE(test, kw_faults_take(&f, 5 * SECOND));
 }
 
 static void fills_with_time(struct kunit *test)
@@ -31,10 +29,7 @@ static void fills_with_time(struct kunit *test)
 	kw_faults_charge(&f, PER_SECOND);
 	/* Asked more often than a page takes, it loses none. */
 	for (n = 0; t < 3 * SECOND; t += 1000)
-		if (kw_faults_left(&f, t)) {
-			kw_faults_charge(&f, 1);
-			n++;
-		}
+		n += kw_faults_take(&f, t);
 	KUNIT_EXPECT_GE(test, n, 2 * PER_SECOND - 1);
 	KUNIT_EXPECT_LE(test, n, 2 * PER_SECOND + 1);
 }
@@ -44,9 +39,9 @@ static void saves_no_more_than_a_second(struct kunit *test)
 	struct kw_faults f;
 
 	kw_faults_init(&f, 0);
-	KUNIT_EXPECT_TRUE(test, kw_faults_left(&f, ~0ULL / 2));
-	kw_faults_charge(&f, PER_SECOND);
-	KUNIT_EXPECT_FALSE(test, kw_faults_left(&f, ~0ULL / 2));
+	KUNIT_EXPECT_TRUE(test, kw_faults_take(&f, ~0ULL / 2));
+	kw_faults_charge(&f, PER_SECOND - 1);
+	KUNIT_EXPECT_FALSE(test, kw_faults_take(&f, ~0ULL / 2));
 }
 
 static void a_huge_page_overdraws(struct kunit *test)
@@ -55,8 +50,8 @@ static void a_huge_page_overdraws(struct kunit *test)
 
 	kw_faults_init(&f, 0);
 	kw_faults_charge(&f, 512 * 512);
-	KUNIT_EXPECT_FALSE(test, kw_faults_left(&f, 62 * SECOND));
-	KUNIT_EXPECT_TRUE(test, kw_faults_left(&f, 64 * SECOND));
+	KUNIT_EXPECT_FALSE(test, kw_faults_take(&f, 62 * SECOND));
+	KUNIT_EXPECT_TRUE(test, kw_faults_take(&f, 64 * SECOND));
 }
 
 static void a_clock_that_goes_back(struct kunit *test)
@@ -65,8 +60,8 @@ static void a_clock_that_goes_back(struct kunit *test)
 
 	kw_faults_init(&f, 9 * SECOND);
 	kw_faults_charge(&f, PER_SECOND);
-	KUNIT_EXPECT_FALSE(test, kw_faults_left(&f, 8 * SECOND));
-	KUNIT_EXPECT_TRUE(test, kw_faults_left(&f, 10 * SECOND));
+	KUNIT_EXPECT_FALSE(test, kw_faults_take(&f, 8 * SECOND));
+	KUNIT_EXPECT_TRUE(test, kw_faults_take(&f, 10 * SECOND));
 }
 
 static struct kunit_case cases[] = {

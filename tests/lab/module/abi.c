@@ -298,9 +298,11 @@ static void test_bad_reads(int guest)
 {
 	static uint8_t buf[16];
 	struct kvm_warden_segment s = { .gpa = 0x1000, .buf = (uintptr_t)buf, .len = 8 };
-	struct kvm_warden_read request = { .segments = (uintptr_t)&s, .count = 1, .flags = ~KVM_WARDEN_READ_FAULT };
+	struct kvm_warden_read request = {
+		.segments = (uintptr_t)&s, .count = 1, .flags = ~KVM_WARDEN_READ_FAULT,
+	};
 
-	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "read flags are EINVAL");
+	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "unknown read flags are EINVAL");
 	request = (struct kvm_warden_read){ .segments = (uintptr_t)&s, .count = KVM_WARDEN_MAX_SEGMENTS + 1 };
 	check(refused(guest, KVM_WARDEN_READ, &request) == EINVAL, "too many segments are EINVAL");
 	request = (struct kvm_warden_read){ .segments = 16, .count = 1 };
