@@ -23,6 +23,7 @@ struct kw_backend {
 	u32 (*slot_reason)(unsigned int slot);
 	bool (*encrypted)(struct kvm_vcpu *vcpu);	/* at its first exit: never sampled then */
 	void (*sample)(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs);
+	u64 fault_fetch;	/* error bit of kvm_page_fault: an instruction fetch */
 };
 
 #endif

@@ -173,7 +173,7 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 }
 
 /* Addresses are used again; the page that we hold is not. */
-static struct kw_vcpu *find_vcpu(struct kvm_vcpu *vcpu)
+struct kw_vcpu *kw_vcpu_find(struct kvm_vcpu *vcpu)
 {
 	struct kw_vcpu *v;
 
@@ -185,7 +185,14 @@ static struct kw_vcpu *find_vcpu(struct kvm_vcpu *vcpu)
 
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
-	return find_vcpu(vcpu) ?: track(vcpu, backend);
+	return kw_vcpu_find(vcpu) ?: track(vcpu, backend);
+}
+
+struct kw_vcpu *kw_vcpu_current(void)
+{
+	struct kvm_vcpu *vcpu = kw_vcpu_loaded();
+
+	return vcpu ? kw_vcpu_find(vcpu) : NULL;
 }
 
 static bool is_stopped(struct kvm *kvm)
@@ -204,7 +211,7 @@ static bool is_stopped(struct kvm *kvm)
 /* A vCPU that has not exited yet joins its guest here, but never makes one. */
 struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
-	struct kw_vcpu *v = find_vcpu(vcpu);
+	struct kw_vcpu *v = kw_vcpu_find(vcpu);
 
 	if (v)
 		return READ_ONCE(v->guest->stop.why) ? v : NULL;

@@ -17,6 +17,7 @@
 
 #include "backend.h"
 #include "faults.h"
+#include "hooks.h"
 #include "seen.h"
 #include "stop.h"
 
@@ -80,6 +81,7 @@ struct kw_vcpu {
 	bool arming;			/* park is queued, or runs */
 	bool parked;
 	u64 parked_at, parks;
+	u64 hook_counts[KW_HOOK_COUNTS];
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };
@@ -91,6 +93,12 @@ void kw_guest_exit(void);
 
 /* Exit probe: the state of this vCPU, made at its first exit; NULL: no memory. */
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
+
+/* The state of a vCPU whose thread runs this, if it has any; under RCU. */
+struct kw_vcpu *kw_vcpu_find(struct kvm_vcpu *vcpu);
+
+/* The state of the vCPU that this thread has loaded, if it has; under RCU. */
+struct kw_vcpu *kw_vcpu_current(void);
 
 /*
  * Entry probe: the state of this vCPU if its guest is stopped, made if it is new

@@ -34,6 +34,9 @@ static void registers(struct kunit *test)
 {
 	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .vcpu = ~0u }));
 	BAD(kw_check_regs(&(struct kvm_warden_regs){ .reserved0 = 1 }));
+	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .flags = KVM_WARDEN_REGS_FRESH }));
+	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .flags = 0xf }));	/* an answer */
+	BAD(kw_check_regs(&(struct kvm_warden_regs){ .flags = 0x10 }));
 	BAD(kw_check_regs(&(struct kvm_warden_regs){ .reserved = { 0, 0, 0, 1 } }));
 }
 

@@ -94,6 +94,18 @@
  *   kvm_warden_entry_point    LSTAR (system-call entry) changed: cr3, value
  *   kvm_warden_idt            IDTR base changed: cr3, value
  *
+ * For these a further hook is attached to KVM, soon after the first consumer of
+ * the event has come (tracefs, perf, BPF), until the last one goes:
+ *
+ *   kvm_warden_exec_fault     the guest fetched an instruction from a page that
+ *                             KVM had to map or refuses
+ *   kvm_warden_page_fault     the same for loads and stores, MMIO among them
+ *   kvm_warden_msr_write      a write to an MSR that KVM intercepts
+ *   kvm_warden_cr_write       a write to a control register that KVM intercepts
+ *
+ * A busy guest makes thousands of these a second.  They count in its sequence
+ * numbers as all events do: a consumer of other events finds them missing.
+ *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
  * the struct.  The sequence number counts the events of that guest from 1
  * without gaps, so a consumer that sees a gap knows what it missed.  Events of
@@ -115,7 +127,14 @@ enum kvm_warden_event_type {
 	KVM_WARDEN_EVENT_ADDRESS_SPACE	= 3,
 	KVM_WARDEN_EVENT_ENTRY_POINT	= 4,
 	KVM_WARDEN_EVENT_IDT		= 5,
+	KVM_WARDEN_EVENT_EXEC_FAULT	= 6,
+	KVM_WARDEN_EVENT_PAGE_FAULT	= 7,
+	KVM_WARDEN_EVENT_MSR_WRITE	= 8,
+	KVM_WARDEN_EVENT_CR_WRITE	= 9,
 };
+
+/* struct kvm_warden_event.flags */
+#define KVM_WARDEN_EVENT_REFUSED	(1U << 0)	/* MSR_WRITE: KVM refused it (#GP) */
 
 /**
  * struct kvm_warden_event - what a trace event carries (80 bytes)
@@ -124,17 +143,25 @@ enum kvm_warden_event_type {
  * @time_ns:	CLOCK_MONOTONIC at the exit, ns
  * @cr3:	guest CR3 at the exit, as the hardware holds it (PCID and KPTI
  *		bits included)
- * @value:	the new value of what changed (CR3, LSTAR or IDTR base); for
- *		guest up and down, 0
+ * @value:	by type, see below
  * @type:	enum kvm_warden_event_type
  * @vcpu:	vCPU index
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits; Intel:
  *		the VMCS's exit reason; all ones if it cannot be read)
  * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest)
- * @data:	by type; 0 where a type says nothing of it
- * @len:	by type, bytes; 0 likewise
- * @flags:	by type; 0 likewise
+ * @data, @len, @flags: by type, see below
+ *
+ * What the types say (0 where nothing is said):
+ *
+ *   ADDRESS_SPACE, ENTRY_POINT, IDT
+ *		@value: the new CR3, LSTAR or IDTR base
+ *   EXEC_FAULT, PAGE_FAULT
+ *		@value: guest-physical address (a guest-virtual one where KVM runs
+ *		without nested paging); @data: hardware's error (AMD: EXITINFO1,
+ *		the page-fault error code; Intel: exit qualification)
+ *   MSR_WRITE	@value: the MSR; @data: what was written; @flags: REFUSED
+ *   CR_WRITE	@value: the register's number (0, 3, 4, 8); @data: what was written
  */
 struct kvm_warden_event {
 	__u64 seq;
@@ -303,11 +330,15 @@ struct kvm_warden_freeze {
 
 /* struct kvm_warden_regs.flags */
 #define KVM_WARDEN_REGS_GUEST_MODE	(1U << 0)	/* the vCPU ran a nested guest: registers withheld */
+#define KVM_WARDEN_REGS_FRESH		(1U << 1)	/* in: interrupt the vCPU; out: sampled since this request */
+#define KVM_WARDEN_REGS_HALTED		(1U << 2)	/* it waits for an interrupt */
+#define KVM_WARDEN_REGS_OUTSIDE		(1U << 3)	/* it is not in KVM_RUN: in the VMM's code, or paused */
 
 /**
  * struct kvm_warden_regs - a vCPU's registers at its last sampled exit
  * @vcpu:	in: vCPU index
- * @flags:	out: KVM_WARDEN_REGS_*
+ * @flags:	in: 0 or KVM_WARDEN_REGS_FRESH, bits of an answer do no harm;
+ *		out: KVM_WARDEN_REGS_*
  * @age_ns:	out: time since the sample was taken
  * @rip, @rsp, @cr0, @cr2, @cr3, @cr4, @efer, @lstar, @idtr, @gs_base,
  * @kernel_gs_base: out.  @idtr is the base alone.
@@ -318,6 +349,13 @@ struct kvm_warden_freeze {
  *
  * A full sample is taken at the first exit after a request, at the latest
  * 10 ms after it; a vCPU that does not exit answers with its older sample.
+ *
+ * A vCPU that computes may not exit for long.  With FRESH it is interrupted, so
+ * that it does at once; one that is halted or outside is not waited for: its
+ * sample, of the exit that brought it there, is the newest there can be (a VMM
+ * may have changed registers since, as on a reset).  Without FRESH in the answer
+ * the sample is older than the request; its age tells how much.
+ *
  * Errors: -ENXIO no such vCPU or it never exited; -EPERM encrypted guest.
  */
 struct kvm_warden_regs {
