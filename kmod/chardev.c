@@ -22,6 +22,7 @@
 #include "memory.h"
 #include "regs.h"
 #include "timings.h"
+#include "watch.h"
 #include "window.h"
 
 /* ---- a guest's fd ---- */
@@ -29,6 +30,7 @@
 static int guest_release(struct inode *inode, struct file *file)
 {
 	kw_freeze_thaw(file->private_data, file);
+	kw_watch_release(file->private_data, file);
 	kw_guest_put(file->private_data);
 	return 0;
 }
@@ -38,7 +40,8 @@ static __poll_t guest_poll(struct file *file, poll_table *wait)
 	struct kw_guest *guest = file->private_data;
 
 	poll_wait(file, &guest->wait, wait);
-	return READ_ONCE(guest->gone) ? EPOLLHUP : 0;
+	return (READ_ONCE(guest->gone) ? EPOLLHUP : 0) |
+	       (kw_watch_readable(guest, file) ? EPOLLIN | EPOLLRDNORM : 0);
 }
 
 static long guest_info(struct kw_guest *guest, void __user *arg)
@@ -169,6 +172,30 @@ static long guest_freeze(struct file *file, void __user *arg)
 	return r;
 }
 
+static long guest_watch(struct file *file, unsigned int cmd, void __user *arg)
+{
+	struct kvm_warden_watch request;
+	u64 begun = ktime_get_ns();
+	int r;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	r = kw_check_watch(&request);
+	if (r)
+		return r;
+	if (cmd == KVM_WARDEN_UNWATCH)
+		return kw_watch_stop(file->private_data, file, &request);
+	r = kw_watch_begin(file->private_data, file, &request);
+	if (!r)
+		kw_timing_add(KW_TIMING_WATCH, ktime_get_ns() - begun);
+	return r;
+}
+
+static ssize_t guest_read_writes(struct file *file, char __user *buf, size_t size, loff_t *pos)
+{
+	return kw_watch_read(file->private_data, file, buf, size, !(file->f_flags & O_NONBLOCK));
+}
+
 /* What looks at a guest. */
 static long guest_look(struct file *file, unsigned int cmd, void __user *user)
 {
@@ -187,6 +214,8 @@ static long guest_look(struct file *file, unsigned int cmd, void __user *user)
 		return guest_map(guest, user);
 	case KVM_WARDEN_FREEZE:
 		return guest_freeze(file, user);
+	case KVM_WARDEN_WATCH:
+		return guest_watch(file, cmd, user);
 	default:
 		return -ENOTTY;
 	}
@@ -205,7 +234,10 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_WARDEN_READ:
 	case KVM_WARDEN_MAP:
 	case KVM_WARDEN_FREEZE:
+	case KVM_WARDEN_WATCH:
 		return guest_look(file, cmd, user);
+	case KVM_WARDEN_UNWATCH:
+		return guest_watch(file, cmd, user);
 	case KVM_WARDEN_THAW:
 		return kw_freeze_thaw(guest, file);
 	default:
@@ -216,6 +248,7 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static const struct file_operations guest_fops = {
 	.owner = THIS_MODULE,
 	.release = guest_release,
+	.read = guest_read_writes,
 	.poll = guest_poll,
 	.unlocked_ioctl = guest_ioctl,
 	.llseek = noop_llseek,
@@ -230,7 +263,7 @@ static int control_open(struct inode *inode, struct file *file)
 
 u64 kw_chardev_features(void)
 {
-	return kw_glue_features();
+	return kw_glue_features() | (kw_watch_enabled() ? KVM_WARDEN_FEATURE_WATCH : 0);
 }
 
 static long control_info(void __user *arg)

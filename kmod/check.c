@@ -61,6 +61,12 @@ int kw_check_map(const struct kvm_warden_map *request)
 		     request->gpa + request->size > request->gpa);
 }
 
+int kw_check_watch(const struct kvm_warden_watch *request)
+{
+	return valid(!request->flags && !request->reserved && request->len &&
+		     request->gpa + (request->len - 1) >= request->gpa);
+}
+
 int kw_check_freeze(struct kvm_warden_freeze *request)
 {
 	if (request->flags || request->reserved0 || !ZERO(request->reserved) ||

@@ -8,7 +8,9 @@
 #include "freeze.h"
 #include "guest.h"
 #include "hooks.h"
+#include "ranges.h"
 #include "timings.h"
+#include "watch.h"
 
 static struct dentry *folder;
 
@@ -97,6 +99,34 @@ static int freezes_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(freezes);
 
+static void show_watch(struct seq_file *m, struct kw_guest *guest)
+{
+	struct kw_range ranges[KVM_WARDEN_WATCH_PAGES], *r;
+	u64 lost;
+
+	if (!kw_watch_describe(guest, ranges, &lost))
+		return;
+	kw_for_each_range(r, ranges)
+		if (r->len)
+			seq_printf(m, "%llu 0x%llx %llu %u %llu %llu\n", guest->id, r->gpa, r->len,
+				   hweight32(r->pages), r->writes, lost);
+}
+
+static int watches_show(struct seq_file *m, void *unused)
+{
+	struct kw_guest *guest;
+	u64 id = 0;
+
+	seq_puts(m, "# guest gpa bytes pages writes lost\n");
+	while ((guest = kw_guest_next(id))) {
+		id = guest->id;
+		show_watch(m, guest);
+		kw_guest_put(guest);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(watches);
+
 static int timings_show(struct seq_file *m, void *unused)
 {
 	struct kw_timing_sum sum;
@@ -119,6 +149,7 @@ void kw_debugfs_init(void)
 	debugfs_create_file("hooks", 0400, folder, NULL, &hooks_fops);
 	debugfs_create_file("hook_counts", 0400, folder, NULL, &hook_counts_fops);
 	debugfs_create_file("freezes", 0400, folder, NULL, &freezes_fops);
+	debugfs_create_file("watches", 0400, folder, NULL, &watches_fops);
 	debugfs_create_file("timings", 0400, folder, NULL, &timings_fops);
 }
 

@@ -39,6 +39,9 @@ static void trace(const struct kvm_warden_event *event)
 	case KVM_WARDEN_EVENT_CR_WRITE:
 		trace_kvm_warden_cr_write(event);
 		break;
+	case KVM_WARDEN_EVENT_WRITE:
+		trace_kvm_warden_write(event);
+		break;
 	}
 }
 

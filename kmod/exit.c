@@ -155,6 +155,7 @@ static const struct kw_backend svm_backend = {
 	.encrypted = svm_encrypted,
 	.sample = svm_sample,
 	.fault_fetch = SVM_FAULT_FETCH,
+	.fault_walk = SVM_FAULT_WALK,
 };
 
 static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)

@@ -27,6 +27,7 @@
 #include "kvm_glue.h"
 #include "level.h"
 #include "sysfs.h"
+#include "watch.h"
 
 #define REAP_INTERVAL msecs_to_jiffies(250)
 
@@ -61,6 +62,7 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	spin_lock_init(&guest->faults_lock);
 	kw_faults_init(&guest->faults, ktime_get_mono_fast_ns());
 	kw_freeze_init_guest(guest);
+	kw_watch_init_guest(guest);
 	return guest;
 }
 
@@ -379,7 +381,11 @@ static bool is_alive(struct kw_guest *guest)
 	kw_guest_info(guest, &info);
 	ran = info.exits != guest->exits_seen;
 	guest->exits_seen = info.exits;
+	if (info.flags & KVM_WARDEN_GUEST_NESTED)
+		kw_watch_end(guest, KVM_WARDEN_WRITE_NESTED, true);
 	if (!file) {
+		/* A watch holds the VM, which the VMM has let go. */
+		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
 		if (ran)
 			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
 		return ran || has_vcpus(guest);

@@ -24,6 +24,7 @@
 struct file;
 struct kvm;
 struct kvm_vcpu;
+struct kw_watch;
 struct mm_struct;
 struct pid;
 
@@ -50,6 +51,8 @@ struct kw_guest {
 	struct delayed_work stop_over;	/* at the deadline of stop */
 	spinlock_t faults_lock;
 	struct kw_faults faults;
+	struct mutex watch_lock;
+	struct kw_watch __rcu *watch;
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
 	atomic64_t emitted, suppressed;
@@ -81,7 +84,9 @@ struct kw_vcpu {
 	bool arming;			/* park is queued, or runs */
 	bool parked;
 	u64 parked_at, parks;
+	u64 interrupted;		/* for fresh registers, last; ns */
 	u64 hook_counts[KW_HOOK_COUNTS];
+	u32 watch_faults;		/* at watched pages, since its last write to one */
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };

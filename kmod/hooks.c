@@ -24,6 +24,7 @@
 #include "guest.h"
 #include "kvm_glue.h"
 #include "trace.h"
+#include "watch.h"
 
 /* ---- the probes, on the vCPU's thread ---- */
 
@@ -49,6 +50,8 @@ static void on_page_fault(struct kw_vcpu *v, u64 gpa, u64 error)
 	bool fetch = error & v->backend->fault_fetch;
 
 	v->hook_counts[fetch ? KW_EXEC_FAULTS : KW_PAGE_FAULTS]++;
+	if (rcu_access_pointer(v->guest->watch))
+		kw_watch_on_fault(v, gpa, error);
 	if (!may_tell(v))
 		return;
 	if (fetch && trace_kvm_warden_exec_fault_enabled())

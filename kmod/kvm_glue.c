@@ -26,6 +26,7 @@
 #include "hooks.h"
 #include "refusal.h"
 #include "timings.h"
+#include "watch.h"
 #ifdef FACT_HAVE_VMX
 #include "vmx.h"
 #endif
@@ -35,6 +36,7 @@
 static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
 static_assert(offsetof(struct kvm, memslots) == FACT_KVM_MEMSLOTS_OFFSET);
 static_assert(offsetof(struct kvm, srcu) == FACT_KVM_SRCU_OFFSET);
+static_assert(offsetof(struct kvm, mmu_lock) == FACT_KVM_MMU_LOCK_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, kvm) == FACT_VCPU_KVM_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, vcpu_idx) == FACT_VCPU_VCPU_IDX_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, arch) == FACT_VCPU_ARCH_OFFSET);
@@ -492,6 +494,9 @@ int kw_glue_enable(bool on)
 	else
 		switch_off();
 	mutex_unlock(&glue_lock);
+	/* No new one begins; the lock of one that is there comes before ours. */
+	if (!on)
+		kw_watch_end_all(KVM_WARDEN_WRITE_OFF);
 	return 0;
 }
 
@@ -734,6 +739,19 @@ struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 siz
 		file = backing(mm, __gfn_to_hva_memslot(slot, gfn), size, ret_pgoff);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return file;
+}
+
+bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn)
+{
+	struct kvm_memory_slot *slot;
+	bool has;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slot = find_slot(kvm, gfn);
+	has = slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEM_READONLY);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return has;
 }
 
 static long get_resident(struct mm_struct *mm, unsigned long hva,

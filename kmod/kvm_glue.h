@@ -95,6 +95,9 @@ unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa);
 struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 size,
 			 unsigned long *ret_pgoff);
 
+/* Is this page the guest's RAM, and writable for it? */
+bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn);
+
 /*
  * References to at most max pages of guest memory from gpa on, as far as one
  * memslot goes and pages are resident.  Returns their number; 0 with *error

@@ -19,6 +19,9 @@
 
 #define PATIENCE (10 * NSEC_PER_MSEC)
 
+/* A vCPU is interrupted once in that time at most, whoever asks how often. */
+#define INTERRUPT_EVERY NSEC_PER_MSEC
+
 /* What the vCPU's own thread last wrote, whole. */
 static void copy_sample(struct kw_vcpu *v, u64 asked, struct kvm_warden_regs *regs)
 {
@@ -46,6 +49,16 @@ static u32 at_rest(struct kw_vcpu *v)
 	return kw_vcpu_is_outside(v->vcpu) ? KVM_WARDEN_REGS_OUTSIDE : 0;
 }
 
+static void interrupt(struct kw_vcpu *v)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (now - READ_ONCE(v->interrupted) < INTERRUPT_EVERY)
+		return;
+	WRITE_ONCE(v->interrupted, now);
+	kw_vcpu_interrupt(v->vcpu);
+}
+
 /* A vCPU in the guest is interrupted; one on its way there exits later. */
 static u32 interrupt_until_sampled(struct kw_vcpu *v, u64 asked)
 {
@@ -56,7 +69,7 @@ static u32 interrupt_until_sampled(struct kw_vcpu *v, u64 asked)
 		rest = at_rest(v);
 		if (rest)
 			break;
-		kw_vcpu_interrupt(v->vcpu);
+		interrupt(v);
 		usleep_range(50, 100);
 	}
 	return READ_ONCE(v->want_regs) ? rest : 0;

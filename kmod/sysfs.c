@@ -9,6 +9,7 @@
 #include "guest.h"
 #include "kvm_glue.h"
 #include "level.h"
+#include "watch.h"
 
 static struct kobject *root, *guests;
 
@@ -27,7 +28,7 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	/* By bit, KVM_WARDEN_FEATURE_* */
-	static const char *const names[] = { "svm", "vmx", "mmap", "watch" };
+	static const char *const names[] = { "svm", "vmx", "mmap", "watch", "read_fault" };
 	u64 features = kw_chardev_features();
 	unsigned int i;
 	int n = 0;
@@ -115,6 +116,8 @@ static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const c
 	if (level < 0)
 		return level;
 	WRITE_ONCE(guest->level, level);
+	if (level == KVM_WARDEN_LEVEL_OFF)
+		kw_watch_end(guest, KVM_WARDEN_WRITE_OFF, false);
 	return count;
 }
 

@@ -59,6 +59,7 @@ KW_EVENT(kvm_warden_guest_down);
 KW_EVENT(kvm_warden_address_space);
 KW_EVENT(kvm_warden_entry_point);
 KW_EVENT(kvm_warden_idt);
+KW_EVENT(kvm_warden_write);
 
 /* Their hook is attached while they have a consumer. */
 #define KW_EVENT_ASKED(name, hook)				\

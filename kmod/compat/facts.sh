@@ -121,7 +121,7 @@ done
 
 echo "/* Made by facts.sh from the BTF of the target kernel. */"
 build_id kvm
-offsets KVM kvm mm memslots srcu
+offsets KVM kvm mm memslots srcu mmu_lock
 offsets VCPU kvm_vcpu kvm vcpu_idx arch cpu preempt_notifier
 ! has_module kvm-amd || svm_facts
 ! has_module kvm-intel || vmx_facts

@@ -16,6 +16,8 @@
 #include "../freeze/freeze.h"
 
 #define RAM 0x20000u
+#define SECOND 0x40000u		/* another slot, and its size */
+#define SECOND_SIZE 0x10000u
 #define CODE 0x1000u
 #define MEMORY_SIZE (1u << 20)
 
@@ -29,25 +31,23 @@ struct program {
 	const uint8_t *code;
 	size_t size;
 	bool irqchip;		/* HLT waits in the kernel */
+	bool paged;		/* 32-bit code, one page table at 0x6000 */
 	int vcpus;		/* 0: 1 */
 };
 
 static uint8_t *vmm_ram;
 
-/* SIGUSR1: KVM maps the guest's memory anew.  SIGUSR2: the slot is made anew. */
-static volatile sig_atomic_t slot_renewals;
 static int vmm_fd;
 
-static inline struct kvm_userspace_memory_region vmm_slot(size_t size)
+static inline void vmm_set_slot(int slot, uint64_t gpa, uint64_t size)
 {
-	return (struct kvm_userspace_memory_region){
-		.memory_size = size, .userspace_addr = (uintptr_t)vmm_ram,
+	struct kvm_userspace_memory_region region = {
+		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)vmm_ram + gpa,
 	};
-}
 
-static inline void unmap_ram(int signal)
-{
-	madvise(vmm_ram, RAM, MADV_DONTNEED);	/* shared: the bytes stay */
+	if (ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		err(1, "memory slot");
 }
 
 static inline void *vmm_run_vcpu(void *arg)
@@ -66,9 +66,28 @@ static inline void *vmm_run_vcpu(void *arg)
 	return NULL;
 }
 
-static inline int vmm_make_vcpu(int vm, int index)
+/* Flat 32-bit segments and paging: 0 to 4 MB map to themselves. */
+static inline void vmm_enter_paging(struct kvm_sregs *sregs)
 {
-	int vcpu = ioctl(vm, KVM_CREATE_VCPU, index);
+	struct kvm_segment code = {
+		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1,
+	};
+	uint32_t *directory = (uint32_t *)(vmm_ram + 0x5000), *table = (uint32_t *)(vmm_ram + 0x6000);
+
+	sregs->cs = code;
+	code.type = 3;
+	code.selector = 16;
+	sregs->ds = sregs->es = sregs->ss = sregs->fs = sregs->gs = code;
+	directory[0] = 0x6000 | 3;
+	for (unsigned int i = 0; i < 1024; i++)
+		table[i] = i << 12 | 3;
+	sregs->cr3 = 0x5000;
+	sregs->cr0 |= 0x80000001;
+}
+
+static inline int vmm_make_vcpu(const struct program *program, int index)
+{
+	int vcpu = ioctl(vmm_fd, KVM_CREATE_VCPU, index);
 	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x8000 };
 	struct kvm_mp_state running = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_sregs sregs;
@@ -76,25 +95,30 @@ static inline int vmm_make_vcpu(int vm, int index)
 	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
 		err(1, "vCPU");
 	sregs.cs.base = sregs.cs.selector = 0;
+	if (program->paged)
+		vmm_enter_paging(&sregs);
 	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
 		err(1, "registers");
 	ioctl(vcpu, KVM_SET_MP_STATE, &running);
 	return vcpu;
 }
 
-/* The child.  Its first thread serves signals, the others run a vCPU each. */
+/*
+ * The child.  Its first thread serves signals, the others run a vCPU each.
+ * SIGUSR1: KVM maps the guest's memory anew.  SIGUSR2: the second slot is made anew.
+ */
 static inline void be_vmm(const struct program *program, int ready)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct kvm_userspace_memory_region slot;
 	pthread_t thread;
 	sigset_t both;
 
 	vmm_fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	vmm_ram = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	slot = vmm_slot(RAM);
-	if (vmm_ram == MAP_FAILED || ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &slot))
+	if (vmm_ram == MAP_FAILED)
 		err(1, "memory");
+	vmm_set_slot(0, 0, RAM);
+	vmm_set_slot(1, SECOND, SECOND_SIZE);
 	if (program->irqchip && ioctl(vmm_fd, KVM_CREATE_IRQCHIP, 0))
 		err(1, "irqchip");
 	memcpy(vmm_ram + CODE, program->code, program->size);
@@ -103,7 +127,7 @@ static inline void be_vmm(const struct program *program, int ready)
 	sigaddset(&both, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &both, NULL);
 	for (int i = 0; i < (program->vcpus ?: 1); i++)
-		pthread_create(&thread, NULL, vmm_run_vcpu, (void *)(intptr_t)vmm_make_vcpu(vmm_fd, i));
+		pthread_create(&thread, NULL, vmm_run_vcpu, (void *)(intptr_t)vmm_make_vcpu(program, i));
 	if (write(ready, "r", 1) != 1)
 		_exit(1);
 	for (;;) {
@@ -111,14 +135,11 @@ static inline void be_vmm(const struct program *program, int ready)
 
 		sigwait(&both, &signal);
 		if (signal == SIGUSR1) {
-			unmap_ram(signal);
+			madvise(vmm_ram, RAM, MADV_DONTNEED);	/* shared: the bytes stay */
 			continue;
 		}
-		slot = vmm_slot(0);
-		ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
-		slot = vmm_slot(RAM);
-		ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &slot);
-		slot_renewals++;
+		vmm_set_slot(1, SECOND, 0);
+		vmm_set_slot(1, SECOND, SECOND_SIZE);
 	}
 }
 
