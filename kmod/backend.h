@@ -23,6 +23,9 @@ struct kw_backend {
 	u32 (*slot_reason)(unsigned int slot);
 	bool (*encrypted)(struct kvm_vcpu *vcpu);	/* at its first exit: never sampled then */
 	void (*sample)(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs);
+	/* Error bits of kvm_page_fault; 0: the vendor has none. */
+	u64 fault_fetch;	/* an instruction fetch */
+	u64 fault_walk;		/* the CPU walked the guest's page tables */
 };
 
 #endif

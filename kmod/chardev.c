@@ -3,7 +3,6 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -21,6 +20,9 @@
 #include "guest.h"
 #include "kvm_glue.h"
 #include "memory.h"
+#include "regs.h"
+#include "timings.h"
+#include "watch.h"
 #include "window.h"
 
 /* ---- a guest's fd ---- */
@@ -28,6 +30,7 @@
 static int guest_release(struct inode *inode, struct file *file)
 {
 	kw_freeze_thaw(file->private_data, file);
+	kw_watch_release(file->private_data, file);
 	kw_guest_put(file->private_data);
 	return 0;
 }
@@ -37,7 +40,8 @@ static __poll_t guest_poll(struct file *file, poll_table *wait)
 	struct kw_guest *guest = file->private_data;
 
 	poll_wait(file, &guest->wait, wait);
-	return READ_ONCE(guest->gone) ? EPOLLHUP : 0;
+	return (READ_ONCE(guest->gone) ? EPOLLHUP : 0) |
+	       (kw_watch_readable(guest, file) ? EPOLLIN | EPOLLRDNORM : 0);
 }
 
 static long guest_info(struct kw_guest *guest, void __user *arg)
@@ -50,57 +54,25 @@ static long guest_info(struct kw_guest *guest, void __user *arg)
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-/* What the vCPU's own thread last wrote, whole. */
-static void copy_regs(struct kw_vcpu *v, struct kvm_warden_regs *regs)
-{
-	unsigned int seq;
-	u64 taken, now;
-
-	do {
-		seq = read_seqcount_begin(&v->regs_seq);
-		*regs = v->regs;
-		taken = v->regs_time;
-	} while (read_seqcount_retry(&v->regs_seq, seq));
-	regs->vcpu = v->idx;
-	/* The fast clock of two CPUs may differ by a little. */
-	now = ktime_get_mono_fast_ns();
-	regs->age_ns = now > taken ? now - taken : 0;
-}
-
-/* Asks for a new sample, and gives the vCPU 10 ms to exit. */
-static void wait_for_sample(struct kw_vcpu *v)
-{
-	int i;
-
-	if (!kw_glue_attached())
-		return;
-	kw_exit_want_regs(v);
-	for (i = 0; i < 20 && READ_ONCE(v->want_regs); i++)
-		usleep_range(400, 500);
-}
-
 static long guest_regs(struct kw_guest *guest, void __user *arg)
 {
-	struct kvm_warden_regs regs, in;
-	struct kw_vcpu *v;
+	struct kvm_warden_regs regs;
+	u64 begun = ktime_get_ns();
+	bool fresh;
 	int r;
 
-	if (copy_from_user(&in, arg, sizeof(in)))
+	if (copy_from_user(&regs, arg, sizeof(regs)))
 		return -EFAULT;
-	r = kw_check_regs(&in);
+	r = kw_check_regs(&regs);
 	if (r)
 		return r;
 	if (READ_ONCE(guest->gone))
 		return -ENODEV;
-	v = kw_guest_vcpu(guest, in.vcpu);
-	if (!v)
-		return -ENXIO;
-	if (v->opaque)
-		return -EPERM;
-	wait_for_sample(v);
-	if (!READ_ONCE(v->regs_time))
-		return -ENXIO;
-	copy_regs(v, &regs);
+	fresh = regs.flags & KVM_WARDEN_REGS_FRESH;
+	r = kw_regs_get(guest, &regs);
+	if (r)
+		return r;
+	kw_timing_add(fresh ? KW_TIMING_REGS_FRESH : KW_TIMING_REGS, ktime_get_ns() - begun);
 	return copy_to_user(arg, &regs, sizeof(regs)) ? -EFAULT : 0;
 }
 
@@ -158,10 +130,15 @@ out_unpin:
 static long guest_read(struct kw_guest *guest, void __user *arg)
 {
 	struct kvm_warden_read request;
+	u64 begun = ktime_get_ns();
+	long r;
 
 	if (copy_from_user(&request, arg, sizeof(request)))
 		return -EFAULT;
-	return kw_memory_read(guest, &request);
+	r = kw_memory_read(guest, &request);
+	if (!r)
+		kw_timing_add(KW_TIMING_READ, ktime_get_ns() - begun);
+	return r;
 }
 
 static long guest_map(struct kw_guest *guest, void __user *arg)
@@ -186,11 +163,37 @@ static long guest_freeze(struct file *file, void __user *arg)
 	r = kw_freeze_begin(file->private_data, file, &request);
 	if (r && r != -EBUSY)
 		return r;
+	if (!r)
+		kw_timing_add(KW_TIMING_FREEZE, request.took_ns);
 	if (copy_to_user(arg, &request, sizeof(request))) {
 		kw_freeze_thaw(file->private_data, file);
 		return -EFAULT;
 	}
 	return r;
+}
+
+static long guest_watch(struct file *file, unsigned int cmd, void __user *arg)
+{
+	struct kvm_warden_watch request;
+	u64 begun = ktime_get_ns();
+	int r;
+
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	r = kw_check_watch(&request);
+	if (r)
+		return r;
+	if (cmd == KVM_WARDEN_UNWATCH)
+		return kw_watch_stop(file->private_data, file, &request);
+	r = kw_watch_begin(file->private_data, file, &request);
+	if (!r)
+		kw_timing_add(KW_TIMING_WATCH, ktime_get_ns() - begun);
+	return r;
+}
+
+static ssize_t guest_read_writes(struct file *file, char __user *buf, size_t size, loff_t *pos)
+{
+	return kw_watch_read(file->private_data, file, buf, size, !(file->f_flags & O_NONBLOCK));
 }
 
 /* What looks at a guest. */
@@ -211,6 +214,8 @@ static long guest_look(struct file *file, unsigned int cmd, void __user *user)
 		return guest_map(guest, user);
 	case KVM_WARDEN_FREEZE:
 		return guest_freeze(file, user);
+	case KVM_WARDEN_WATCH:
+		return guest_watch(file, cmd, user);
 	default:
 		return -ENOTTY;
 	}
@@ -229,7 +234,10 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_WARDEN_READ:
 	case KVM_WARDEN_MAP:
 	case KVM_WARDEN_FREEZE:
+	case KVM_WARDEN_WATCH:
 		return guest_look(file, cmd, user);
+	case KVM_WARDEN_UNWATCH:
+		return guest_watch(file, cmd, user);
 	case KVM_WARDEN_THAW:
 		return kw_freeze_thaw(guest, file);
 	default:
@@ -240,6 +248,7 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static const struct file_operations guest_fops = {
 	.owner = THIS_MODULE,
 	.release = guest_release,
+	.read = guest_read_writes,
 	.poll = guest_poll,
 	.unlocked_ioctl = guest_ioctl,
 	.llseek = noop_llseek,
@@ -252,12 +261,17 @@ static int control_open(struct inode *inode, struct file *file)
 	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
+u64 kw_chardev_features(void)
+{
+	return kw_glue_features() | (kw_watch_enabled() ? KVM_WARDEN_FEATURE_WATCH : 0);
+}
+
 static long control_info(void __user *arg)
 {
 	struct kvm_warden_info info = {
 		.abi = KVM_WARDEN_ABI_VERSION,
 		.attached = kw_glue_attached(),
-		.features = kw_glue_features(),
+		.features = kw_chardev_features(),
 		.guests = kw_guest_count(),
 	};
 

@@ -8,6 +8,10 @@
 
 #define ZERO(array) (!memchr_inv(array, 0, sizeof(array)))
 
+/* The last answer is the next question. */
+#define REGS_FLAGS (KVM_WARDEN_REGS_GUEST_MODE | KVM_WARDEN_REGS_FRESH | \
+		    KVM_WARDEN_REGS_HALTED | KVM_WARDEN_REGS_OUTSIDE)
+
 static int valid(bool is)
 {
 	return is ? 0 : -EINVAL;
@@ -30,7 +34,7 @@ int kw_check_contain(const struct kvm_warden_contain *request)
 
 int kw_check_regs(const struct kvm_warden_regs *regs)
 {
-	return valid(!regs->reserved0 && ZERO(regs->reserved));
+	return valid(!(regs->flags & ~REGS_FLAGS) && !regs->reserved0 && ZERO(regs->reserved));
 }
 
 int kw_check_memslots(const struct kvm_warden_memslots *request)
@@ -55,6 +59,12 @@ int kw_check_map(const struct kvm_warden_map *request)
 	return valid(!request->flags && !request->reserved && request->size &&
 		     PAGE_ALIGNED(request->gpa | request->size) &&
 		     request->gpa + request->size > request->gpa);
+}
+
+int kw_check_watch(const struct kvm_warden_watch *request)
+{
+	return valid(!request->flags && !request->reserved && request->len &&
+		     request->gpa + (request->len - 1) >= request->gpa);
 }
 
 int kw_check_freeze(struct kvm_warden_freeze *request)

@@ -17,6 +17,7 @@ struct kvm_warden_open;
 struct kvm_warden_read;
 struct kvm_warden_regs;
 struct kvm_warden_segment;
+struct kvm_warden_watch;
 
 int kw_check_next_guest(const struct kvm_warden_guest_info *info);
 int kw_check_open(const struct kvm_warden_open *request);
@@ -24,6 +25,7 @@ int kw_check_contain(const struct kvm_warden_contain *request);
 int kw_check_regs(const struct kvm_warden_regs *regs);
 int kw_check_memslots(const struct kvm_warden_memslots *request);
 int kw_check_read(const struct kvm_warden_read *request);
+int kw_check_watch(const struct kvm_warden_watch *request);
 int kw_check_segment(const struct kvm_warden_segment *seg);
 int kw_check_map(const struct kvm_warden_map *request);
 

@@ -27,25 +27,43 @@ static void trace(const struct kvm_warden_event *event)
 	case KVM_WARDEN_EVENT_IDT:
 		trace_kvm_warden_idt(event);
 		break;
+	case KVM_WARDEN_EVENT_EXEC_FAULT:
+		trace_kvm_warden_exec_fault(event);
+		break;
+	case KVM_WARDEN_EVENT_PAGE_FAULT:
+		trace_kvm_warden_page_fault(event);
+		break;
+	case KVM_WARDEN_EVENT_MSR_WRITE:
+		trace_kvm_warden_msr_write(event);
+		break;
+	case KVM_WARDEN_EVENT_CR_WRITE:
+		trace_kvm_warden_cr_write(event);
+		break;
+	case KVM_WARDEN_EVENT_WRITE:
+		trace_kvm_warden_write(event);
+		break;
 	}
 }
 
 void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason)
 {
 	struct kvm_warden_event event = {
-		.seq = atomic64_inc_return(&v->guest->emitted),
-		.guest = v->guest->id,
-		.time_ns = ktime_get_mono_fast_ns(),
-		.cr3 = v->seen.cr3,
-		.value = value,
-		.type = type,
-		.vcpu = v->idx,
-		.vmm_pid = v->guest->vmm_pid,
-		.exit_reason = reason,
-		.rip = v->opaque ? 0 : kw_vcpu_rip(v->vcpu),
+		.type = type, .value = value, .exit_reason = reason,
 	};
 
-	trace(&event);
+	kw_emit_event(v, &event);
+}
+
+void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)
+{
+	event->seq = atomic64_inc_return(&v->guest->emitted);
+	event->guest = v->guest->id;
+	event->time_ns = ktime_get_mono_fast_ns();
+	event->cr3 = v->seen.cr3;
+	event->vcpu = v->idx;
+	event->vmm_pid = v->guest->vmm_pid;
+	event->rip = v->opaque ? 0 : kw_vcpu_rip(v->vcpu);
+	trace(event);
 }
 
 void kw_emit_down(struct kw_guest *guest)

@@ -5,11 +5,18 @@
 
 #include <linux/types.h>
 
+struct kvm_warden_event;
 struct kw_guest;
 struct kw_vcpu;
 
 /* On the vCPU's thread, inside the exit probe. */
 void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason);
+
+/*
+ * On the vCPU's thread, while it is loaded.  The caller says type, value,
+ * exit_reason, and data, len and flags of that type.
+ */
+void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event);
 
 /* The last event of a guest. */
 void kw_emit_down(struct kw_guest *guest);

@@ -154,6 +154,8 @@ static const struct kw_backend svm_backend = {
 	.slot_reason = svm_slot_reason,
 	.encrypted = svm_encrypted,
 	.sample = svm_sample,
+	.fault_fetch = SVM_FAULT_FETCH,
+	.fault_walk = SVM_FAULT_WALK,
 };
 
 static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
@@ -187,6 +189,7 @@ static const struct kw_backend vmx_backend = {
 	.slot_reason = vmx_slot_reason,
 	.encrypted = vmx_encrypted,
 	.sample = vmx_sample,
+	.fault_fetch = VMX_FAULT_FETCH,
 };
 
 static noinline void slow_path_vmx(struct kw_vcpu *v, struct kvm_vcpu *vcpu)

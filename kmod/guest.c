@@ -27,6 +27,7 @@
 #include "kvm_glue.h"
 #include "level.h"
 #include "sysfs.h"
+#include "watch.h"
 
 #define REAP_INTERVAL msecs_to_jiffies(250)
 
@@ -61,6 +62,7 @@ static struct kw_guest *alloc_guest(struct kvm_vcpu *vcpu)
 	spin_lock_init(&guest->faults_lock);
 	kw_faults_init(&guest->faults, ktime_get_mono_fast_ns());
 	kw_freeze_init_guest(guest);
+	kw_watch_init_guest(guest);
 	return guest;
 }
 
@@ -173,7 +175,7 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 }
 
 /* Addresses are used again; the page that we hold is not. */
-static struct kw_vcpu *find_vcpu(struct kvm_vcpu *vcpu)
+struct kw_vcpu *kw_vcpu_find(struct kvm_vcpu *vcpu)
 {
 	struct kw_vcpu *v;
 
@@ -185,7 +187,14 @@ static struct kw_vcpu *find_vcpu(struct kvm_vcpu *vcpu)
 
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
-	return find_vcpu(vcpu) ?: track(vcpu, backend);
+	return kw_vcpu_find(vcpu) ?: track(vcpu, backend);
+}
+
+struct kw_vcpu *kw_vcpu_current(void)
+{
+	struct kvm_vcpu *vcpu = kw_vcpu_loaded();
+
+	return vcpu ? kw_vcpu_find(vcpu) : NULL;
 }
 
 static bool is_stopped(struct kvm *kvm)
@@ -204,7 +213,7 @@ static bool is_stopped(struct kvm *kvm)
 /* A vCPU that has not exited yet joins its guest here, but never makes one. */
 struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
-	struct kw_vcpu *v = find_vcpu(vcpu);
+	struct kw_vcpu *v = kw_vcpu_find(vcpu);
 
 	if (v)
 		return READ_ONCE(v->guest->stop.why) ? v : NULL;
@@ -372,7 +381,11 @@ static bool is_alive(struct kw_guest *guest)
 	kw_guest_info(guest, &info);
 	ran = info.exits != guest->exits_seen;
 	guest->exits_seen = info.exits;
+	if (info.flags & KVM_WARDEN_GUEST_NESTED)
+		kw_watch_end(guest, KVM_WARDEN_WRITE_NESTED, true);
 	if (!file) {
+		/* A watch holds the VM, which the VMM has let go. */
+		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
 		if (ran)
 			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
 		return ran || has_vcpus(guest);

@@ -17,12 +17,14 @@
 
 #include "backend.h"
 #include "faults.h"
+#include "hooks.h"
 #include "seen.h"
 #include "stop.h"
 
 struct file;
 struct kvm;
 struct kvm_vcpu;
+struct kw_watch;
 struct mm_struct;
 struct pid;
 
@@ -49,6 +51,8 @@ struct kw_guest {
 	struct delayed_work stop_over;	/* at the deadline of stop */
 	spinlock_t faults_lock;
 	struct kw_faults faults;
+	struct mutex watch_lock;
+	struct kw_watch __rcu *watch;
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
 	atomic64_t emitted, suppressed;
@@ -80,6 +84,9 @@ struct kw_vcpu {
 	bool arming;			/* park is queued, or runs */
 	bool parked;
 	u64 parked_at, parks;
+	u64 interrupted;		/* for fresh registers, last; ns */
+	u64 hook_counts[KW_HOOK_COUNTS];
+	u32 watch_faults;		/* at watched pages, since its last write to one */
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };
@@ -91,6 +98,12 @@ void kw_guest_exit(void);
 
 /* Exit probe: the state of this vCPU, made at its first exit; NULL: no memory. */
 struct kw_vcpu *kw_vcpu_get(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
+
+/* The state of a vCPU whose thread runs this, if it has any; under RCU. */
+struct kw_vcpu *kw_vcpu_find(struct kvm_vcpu *vcpu);
+
+/* The state of the vCPU that this thread has loaded, if it has; under RCU. */
+struct kw_vcpu *kw_vcpu_current(void);
 
 /*
  * Entry probe: the state of this vCPU if its guest is stopped, made if it is new

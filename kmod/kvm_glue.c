@@ -5,12 +5,14 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
 #include <linux/kvm_host.h>
 #include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/sort.h>
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
@@ -21,7 +23,10 @@
 #include "compat/notes.h"
 #include "exit.h"
 #include "guest.h"
+#include "hooks.h"
 #include "refusal.h"
+#include "timings.h"
+#include "watch.h"
 #ifdef FACT_HAVE_VMX
 #include "vmx.h"
 #endif
@@ -31,9 +36,12 @@
 static_assert(offsetof(struct kvm, mm) == FACT_KVM_MM_OFFSET);
 static_assert(offsetof(struct kvm, memslots) == FACT_KVM_MEMSLOTS_OFFSET);
 static_assert(offsetof(struct kvm, srcu) == FACT_KVM_SRCU_OFFSET);
+static_assert(offsetof(struct kvm, mmu_lock) == FACT_KVM_MMU_LOCK_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, kvm) == FACT_VCPU_KVM_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, vcpu_idx) == FACT_VCPU_VCPU_IDX_OFFSET);
 static_assert(offsetof(struct kvm_vcpu, arch) == FACT_VCPU_ARCH_OFFSET);
+static_assert(offsetof(struct kvm_vcpu, cpu) == FACT_VCPU_CPU_OFFSET);
+static_assert(offsetof(struct kvm_vcpu, preempt_notifier) == FACT_VCPU_PREEMPT_NOTIFIER_OFFSET);
 #define HAS_TYPE(probe, type) __builtin_types_compatible_p(typeof(&(probe)), type)
 static_assert(HAS_TYPE(kw_probe_exit_svm, fact_trace_kvm_exit) &&
 	      HAS_TYPE(kw_probe_exit_vmx, fact_trace_kvm_exit),
@@ -126,7 +134,17 @@ struct mm_struct *kw_kvm_mm(struct kvm *kvm)
 	return kvm->mm;
 }
 
-/* vcpu_load() registers the vCPU's notifier first in its thread's list. */
+/*
+ * vcpu_load() registers the vCPU's notifier first in its thread's list.  KVM is
+ * the one user that preempt notifiers have.
+ */
+struct kvm_vcpu *kw_vcpu_loaded(void)
+{
+	struct hlist_node *first = current->preempt_notifiers.first;
+
+	return first ? container_of(first, struct kvm_vcpu, preempt_notifier.link) : NULL;
+}
+
 bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu)
 {
 	return current->preempt_notifiers.first == &vcpu->preempt_notifier.link;
@@ -141,6 +159,16 @@ bool kw_vcpu_is_halted(struct kvm_vcpu *vcpu)
 bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu)
 {
 	return !mutex_is_locked(&vcpu->mutex);
+}
+
+/* The CPU that it is on, or was on last: there an interrupt too many does no harm. */
+void kw_vcpu_interrupt(struct kvm_vcpu *vcpu)
+{
+	int cpu = READ_ONCE(vcpu->cpu), here = get_cpu();
+
+	if (cpu >= 0 && cpu < nr_cpu_ids && cpu != here && cpu_online(cpu))
+		smp_send_reschedule(cpu);
+	put_cpu();
 }
 
 /* ---- attaching ---- */
@@ -289,6 +317,14 @@ static void attach_if_possible(void)
 	lockdep_assert_held(&glue_lock);
 	if (state != ATTACHED && switched_on && !leaving)
 		set_state(try_attach());
+	kw_hooks_apply(state == ATTACHED);
+}
+
+void kw_glue_apply_hooks(void)
+{
+	mutex_lock(&glue_lock);
+	kw_hooks_apply(state == ATTACHED);
+	mutex_unlock(&glue_lock);
 }
 
 /* Afterwards the probe does not run any more. */
@@ -304,16 +340,20 @@ static void detach_entry(void)
 
 static void detach_exit(void)
 {
+	u64 begun = ktime_get_ns();
+
 	lockdep_assert_held(&glue_lock);
 	if (state != ATTACHED)
 		return;
 	tracepoint_probe_unregister(kvm_exit_tp, vendor->exit, NULL);
 	tracepoint_synchronize_unregister();
+	kw_timing_add(KW_TIMING_DETACH, ktime_get_ns() - begun);
 }
 
 /* kvm or its vendor's module goes: no VM is left. */
 static void detach(void)
 {
+	kw_hooks_apply(false);
 	detach_exit();
 	detach_entry();
 	set_state(switched_on ? WAITING : SWITCHED_OFF);
@@ -322,6 +362,7 @@ static void detach(void)
 /* A guest that is contained stays so: the hook that this needs stays as well. */
 static void switch_off(void)
 {
+	kw_hooks_apply(false);
 	detach_exit();
 	if (!entry_holders)
 		detach_entry();
@@ -376,7 +417,7 @@ static void attach_work_fn(struct work_struct *work)
 
 static DECLARE_WORK(attach_work, attach_work_fn);
 
-static struct tracepoint *find_tracepoint(struct module *mod, const char *name)
+struct tracepoint *kw_glue_tracepoint(struct module *mod, const char *name)
 {
 	int i;
 
@@ -399,11 +440,13 @@ static int on_tracepoints(struct notifier_block *nb, unsigned long action, void 
 	mutex_lock(&glue_lock);
 	if (action == MODULE_STATE_COMING) {
 		kvm_module = mod;
-		kvm_exit_tp = find_tracepoint(mod, "kvm_exit");
-		kvm_entry_tp = find_tracepoint(mod, "kvm_entry");
+		kvm_exit_tp = kw_glue_tracepoint(mod, "kvm_exit");
+		kvm_entry_tp = kw_glue_tracepoint(mod, "kvm_entry");
+		kw_hooks_set_kvm(mod);
 	} else if (action == MODULE_STATE_GOING) {
 		detach();
 		kvm_exit_tp = kvm_entry_tp = NULL;
+		kw_hooks_set_kvm(NULL);
 		kvm_module = NULL;
 	}
 	mutex_unlock(&glue_lock);
@@ -451,6 +494,9 @@ int kw_glue_enable(bool on)
 	else
 		switch_off();
 	mutex_unlock(&glue_lock);
+	/* No new one begins; the lock of one that is there comes before ours. */
+	if (!on)
+		kw_watch_end_all(KVM_WARDEN_WRITE_OFF);
 	return 0;
 }
 
@@ -693,6 +739,19 @@ struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 siz
 		file = backing(mm, __gfn_to_hva_memslot(slot, gfn), size, ret_pgoff);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return file;
+}
+
+bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn)
+{
+	struct kvm_memory_slot *slot;
+	bool has;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slot = find_slot(kvm, gfn);
+	has = slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEM_READONLY);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return has;
 }
 
 static long get_resident(struct mm_struct *mm, unsigned long hva,

@@ -13,8 +13,10 @@ struct kvm;
 struct kvm_vcpu;
 struct kvm_warden_memslot;
 struct mm_struct;
+struct module;
 struct page;
 struct pid;
+struct tracepoint;
 
 int kw_glue_init(void);
 void kw_glue_exit(void);
@@ -33,6 +35,10 @@ u64 kw_glue_features(void);
  */
 int kw_glue_hold_entry(void);
 void kw_glue_drop_entry(void);
+
+/* For hooks.c: a tracepoint of kvm, and a call of kw_hooks_apply(). */
+struct tracepoint *kw_glue_tracepoint(struct module *mod, const char *name);
+void kw_glue_apply_hooks(void);
 
 /* One line: attached, waiting, or refused and why. */
 ssize_t kw_glue_describe(char *buf, size_t size);
@@ -60,6 +66,9 @@ struct mm_struct *kw_kvm_mm(struct kvm *kvm);
 struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
 			u32 idx, void *run);
 
+/* The vCPU that the current thread has loaded, or NULL. */
+struct kvm_vcpu *kw_vcpu_loaded(void);
+
 /* Is this the vCPU that the current thread runs?  The pointer is not followed. */
 bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu);
 
@@ -68,6 +77,9 @@ bool kw_vcpu_is_loaded(struct kvm_vcpu *vcpu);
 /* It waits for an interrupt; it is not in KVM_RUN. */
 bool kw_vcpu_is_halted(struct kvm_vcpu *vcpu);
 bool kw_vcpu_is_outside(struct kvm_vcpu *vcpu);
+
+/* If it is in the guest, it exits. */
+void kw_vcpu_interrupt(struct kvm_vcpu *vcpu);
 
 /* Fills up to room slots ordered by gpa; returns how many there are, or -EINTR. */
 int kw_kvm_memslots(struct kvm *kvm, struct mm_struct *mm,
@@ -82,6 +94,9 @@ unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa);
  */
 struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 size,
 			 unsigned long *ret_pgoff);
+
+/* Is this page the guest's RAM, and writable for it? */
+bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn);
 
 /*
  * References to at most max pages of guest memory from gpa on, as far as one

@@ -7,6 +7,7 @@
 #include "exit.h"
 #include "freeze.h"
 #include "guest.h"
+#include "hooks.h"
 #include "kvm_glue.h"
 #include "sysfs.h"
 #include "window.h"
@@ -26,6 +27,7 @@ static int __init kw_init(void)
 	r = kw_glue_init();
 	if (r)
 		goto err_chardev;
+	kw_hooks_init();
 	return 0;
 
 err_chardev:
@@ -43,6 +45,7 @@ err_guest:
  */
 static void __exit kw_exit(void)
 {
+	kw_hooks_exit();
 	kw_glue_exit();
 	kw_chardev_exit();
 	kw_debugfs_exit();

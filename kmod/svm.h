@@ -19,6 +19,10 @@
 /* vcpu_svm, private to kvm_amd, begins with the kvm_vcpu; its VMCB follows. */
 static_assert(FACT_SVM_VMCB_OFFSET == sizeof(struct kvm_vcpu));
 
+/* EXITINFO1 of a nested page fault */
+#define SVM_FAULT_FETCH		(1ULL << 4)
+#define SVM_FAULT_WALK		(1ULL << 33)
+
 static __always_inline const struct vmcb *svm_vmcb(struct kvm_vcpu *vcpu)
 {
 	return *(struct vmcb **)((char *)vcpu + FACT_SVM_VMCB_OFFSET);

@@ -5,9 +5,11 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
+#include "chardev.h"
 #include "guest.h"
 #include "kvm_glue.h"
 #include "level.h"
+#include "watch.h"
 
 static struct kobject *root, *guests;
 
@@ -21,6 +23,20 @@ static ssize_t version_show(struct kobject *kobj, struct kobj_attribute *attr, c
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return kw_glue_describe(buf, PAGE_SIZE);
+}
+
+static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	/* By bit, KVM_WARDEN_FEATURE_* */
+	static const char *const names[] = { "svm", "vmx", "mmap", "watch", "read_fault" };
+	u64 features = kw_chardev_features();
+	unsigned int i;
+	int n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (features & BIT_ULL(i))
+			n += sysfs_emit_at(buf, n, "%s%s", n ? " " : "", names[i]);
+	return n + sysfs_emit_at(buf, n, "\n");
 }
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -62,12 +78,13 @@ static ssize_t default_level_store(struct kobject *kobj, struct kobj_attribute *
 
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
+static struct kobj_attribute features_attr = __ATTR_RO(features);
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
 static struct kobj_attribute untracked_exits_attr = __ATTR_RO(untracked_exits);
 static struct kobj_attribute default_level_attr = __ATTR_RW(default_level);
 
 static struct attribute *root_attrs[] = {
-	&version_attr.attr, &state_attr.attr, &enabled_attr.attr,
+	&version_attr.attr, &features_attr.attr, &state_attr.attr, &enabled_attr.attr,
 	&untracked_exits_attr.attr, &default_level_attr.attr, NULL,
 };
 
@@ -99,6 +116,8 @@ static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const c
 	if (level < 0)
 		return level;
 	WRITE_ONCE(guest->level, level);
+	if (level == KVM_WARDEN_LEVEL_OFF)
+		kw_watch_end(guest, KVM_WARDEN_WRITE_OFF, false);
 	return count;
 }
 
@@ -133,8 +152,35 @@ static struct guest_attribute level_attr = {
 	.attr = { .name = "level", .mode = 0644 }, .show = level_show,
 };
 
+/* One word, or those that hold at once. */
+static ssize_t guest_state_show(const struct kvm_warden_guest_info *info, char *buf)
+{
+	static const struct {
+		u32 flag;
+		const char *word;
+	} words[] = {
+		{ KVM_WARDEN_GUEST_CONTAINED, "contained" },
+		{ KVM_WARDEN_GUEST_FROZEN, "frozen" },
+		{ KVM_WARDEN_GUEST_HIDDEN, "hidden" },
+		{ KVM_WARDEN_GUEST_ENCRYPTED, "encrypted" },
+		{ KVM_WARDEN_GUEST_NESTED, "nested" },
+	};
+	bool stands = info->flags & (KVM_WARDEN_GUEST_CONTAINED | KVM_WARDEN_GUEST_FROZEN);
+	int n = stands ? 0 : sysfs_emit(buf, "running");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (info->flags & words[i].flag)
+			n += sysfs_emit_at(buf, n, "%s%s", n ? " " : "", words[i].word);
+	return n + sysfs_emit_at(buf, n, "\n");
+}
+
+static struct guest_attribute guest_state_attr = {
+	.attr = { .name = "state", .mode = 0444 }, .show = guest_state_show,
+};
+
 static struct attribute *guest_attrs[] = {
-	&vmm_pid_attr.attr, &level_attr.attr, &vcpus_attr.attr,
+	&vmm_pid_attr.attr, &level_attr.attr, &guest_state_attr.attr, &vcpus_attr.attr,
 	&address_spaces_attr.attr, &exits_attr.attr,
 	&events_emitted_attr.attr, &events_suppressed_attr.attr,
 	&encrypted_attr.attr, &nested_attr.attr,

@@ -12,6 +12,8 @@
 #include <linux/tracepoint.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "hooks.h"
+
 DECLARE_EVENT_CLASS(kvm_warden_event,
 	TP_PROTO(const struct kvm_warden_event *event),
 	TP_ARGS(event),
@@ -57,6 +59,18 @@ KW_EVENT(kvm_warden_guest_down);
 KW_EVENT(kvm_warden_address_space);
 KW_EVENT(kvm_warden_entry_point);
 KW_EVENT(kvm_warden_idt);
+KW_EVENT(kvm_warden_write);
+
+/* Their hook is attached while they have a consumer. */
+#define KW_EVENT_ASKED(name, hook)				\
+	DEFINE_EVENT_FN(kvm_warden_event, name,			\
+		TP_PROTO(const struct kvm_warden_event *event),	\
+		TP_ARGS(event), kw_hook_##hook##_reg, kw_hook_##hook##_unreg)
+
+KW_EVENT_ASKED(kvm_warden_exec_fault, page_fault);
+KW_EVENT_ASKED(kvm_warden_page_fault, page_fault);
+KW_EVENT_ASKED(kvm_warden_msr_write, msr);
+KW_EVENT_ASKED(kvm_warden_cr_write, cr);
 
 #endif
 

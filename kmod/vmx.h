@@ -23,6 +23,9 @@
 #include "compat/compat.h"
 #include "vmx_reason.h"
 
+/* Exit qualification of an EPT violation */
+#define VMX_FAULT_FETCH		(1ULL << 2)
+
 /* vcpu_vmx, private to kvm_intel, begins with the kvm_vcpu. */
 static_assert(FACT_VMX_VCPU_OFFSET == 0);
 static_assert(FACT_VMX_LSTAR_OFFSET > sizeof(struct kvm_vcpu));

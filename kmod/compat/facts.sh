@@ -121,8 +121,8 @@ done
 
 echo "/* Made by facts.sh from the BTF of the target kernel. */"
 build_id kvm
-offsets KVM kvm mm memslots srcu
-offsets VCPU kvm_vcpu kvm vcpu_idx arch
+offsets KVM kvm mm memslots srcu mmu_lock
+offsets VCPU kvm_vcpu kvm vcpu_idx arch cpu preempt_notifier
 ! has_module kvm-amd || svm_facts
 ! has_module kvm-intel || vmx_facts
 if offset module_notes_attrs grp >/dev/null; then

@@ -28,6 +28,7 @@ mm=$(find_file include/linux/mm.h "$@")
 hugetlb=$(find_file include/linux/hugetlb.h "$@")
 kvm=$(find_file arch/x86/include/asm/kvm_host.h "$@")
 svm=$(find_file arch/x86/include/asm/svm.h "$@")
+track=$(find_file arch/x86/include/asm/kvm_page_track.h "$@")
 
 # What runs inside a probe allocates and takes locks that sleep there.
 ! grep -q '^#define CONFIG_PREEMPT_RT 1' "$config" || die "CONFIG_PREEMPT_RT"
@@ -52,3 +53,14 @@ if grep -q 'SVM_MISC_ENABLE_SEV\>' "$svm"; then
 elif ! grep -q 'SVM_NESTED_CTL_SEV_ENABLE\>' "$svm"; then
 	die "no SEV bit of the VMCB in $svm"
 fi
+
+# From 6.5 on pages are tracked by number, and a region that goes is announced.
+if grep -q kvm_write_track_add_gfn "$track"; then
+	echo "#define KW_HAVE_WRITE_TRACK_GFN 1"
+elif ! grep -q kvm_slot_page_track_add_page "$track"; then
+	die "no page tracking in $track"
+fi
+
+# From 6.12 on KVM lets go of what it shadows before it gives up; a page that is
+# tracked from outside is not among that.
+! grep -q __kvm_mmu_unprotect_gfn_and_retry "$kvm" || echo "#define KW_EMULATION_FAILURE_ENDS_VM 1"

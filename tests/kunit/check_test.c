@@ -34,6 +34,9 @@ static void registers(struct kunit *test)
 {
 	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .vcpu = ~0u }));
 	BAD(kw_check_regs(&(struct kvm_warden_regs){ .reserved0 = 1 }));
+	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .flags = KVM_WARDEN_REGS_FRESH }));
+	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .flags = 0xf }));	/* an answer */
+	BAD(kw_check_regs(&(struct kvm_warden_regs){ .flags = 0x10 }));
 	BAD(kw_check_regs(&(struct kvm_warden_regs){ .reserved = { 0, 0, 0, 1 } }));
 }
 
@@ -95,6 +98,16 @@ static void freezes(struct kunit *test)
 	BAD(kw_check_freeze(&(struct kvm_warden_freeze){ .reserved = { 0, 1 } }));
 }
 
+static void watches(struct kunit *test)
+{
+	GOOD(kw_check_watch(&(struct kvm_warden_watch){ .gpa = 1, .len = 1 }));
+	GOOD(kw_check_watch(&(struct kvm_warden_watch){ .gpa = ~0ULL, .len = 1 }));
+	BAD(kw_check_watch(&(struct kvm_warden_watch){ .gpa = 1 }));
+	BAD(kw_check_watch(&(struct kvm_warden_watch){ .gpa = ~0ULL, .len = 2 }));
+	BAD(kw_check_watch(&(struct kvm_warden_watch){ .len = 1, .flags = 1 }));
+	BAD(kw_check_watch(&(struct kvm_warden_watch){ .len = 1, .reserved = 1 }));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(next_guest),
 	KUNIT_CASE(open_guest),
@@ -105,6 +118,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(segments),
 	KUNIT_CASE(maps),
 	KUNIT_CASE(freezes),
+	KUNIT_CASE(watches),
 	{}
 };
 

@@ -24,7 +24,11 @@
  *   KVM_WARDEN_MAP         a new memory fd (close-on-exec): a range to mmap
  *   KVM_WARDEN_FREEZE      stop every vCPU for a moment, to look
  *   KVM_WARDEN_THAW        end that
- *   poll()                 POLLHUP once the guest is gone
+ *   KVM_WARDEN_WATCH       report writes to a few bytes of guest-physical memory
+ *   KVM_WARDEN_UNWATCH     end that
+ *   read()                 what was written there
+ *   poll()                 POLLIN when there is something to read, POLLHUP once
+ *			    the guest is gone
  *
  * Rules for every ioctl
  * ---------------------
@@ -80,9 +84,10 @@
  *             of the guest's kernel.  That nobody scans or keeps content is for
  *             the daemon to hold to
  *   off       exits are counted, and nothing is looked at: no event but guest_up
- *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP and FREEZE are
- *             -EACCES, and so is a new mapping of a memory fd; mappings
- *             that are there stay.  CONTAIN and RELEASE work: they look at nothing
+ *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP, FREEZE and
+ *             WATCH are -EACCES, and so is a new mapping of a memory fd; watches
+ *             end, mappings that are there stay.  CONTAIN and RELEASE work: they
+ *             look at nothing
  *
  * Trace events
  * ------------
@@ -93,6 +98,21 @@
  *   kvm_warden_address_space  CR3 holds a value not seen for a second
  *   kvm_warden_entry_point    LSTAR (system-call entry) changed: cr3, value
  *   kvm_warden_idt            IDTR base changed: cr3, value
+ *
+ * For these but the last a further hook is attached to KVM, soon after the first
+ * consumer of the event has come (tracefs, perf, BPF), until the last one goes:
+ *
+ *   kvm_warden_exec_fault     the guest fetched an instruction from a page that
+ *                             KVM had to map or refuses
+ *   kvm_warden_page_fault     the same for loads and stores, MMIO among them
+ *   kvm_warden_msr_write      a write to an MSR that KVM intercepts
+ *   kvm_warden_cr_write       a write to a control register that KVM intercepts
+ *
+ *   kvm_warden_write          a write to bytes that a guest fd watches
+ *                             (KVM_WARDEN_WATCH), after it happened; no hook
+ *
+ * A busy guest makes thousands of these a second.  They count in its sequence
+ * numbers as all events do: a consumer of other events finds them missing.
  *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
  * the struct.  The sequence number counts the events of that guest from 1
@@ -115,7 +135,15 @@ enum kvm_warden_event_type {
 	KVM_WARDEN_EVENT_ADDRESS_SPACE	= 3,
 	KVM_WARDEN_EVENT_ENTRY_POINT	= 4,
 	KVM_WARDEN_EVENT_IDT		= 5,
+	KVM_WARDEN_EVENT_EXEC_FAULT	= 6,
+	KVM_WARDEN_EVENT_PAGE_FAULT	= 7,
+	KVM_WARDEN_EVENT_MSR_WRITE	= 8,
+	KVM_WARDEN_EVENT_CR_WRITE	= 9,
+	KVM_WARDEN_EVENT_WRITE		= 10,
 };
+
+/* struct kvm_warden_event.flags */
+#define KVM_WARDEN_EVENT_REFUSED	(1U << 0)	/* MSR_WRITE: KVM refused it (#GP) */
 
 /**
  * struct kvm_warden_event - what a trace event carries (80 bytes)
@@ -124,17 +152,27 @@ enum kvm_warden_event_type {
  * @time_ns:	CLOCK_MONOTONIC at the exit, ns
  * @cr3:	guest CR3 at the exit, as the hardware holds it (PCID and KPTI
  *		bits included)
- * @value:	the new value of what changed (CR3, LSTAR or IDTR base); for
- *		guest up and down, 0
+ * @value:	by type, see below
  * @type:	enum kvm_warden_event_type
  * @vcpu:	vCPU index
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits; Intel:
  *		the VMCS's exit reason; all ones if it cannot be read)
  * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest)
- * @data:	by type; 0 where a type says nothing of it
- * @len:	by type, bytes; 0 likewise
- * @flags:	by type; 0 likewise
+ * @data, @len, @flags: by type, see below
+ *
+ * What the types say (0 where nothing is said):
+ *
+ *   ADDRESS_SPACE, ENTRY_POINT, IDT
+ *		@value: the new CR3, LSTAR or IDTR base
+ *   EXEC_FAULT, PAGE_FAULT
+ *		@value: guest-physical address (a guest-virtual one where KVM runs
+ *		without nested paging); @data: hardware's error (AMD: EXITINFO1,
+ *		the page-fault error code; Intel: exit qualification)
+ *   MSR_WRITE	@value: the MSR; @data: what was written; @flags: REFUSED
+ *   CR_WRITE	@value: the register's number (0, 3, 4, 8); @data: what was written
+ *   WRITE	@value: guest-physical address of the first byte; @len: bytes
+ *		written; @data: the first 8 of them, the first one lowest
  */
 struct kvm_warden_event {
 	__u64 seq;
@@ -156,6 +194,7 @@ struct kvm_warden_event {
 #define KVM_WARDEN_FEATURE_SVM		(1ULL << 0)	/* AMD backend */
 #define KVM_WARDEN_FEATURE_VMX		(1ULL << 1)	/* Intel backend */
 #define KVM_WARDEN_FEATURE_MMAP		(1ULL << 2)	/* KVM_WARDEN_MAP */
+#define KVM_WARDEN_FEATURE_WATCH	(1ULL << 3)	/* KVM_WARDEN_WATCH: allowed by the parameter watch */
 #define KVM_WARDEN_FEATURE_READ_FAULT	(1ULL << 4)	/* KVM_WARDEN_READ_FAULT */
 
 /**
@@ -303,11 +342,15 @@ struct kvm_warden_freeze {
 
 /* struct kvm_warden_regs.flags */
 #define KVM_WARDEN_REGS_GUEST_MODE	(1U << 0)	/* the vCPU ran a nested guest: registers withheld */
+#define KVM_WARDEN_REGS_FRESH		(1U << 1)	/* in: interrupt the vCPU; out: sampled since this request */
+#define KVM_WARDEN_REGS_HALTED		(1U << 2)	/* it waits for an interrupt */
+#define KVM_WARDEN_REGS_OUTSIDE		(1U << 3)	/* it is not in KVM_RUN: in the VMM's code, or paused */
 
 /**
  * struct kvm_warden_regs - a vCPU's registers at its last sampled exit
  * @vcpu:	in: vCPU index
- * @flags:	out: KVM_WARDEN_REGS_*
+ * @flags:	in: 0 or KVM_WARDEN_REGS_FRESH, bits of an answer do no harm;
+ *		out: KVM_WARDEN_REGS_*
  * @age_ns:	out: time since the sample was taken
  * @rip, @rsp, @cr0, @cr2, @cr3, @cr4, @efer, @lstar, @idtr, @gs_base,
  * @kernel_gs_base: out.  @idtr is the base alone.
@@ -318,6 +361,13 @@ struct kvm_warden_freeze {
  *
  * A full sample is taken at the first exit after a request, at the latest
  * 10 ms after it; a vCPU that does not exit answers with its older sample.
+ *
+ * A vCPU that computes may not exit for long.  With FRESH it is interrupted (once
+ * a millisecond at most), so that it does at once.  One that is halted or outside is
+ * not waited for: its sample, of the exit that brought it there, is the newest there
+ * can be (a VMM may have changed registers since, as on a reset).  Without FRESH in
+ * the answer the sample is older than the request; its age tells how much.
+ *
  * Errors: -ENXIO no such vCPU or it never exited; -EPERM encrypted guest.
  */
 struct kvm_warden_regs {
@@ -455,6 +505,99 @@ struct kvm_warden_map {
 	__u32 reserved;
 };
 
+/**
+ * struct kvm_warden_watch - argument of KVM_WARDEN_WATCH and KVM_WARDEN_UNWATCH
+ * @gpa:	first byte, any alignment
+ * @len:	bytes, 1 at least
+ * @flags:	must be 0
+ *
+ * Reports each write of the guest to these bytes after it happened, as an event
+ * kvm_warden_write and as a struct kvm_warden_write to be read().  It detects and
+ * cannot block.  UNWATCH ends the watch of the same @gpa and @len.  A watch belongs
+ * to its fd and ends with it; one fd of a guest can watch at a time.
+ *
+ * KVM makes the pages read-only for the guest and carries out each instruction
+ * that writes to them by its emulator.  Hence:
+ *
+ *   - At most KVM_WARDEN_WATCH_PAGES pages for a guest, counted for each watch.
+ *     Writes beside the watched bytes are not reported, but as slow (some
+ *     microseconds each).
+ *   - A huge page that holds one is split and mapped as small pages meanwhile.
+ *   - Writes of the host are not seen: devices of the VMM, vhost, DMA.
+ *   - Never watch a page table: the CPU writes to it when it walks.  A page that
+ *     it walks through is let go at the first such write (_PAGE_TABLE).
+ *   - KVM's emulator lacks instructions: x87 and XSAVE stores, AVX ones before
+ *     6.19.  Up to 6.11 KVM tries one that it cannot carry out for ever: after 64
+ *     tries with no write the page is let go (_STUCK).  So a guest that knows of a
+ *     watch can end it, and that is told.  From 6.12 on KVM raises #UD in the
+ *     guest's user mode, and in its kernel ends the VM (KVM_EXIT_INTERNAL_ERROR;
+ *     QEMU pauses it).  Nothing can be done about it from outside KVM: there the
+ *     watch wants watch=2, and is for pages that none but plain stores write to,
+ *     such as a kernel's tables of functions.
+ *   - For a nested guest's write there is no second try: KVM would end the VM.  So
+ *     the watch of a guest that begins to run guests ends (_NESTED), a quarter of a
+ *     second later at most.
+ *   - A page whose memory slot is deleted or moved is let go (_SLOT); from 6.5 on
+ *     KVM refuses to move a slot of a watched guest (no VMM is known to).
+ *   - From 6.5 on KVM allocates two bytes for each page of the guest at its first
+ *     watch, until the VM ends.
+ *   - While a watch is there every guest's page faults cost some instructions
+ *     more, and the VM's end may wait for the module's, milliseconds.
+ *
+ * Off unless the module is loaded with watch=1 (up to 6.11) or watch=2.  Errors of
+ * KVM_WARDEN_WATCH: -EOPNOTSUPP off, a kernel without page tracking, or a guest that runs guests
+ * itself; -EPERM encrypted guest; -EBUSY another fd watches; -EEXIST the same is
+ * watched; -ENOSPC too many pages; -ENXIO a page that is no writable RAM; -EINVAL
+ * among others: a vCPU's page-table root; -ESHUTDOWN hooks are switched off.
+ * Of KVM_WARDEN_UNWATCH: -ENOENT this fd watches no such bytes (any more).
+ */
+struct kvm_warden_watch {
+	__u64 gpa;
+	__u64 len;
+	__u32 flags;
+	__u32 reserved;
+};
+
+#define KVM_WARDEN_WATCH_PAGES	16
+
+/* struct kvm_warden_write.flags */
+#define KVM_WARDEN_WRITE_ENDED		(1U << 0)	/* no write: @gpa's page is let go, because ... */
+#define KVM_WARDEN_WRITE_SLOT		(1U << 1)	/* ... its memory slot is gone */
+#define KVM_WARDEN_WRITE_STUCK		(1U << 2)	/* ... KVM cannot carry out a write to it */
+#define KVM_WARDEN_WRITE_PAGE_TABLE	(1U << 3)	/* ... it is a page table */
+#define KVM_WARDEN_WRITE_OFF		(1U << 4)	/* ... hooks or the guest were switched off */
+#define KVM_WARDEN_WRITE_VM		(1U << 5)	/* ... the VMM goes, or gave its VM away */
+#define KVM_WARDEN_WRITE_NESTED		(1U << 6)	/* ... the guest runs guests itself */
+
+/**
+ * struct kvm_warden_write - what read() gives of a guest fd that watches (128 bytes)
+ * @seq:	number of the event kvm_warden_write; 0: ENDED
+ * @time_ns:	CLOCK_MONOTONIC
+ * @gpa:	first byte written; ENDED: the page
+ * @cr3, @rip:	of the writer; @rip is the instruction's
+ * @lost:	records lost so far, since the fd's first watch, for want of room
+ * @vcpu:	the writer
+ * @len:	bytes written, of which @data holds at most the first 64
+ * @flags:	KVM_WARDEN_WRITE_*
+ *
+ * read() gives whole records, as many as there are and fit.  It waits for the
+ * first (-EAGAIN with O_NONBLOCK); 0 is the end: the guest is gone.  -EINVAL: no
+ * room for one, or the fd never watched.
+ */
+struct kvm_warden_write {
+	__u64 seq;
+	__u64 time_ns;
+	__u64 gpa;
+	__u64 cr3;
+	__u64 rip;
+	__u64 lost;
+	__u32 vcpu;
+	__u32 len;
+	__u32 flags;
+	__u32 reserved;
+	__u8 data[64];
+};
+
 #define KVM_WARDEN_IOC		0xB7
 
 #define KVM_WARDEN_GET_INFO	_IOR(KVM_WARDEN_IOC, 0x00, struct kvm_warden_info)
@@ -469,6 +612,8 @@ struct kvm_warden_map {
 #define KVM_WARDEN_READ		_IOW(KVM_WARDEN_IOC, 0x13, struct kvm_warden_read)
 #define KVM_WARDEN_FREEZE	_IOWR(KVM_WARDEN_IOC, 0x14, struct kvm_warden_freeze)
 #define KVM_WARDEN_THAW		_IO(KVM_WARDEN_IOC, 0x15)
+#define KVM_WARDEN_WATCH	_IOW(KVM_WARDEN_IOC, 0x16, struct kvm_warden_watch)
+#define KVM_WARDEN_UNWATCH	_IOW(KVM_WARDEN_IOC, 0x17, struct kvm_warden_watch)
 #define KVM_WARDEN_MAP		_IOW(KVM_WARDEN_IOC, 0x18, struct kvm_warden_map)
 
 #endif

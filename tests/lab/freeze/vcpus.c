@@ -445,7 +445,7 @@ static void test_contain(void)
 	check(flags() == KVM_WARDEN_GUEST_CONTAINED, "the flag tells");
 	check(file_says("1", "/sys/kernel/kvm_warden/guests/%llu/contained", (unsigned long long)info.guest),
 	      "sysfs tells");
-	check(file_says(" 1 0 1 ", "/sys/kernel/debug/kvm_warden/stops"), "debugfs tells");
+	check(file_says(" 1 0 1 ", "/sys/kernel/debug/kvm_warden/freezes"), "debugfs tells");
 	printf("# containment: %llu us; %u increments of the one that spins after the request\n",
 	       (unsigned long long)asked, at.of[SPINS] - before.of[SPINS]);
 	close(control);

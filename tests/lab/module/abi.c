@@ -364,6 +364,7 @@ static void test_counters(pid_t pid)
 	find_guest(pid, &a);
 	usleep(300000);
 	find_guest(pid, &b);
+	check(a.address_spaces == 2, "two address spaces were seen");
 	check(b.exits > a.exits, "exits are counted (%llu, then %llu)",
 	      (unsigned long long)a.exits, (unsigned long long)b.exits);
 	check(b.suppressed > a.suppressed, "an address space seen again within a second is not announced");

@@ -1,0 +1,653 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lifetime
+ *
+ * KVM keeps our node in a list of the VM's, and walks that list until the last
+ * moment of the VM.  So the VM outlives the node: while pages are tracked we hold
+ * a file of the VM (w->vm), and let it go after kw_track_end() alone.  And
+ * the module outlives the node: a watch ends in the release of its fd, which
+ * holds the module.
+ *
+ * Nobody should wait for that file.  A VMM that exits tells us by its mm, before
+ * it closes its files; one that closes the VM and lives on is noticed by the
+ * reaper.  Both end the watch.
+ *
+ * Locks, outer first
+ *
+ *   guest->watch_lock	what is linked to KVM, and the ranges; never taken by
+ *			what KVM calls
+ *   w->pages_lock	KVM's count of each page; taken by slot_gone() too, so that
+ *			no page is removed from a slot made after the one it was
+ *			added to (KVM would warn)
+ *   w->lock		ranges and the ring, for those who run on a vCPU's thread
+ *
+ * guest->watch is read under RCU; its holder may use it as long as its fd is open.
+ */
+#include "watch.h"
+
+#include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat/track.h"
+#include "events.h"
+#include "guest.h"
+#include "hooks.h"
+#include "kvm_glue.h"
+#include "ranges.h"
+#include "ring.h"
+
+/* A write that KVM cannot carry out faults for ever. */
+#define STUCK_AFTER 64
+
+/* Error bit of kvm_page_fault, of both vendors. */
+#define FAULT_WRITE (1ULL << 1)
+
+struct kw_watch {
+	struct kw_guest *guest;
+	const void *holder;
+	struct file *vm;		/* NULL: nothing is linked */
+	struct kw_track track;
+	struct mmu_notifier mm_ends;
+	struct mutex pages_lock, read_lock;
+	raw_spinlock_t lock;
+	struct kw_range ranges[KVM_WARDEN_WATCH_PAGES];
+	u64 bad_gfn;			/* to be let go, because of ... */
+	u32 bad_why;			/* ... that; 0: none */
+	bool vmm_ends;
+	struct work_struct tidy;	/* does what a vCPU's thread may not */
+	struct kw_ring ring;
+};
+
+/* 1: where the worst is that a page is let go; 2: where it is the VM's end, too. */
+static uint allowed;
+module_param_named(watch, allowed, uint, 0444);
+MODULE_PARM_DESC(watch, "write watch: 0 off, 1 where it cannot end a VM (6.1), 2 always");
+
+bool kw_watch_enabled(void)
+{
+	return kw_track_supported() && allowed >= (kw_track_ends_vm() ? 2 : 1);
+}
+
+/* ---- records ---- */
+
+static void put_record(struct kw_watch *w, const struct kvm_warden_write *record)
+{
+	raw_spin_lock(&w->lock);
+	kw_ring_put(&w->ring, record);
+	raw_spin_unlock(&w->lock);
+	wake_up_all(&w->guest->wait);
+}
+
+static void tell_end(struct kw_watch *w, u64 gfn, u32 why)
+{
+	struct kvm_warden_write record = {
+		.time_ns = ktime_get_mono_fast_ns(),
+		.gpa = gfn << PAGE_SHIFT,
+		.flags = KVM_WARDEN_WRITE_ENDED | why,
+	};
+
+	put_record(w, &record);
+}
+
+/* ---- on the vCPU's thread ---- */
+
+static bool is_watched(struct kw_watch *w, u64 gpa, u32 len)
+{
+	struct kw_range *r;
+
+	raw_spin_lock(&w->lock);
+	r = kw_range_hit(w->ranges, gpa, len);
+	if (r)
+		r->writes++;
+	raw_spin_unlock(&w->lock);
+	return r;
+}
+
+static void tell_write(struct kw_vcpu *v, u64 gpa, const u8 *bytes, u32 len,
+		       struct kvm_warden_write *record)
+{
+	struct kvm_warden_event event = {
+		.type = KVM_WARDEN_EVENT_WRITE, .value = gpa, .len = len,
+		.exit_reason = v->backend->reason(v->vcpu),
+	};
+
+	memcpy(&event.data, bytes, min_t(u32, len, sizeof(event.data)));
+	kw_emit_event(v, &event);
+	*record = (struct kvm_warden_write){
+		.seq = event.seq, .time_ns = event.time_ns, .gpa = gpa, .cr3 = event.cr3,
+		.rip = event.rip, .vcpu = event.vcpu, .len = len,
+	};
+	memcpy(record->data, bytes, min_t(u32, len, sizeof(record->data)));
+}
+
+static void written(struct kw_track *track, u64 gpa, const u8 *bytes, u32 len)
+{
+	struct kw_watch *w = container_of(track, struct kw_watch, track);
+	struct kvm_warden_write record;
+	bool told = false;
+	struct kw_vcpu *v;
+
+	preempt_disable();
+	v = kw_vcpu_current();
+	if (v && v->guest == w->guest) {
+		v->watch_faults = 0;
+		told = len && is_watched(w, gpa, len);
+		if (told)
+			tell_write(v, gpa, bytes, len, &record);
+	}
+	preempt_enable();
+	if (told)
+		put_record(w, &record);
+}
+
+static bool tracks(struct kw_watch *w, u64 gfn)
+{
+	struct kw_range *r;
+	bool found = false;
+
+	raw_spin_lock(&w->lock);
+	kw_for_each_range(r, w->ranges)
+		found |= kw_range_tracks(r, gfn);
+	raw_spin_unlock(&w->lock);
+	return found;
+}
+
+static void let_go_soon(struct kw_watch *w, u64 gfn, u32 why)
+{
+	raw_spin_lock(&w->lock);
+	w->bad_gfn = gfn;
+	w->bad_why = why;
+	raw_spin_unlock(&w->lock);
+	queue_work(system_highpri_wq, &w->tidy);
+}
+
+/* Each fault is followed by a write, or KVM cannot carry it out. */
+void kw_watch_on_fault(struct kw_vcpu *v, u64 gpa, u64 error)
+{
+	struct kw_watch *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(v->guest->watch);
+	if (w && (error & FAULT_WRITE) && tracks(w, KW_GFN(gpa))) {
+		if (error & v->backend->fault_walk)
+			let_go_soon(w, KW_GFN(gpa), KVM_WARDEN_WRITE_PAGE_TABLE);
+		else if (++v->watch_faults > STUCK_AFTER)
+			let_go_soon(w, KW_GFN(gpa), KVM_WARDEN_WRITE_STUCK);
+	}
+	rcu_read_unlock();
+}
+
+/* ---- pages, under pages_lock ---- */
+
+static void set_pages(struct kw_watch *w, struct kw_range *r, u32 pages)
+{
+	raw_spin_lock(&w->lock);
+	r->pages = pages;
+	if (!pages)
+		r->len = 0;
+	raw_spin_unlock(&w->lock);
+}
+
+/* KVM counts no more for this page of the range: tracked says if it did till now. */
+static void forget_page(struct kw_watch *w, struct kw_range *r, u64 gfn, bool tracked)
+{
+	lockdep_assert_held(&w->pages_lock);
+	if (tracked)
+		kw_track_remove(&w->track, gfn);
+	set_pages(w, r, r->pages & ~BIT(gfn - KW_GFN(r->gpa)));
+}
+
+/* All ranges let this page go; true if one had it. */
+static bool drop_page(struct kw_watch *w, u64 gfn, bool tracked)
+{
+	struct kw_range *r;
+	bool had = false;
+
+	lockdep_assert_held(&w->pages_lock);
+	kw_for_each_range(r, w->ranges) {
+		if (kw_range_tracks(r, gfn)) {
+			forget_page(w, r, gfn, tracked);
+			had = true;
+		}
+	}
+	return had;
+}
+
+static void drop_range(struct kw_watch *w, struct kw_range *r, u32 why)
+{
+	u64 first = KW_GFN(r->gpa);
+	unsigned int i;
+
+	lockdep_assert_held(&w->pages_lock);
+	for (i = 0; i < KVM_WARDEN_WATCH_PAGES; i++) {
+		if (!kw_range_tracks(r, first + i))
+			continue;
+		forget_page(w, r, first + i, true);
+		if (why)
+			tell_end(w, first + i, why);
+	}
+}
+
+/* KVM's call, on the thread that deletes the slot. */
+static void slot_gone(struct kw_track *track, u64 gfn, u64 pages)
+{
+	struct kw_watch *w = container_of(track, struct kw_watch, track);
+	struct kw_range *r;
+	unsigned int i;
+
+	mutex_lock(&w->pages_lock);
+	kw_for_each_range(r, w->ranges) {
+		u64 first = KW_GFN(r->gpa);
+
+		for (i = 0; i < KVM_WARDEN_WATCH_PAGES; i++)
+			if (kw_range_tracks(r, first + i) && first + i - gfn < pages &&
+			    drop_page(w, first + i, false))
+				tell_end(w, first + i, KVM_WARDEN_WRITE_SLOT);
+	}
+	mutex_unlock(&w->pages_lock);
+	queue_work(system_highpri_wq, &w->tidy);
+}
+
+/* Nothing is left half: all pages of a range, or none. */
+static int begin_range(struct kw_watch *w, const struct kvm_warden_watch *request)
+{
+	u64 pages = kw_range_pages(request->gpa, request->len), i;
+	struct kw_range *r = kw_range_free(w->ranges, pages);
+	int error = 0;
+
+	lockdep_assert_held(&w->pages_lock);
+	if (!r)
+		return -ENOSPC;
+	raw_spin_lock(&w->lock);
+	*r = (struct kw_range){ .gpa = request->gpa, .len = request->len };
+	raw_spin_unlock(&w->lock);
+	for (i = 0; i < pages && !error; i++) {
+		if (kw_kvm_has_ram(w->guest->kvm, kw_range_gfn(r, i)))
+			error = kw_track_add(&w->track, kw_range_gfn(r, i));
+		else
+			error = -ENXIO;
+		if (!error)
+			set_pages(w, r, r->pages | BIT(i));
+	}
+	if (error) {
+		drop_range(w, r, 0);
+		set_pages(w, r, 0);
+	}
+	return error;
+}
+
+/* ---- linked to KVM, or not; under watch_lock ---- */
+
+static void vmm_ends(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct kw_watch *w = container_of(mn, struct kw_watch, mm_ends);
+
+	WRITE_ONCE(w->vmm_ends, true);
+	queue_work(system_highpri_wq, &w->tidy);
+}
+
+static const struct mmu_notifier_ops mm_ops = { .release = vmm_ends };
+
+static int notice_end_of_mm(struct kw_watch *w)
+{
+	struct mm_struct *mm = w->guest->mm;
+	int r = -ENODEV;
+
+	w->vmm_ends = false;
+	w->mm_ends = (struct mmu_notifier){ .ops = &mm_ops };
+	if (mmget_not_zero(mm)) {
+		r = mmu_notifier_register(&w->mm_ends, mm);
+		mmput_async(mm);
+	}
+	return r;
+}
+
+/* Takes over the file, unless it fails. */
+static int link(struct kw_watch *w, struct file *vm)
+{
+	struct kw_guest *guest = w->guest;
+	int r;
+
+	lockdep_assert_held(&guest->watch_lock);
+	r = kw_hook_hold(KW_HOOK_PAGE_FAULT);
+	if (r)
+		return r;
+	r = notice_end_of_mm(w);
+	if (r)
+		goto err_hook;
+	r = kw_track_begin(&w->track, guest->kvm, guest->mm);
+	if (r)
+		goto err_mm;
+	w->vm = vm;
+	return 0;
+
+err_mm:
+	mmu_notifier_unregister(&w->mm_ends, guest->mm);
+err_hook:
+	kw_hook_drop(KW_HOOK_PAGE_FAULT);
+	return r;
+}
+
+static void unlink(struct kw_watch *w, u32 why)
+{
+	struct kw_range *r;
+
+	lockdep_assert_held(&w->guest->watch_lock);
+	if (!w->vm)
+		return;
+	mutex_lock(&w->pages_lock);
+	kw_for_each_range(r, w->ranges)
+		drop_range(w, r, why);
+	mutex_unlock(&w->pages_lock);
+	kw_track_end(&w->track);
+	mmu_notifier_unregister(&w->mm_ends, w->guest->mm);
+	kw_hook_drop(KW_HOOK_PAGE_FAULT);
+	fput(w->vm);
+	w->vm = NULL;
+}
+
+/* Without a page there is nothing to be linked for. */
+static void unlink_if_idle(struct kw_watch *w)
+{
+	struct kw_range *r;
+	u32 pages = 0;
+
+	kw_for_each_range(r, w->ranges)
+		pages |= READ_ONCE(r->pages);
+	if (!pages)
+		unlink(w, 0);
+}
+
+static void let_bad_page_go(struct kw_watch *w)
+{
+	u64 gfn;
+	u32 why;
+
+	raw_spin_lock(&w->lock);
+	gfn = w->bad_gfn;
+	why = w->bad_why;
+	w->bad_why = 0;
+	raw_spin_unlock(&w->lock);
+	if (!why)
+		return;
+	mutex_lock(&w->pages_lock);
+	if (drop_page(w, gfn, true))
+		tell_end(w, gfn, why);
+	mutex_unlock(&w->pages_lock);
+}
+
+static void tidy_fn(struct work_struct *work)
+{
+	struct kw_watch *w = container_of(work, struct kw_watch, tidy);
+
+	mutex_lock(&w->guest->watch_lock);
+	if (w->vm) {
+		let_bad_page_go(w);
+		if (READ_ONCE(w->vmm_ends))
+			unlink(w, KVM_WARDEN_WRITE_VM);
+		else
+			unlink_if_idle(w);
+	}
+	mutex_unlock(&w->guest->watch_lock);
+}
+
+/* ---- the requests ---- */
+
+void kw_watch_init_guest(struct kw_guest *guest)
+{
+	mutex_init(&guest->watch_lock);
+}
+
+static struct kw_watch *get_or_make(struct kw_guest *guest, const void *holder)
+{
+	struct kw_watch *w = rcu_dereference_protected(guest->watch,
+						       lockdep_is_held(&guest->watch_lock));
+
+	if (w)
+		return w->holder == holder ? w : ERR_PTR(-EBUSY);
+	w = kvzalloc(sizeof(*w), GFP_KERNEL);
+	if (!w)
+		return ERR_PTR(-ENOMEM);
+	w->guest = guest;
+	w->holder = holder;
+	w->track.written = written;
+	w->track.slot_gone = slot_gone;
+	mutex_init(&w->pages_lock);
+	mutex_init(&w->read_lock);
+	raw_spin_lock_init(&w->lock);
+	INIT_WORK(&w->tidy, tidy_fn);
+	rcu_assign_pointer(guest->watch, w);
+	return w;
+}
+
+/* The watch of this fd, while it is open; or NULL. */
+static struct kw_watch *watch_of(struct kw_guest *guest, const void *holder)
+{
+	struct kw_watch *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(guest->watch);
+	if (w && w->holder != holder)
+		w = NULL;
+	rcu_read_unlock();
+	return w;
+}
+
+static bool is_root(struct kw_guest *guest, u64 first_gfn, u64 pages)
+{
+	struct kw_vcpu *v;
+	bool found = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(v, &guest->vcpus, node)
+		found |= KW_GFN(READ_ONCE(v->seen.cr3)) - first_gfn < pages;
+	rcu_read_unlock();
+	return found;
+}
+
+/* The level too: who sets it to off ends a watch that is there, under the lock. */
+static int refuse(struct kw_guest *guest, const struct kvm_warden_watch *request)
+{
+	u32 flags = READ_ONCE(guest->flags);
+
+	lockdep_assert_held(&guest->watch_lock);
+	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
+		return -EACCES;
+	if (!kw_watch_enabled() || (flags & KVM_WARDEN_GUEST_NESTED))
+		return -EOPNOTSUPP;
+	if (flags & KVM_WARDEN_GUEST_ENCRYPTED)
+		return -EPERM;
+	if (kw_range_pages(request->gpa, request->len) > KVM_WARDEN_WATCH_PAGES)
+		return -ENOSPC;
+	return is_root(guest, KW_GFN(request->gpa), kw_range_pages(request->gpa, request->len)) ?
+	       -EINVAL : 0;
+}
+
+static int begin(struct kw_watch *w, const struct kvm_warden_watch *request)
+{
+	struct file *vm;
+	int r;
+
+	if (kw_range_find(w->ranges, request->gpa, request->len))
+		return -EEXIST;
+	if (!w->vm) {
+		vm = kw_guest_pin(w->guest);
+		if (!vm)
+			return -ENODEV;
+		r = link(w, vm);
+		if (r) {
+			fput(vm);
+			return r;
+		}
+	}
+	mutex_lock(&w->pages_lock);
+	r = begin_range(w, request);
+	mutex_unlock(&w->pages_lock);
+	unlink_if_idle(w);
+	return r;
+}
+
+int kw_watch_begin(struct kw_guest *guest, const void *holder,
+		   const struct kvm_warden_watch *request)
+{
+	struct kw_watch *w;
+	int r;
+
+	mutex_lock(&guest->watch_lock);
+	r = refuse(guest, request);
+	if (!r) {
+		w = get_or_make(guest, holder);
+		r = IS_ERR(w) ? PTR_ERR(w) : begin(w, request);
+	}
+	mutex_unlock(&guest->watch_lock);
+	return r;
+}
+
+int kw_watch_stop(struct kw_guest *guest, const void *holder,
+		  const struct kvm_warden_watch *request)
+{
+	struct kw_watch *w = watch_of(guest, holder);
+	struct kw_range *r;
+
+	if (!w)
+		return -ENOENT;
+	mutex_lock(&guest->watch_lock);
+	mutex_lock(&w->pages_lock);
+	r = kw_range_find(w->ranges, request->gpa, request->len);
+	if (r)
+		drop_range(w, r, 0);
+	mutex_unlock(&w->pages_lock);
+	unlink_if_idle(w);
+	mutex_unlock(&guest->watch_lock);
+	return r ? 0 : -ENOENT;
+}
+
+/* ---- reading ---- */
+
+bool kw_watch_readable(struct kw_guest *guest, const void *holder)
+{
+	struct kw_watch *w = watch_of(guest, holder);
+
+	return w && READ_ONCE(w->ring.count);
+}
+
+static bool peek(struct kw_watch *w, struct kvm_warden_write *record)
+{
+	bool there;
+
+	raw_spin_lock(&w->lock);
+	there = kw_ring_peek(&w->ring, record);
+	raw_spin_unlock(&w->lock);
+	return there;
+}
+
+/* A record that cannot be copied stays. */
+static ssize_t copy_records(struct kw_watch *w, char __user *buf, size_t size)
+{
+	struct kvm_warden_write record;
+	size_t done = 0;
+
+	lockdep_assert_held(&w->read_lock);
+	while (size - done >= sizeof(record) && peek(w, &record)) {
+		if (copy_to_user(buf + done, &record, sizeof(record)))
+			return done ?: -EFAULT;
+		raw_spin_lock(&w->lock);
+		kw_ring_drop(&w->ring);
+		raw_spin_unlock(&w->lock);
+		done += sizeof(record);
+	}
+	return done;
+}
+
+ssize_t kw_watch_read(struct kw_guest *guest, const void *holder, char __user *buf, size_t size,
+		      bool wait)
+{
+	struct kw_watch *w = watch_of(guest, holder);
+	ssize_t n;
+
+	if (!w || size < sizeof(struct kvm_warden_write))
+		return -EINVAL;
+	for (;;) {
+		bool gone = READ_ONCE(guest->gone);
+
+		if (mutex_lock_interruptible(&w->read_lock))
+			return -ERESTARTSYS;
+		n = copy_records(w, buf, size);
+		mutex_unlock(&w->read_lock);
+		if (n || gone)
+			return n;
+		if (!wait)
+			return -EAGAIN;
+		if (wait_event_interruptible(guest->wait, READ_ONCE(w->ring.count) ||
+					     READ_ONCE(guest->gone)))
+			return -ERESTARTSYS;
+	}
+}
+
+bool kw_watch_describe(struct kw_guest *guest, struct kw_range *ranges, u64 *lost)
+{
+	struct kw_watch *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(guest->watch);
+	if (w) {
+		raw_spin_lock(&w->lock);
+		memcpy(ranges, w->ranges, sizeof(w->ranges));
+		*lost = w->ring.lost;
+		raw_spin_unlock(&w->lock);
+	}
+	rcu_read_unlock();
+	return w;
+}
+
+/* ---- ending ---- */
+
+void kw_watch_release(struct kw_guest *guest, const void *holder)
+{
+	struct kw_watch *w = watch_of(guest, holder);
+
+	if (!w)
+		return;
+	mutex_lock(&guest->watch_lock);
+	unlink(w, 0);
+	RCU_INIT_POINTER(guest->watch, NULL);
+	mutex_unlock(&guest->watch_lock);
+	/* The page-fault probe may be about to queue it. */
+	synchronize_rcu();
+	cancel_work_sync(&w->tidy);
+	kvfree(w);
+}
+
+bool kw_watch_end(struct kw_guest *guest, u32 why, bool try)
+{
+	struct kw_watch *w;
+
+	if (!rcu_access_pointer(guest->watch))
+		return true;
+	if (!try)
+		mutex_lock(&guest->watch_lock);
+	else if (!mutex_trylock(&guest->watch_lock))
+		return false;
+	w = rcu_dereference_protected(guest->watch, lockdep_is_held(&guest->watch_lock));
+	if (w)
+		unlink(w, why);
+	mutex_unlock(&guest->watch_lock);
+	return true;
+}
+
+void kw_watch_end_all(u32 why)
+{
+	struct kw_guest *guest;
+	u64 id = 0;
+
+	while ((guest = kw_guest_next(id))) {
+		id = guest->id;
+		kw_watch_end(guest, why, false);
+		kw_guest_put(guest);
+	}
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hooks: the trace events whose hook is attached while someone asks, fresh
+ * registers, and levels.  Prints TAP.
+ */
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+
+#include "vmm.h"
+
+#define TRACING "/sys/kernel/tracing/"
+#define DEBUG "/sys/kernel/debug/kvm_warden/"
+#define SYS "/sys/kernel/kvm_warden/"
+
+/* Each round: MMIO, a write of an MSR, a refused one, a write of CR4. */
+static const uint8_t busy[] = {
+	0xb8, 0x00, 0x20, 0x8e, 0xd8,				/* mov ds, 0x2000 */
+	0xc6, 0x06, 0x34, 0x00, 0x5a,				/* mov byte [0x34], 0x5a: MMIO */
+	0x66, 0xb9, 0x10, 0x00, 0x00, 0x00,			/* mov ecx, 0x10 (TSC) */
+	0x66, 0x31, 0xd2,					/* xor edx, edx */
+	0x66, 0xb8, 0x44, 0x33, 0x22, 0x11,			/* mov eax, 0x11223344 */
+	0x0f, 0x30,						/* wrmsr */
+	0x66, 0xb9, 0x45, 0x23, 0x01, 0x00,			/* mov ecx, 0x12345: no such MSR */
+	0x31, 0xc0, 0x8e, 0xd8,					/* mov ds, 0 */
+	0xc7, 0x06, 0x34, 0x00, 0x33, 0x10,	/* [13 * 4] = 0x1033, "after" */
+	0xc7, 0x06, 0x36, 0x00, 0x00, 0x00,
+	0x0f, 0x30,						/* wrmsr: #GP, to "after" */
+	0xbc, 0x00, 0x80,					/* after: mov sp, 0x8000 */
+	0x0f, 0x20, 0xe0,					/* mov eax, cr4 */
+	0x0f, 0x22, 0xe0,					/* mov cr4, eax */
+	0xe6, 0x10,						/* out 0x10, al: to the VMM */
+	0xeb, 0xc0,						/* again */
+};
+
+static const uint8_t spin[] = { 0xeb, 0xfe };			/* jmp to itself */
+static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd };	/* cli; hlt; again */
+
+/* ---- what is attached ---- */
+
+static bool attached(const char *hook)
+{
+	const char *at = strstr(file_text(DEBUG "hooks"), hook);
+	unsigned int asked, is;
+
+	return at && sscanf(at + strlen(hook), "%u %u", &asked, &is) == 2 && is;
+}
+
+static bool becomes(const char *hook, bool want)
+{
+	for (int i = 0; i < 100; i++) {
+		if (attached(hook) == want)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+struct counts {
+	unsigned long long exec, fault, msr_reads, msr_writes, cr_reads, cr_writes;
+};
+
+static struct counts counts_of(const struct vmm *vmm)
+{
+	struct counts c = { 0 };
+	unsigned long long guest;
+	unsigned int vcpu;
+	const char *line = file_text(DEBUG "hook_counts");
+
+	for (; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		if (sscanf(line, "%llu %u %llu %llu %llu %llu %llu %llu", &guest, &vcpu, &c.exec,
+			   &c.fault, &c.msr_reads, &c.msr_writes, &c.cr_reads, &c.cr_writes) == 8 &&
+		    guest == vmm->info.guest)
+			return c;
+	return (struct counts){ 0 };
+}
+
+static void enable(const char *event, bool on)
+{
+	write_file(on ? "1" : "0", TRACING "events/kvm_warden/%s/enable", event);
+}
+
+/* ---- the trace events ---- */
+
+/* A line of the trace with that event and those fields. */
+static bool trace_has(const char *trace, const char *event, const char *fields)
+{
+	size_t length = strlen(event);
+
+	for (const char *at = trace; (at = strstr(at, event)); at += length) {
+		const char *end = strchr(at, '\n'), *found = strstr(at, fields);
+
+		if (found && (!end || found < end))
+			return true;
+	}
+	return false;
+}
+
+/* The sequence numbers of one guest have no gap and no double. */
+static bool unbroken(const char *trace, const struct vmm *vmm, unsigned long *ret_n)
+{
+	static uint8_t seen[1 << 20];
+	unsigned long long seq, least = ~0ull, most = 0;
+	char key[64];
+
+	memset(seen, 0, sizeof(seen));
+	*ret_n = 0;
+	snprintf(key, sizeof(key), ": guest=%llu seq=", (unsigned long long)vmm->info.guest);
+	for (const char *at = trace; (at = strstr(at, key)); at++) {
+		seq = strtoull(at + strlen(key), NULL, 10);
+		if (seq >= sizeof(seen) || seen[seq]++)
+			return false;
+		least = seq < least ? seq : least;
+		most = seq > most ? seq : most;
+		(*ret_n)++;
+	}
+	return *ret_n && most - least + 1 == *ret_n;
+}
+
+static bool has_decode_assists(void)
+{
+	return strstr(file_text("/proc/cpuinfo"), " decodeassists");
+}
+
+static void test_events(void)
+{
+	static const struct program program = { .code = busy, .size = sizeof(busy) };
+	struct counts before, after;
+	unsigned long n;
+	struct vmm vmm;
+	const char *trace;
+	bool whole, assists = has_decode_assists();
+
+	vmm_start(&vmm, &program);
+	check(!attached("kvm_page_fault") && !attached("kvm_msr") && !attached("kvm_cr"),
+	      "no further hook while nobody asks");
+	before = counts_of(&vmm);
+	usleep(200000);
+	after = counts_of(&vmm);
+	check(!memcmp(&before, &after, sizeof(before)) && !after.msr_writes, "nothing is counted there");
+
+	write_file("", TRACING "trace");
+	write_file("1", TRACING "events/kvm_warden/enable");
+	check(becomes("kvm_page_fault", true) && becomes("kvm_msr", true) && becomes("kvm_cr", true),
+	      "with consumers in tracefs all three are attached");
+	write_file("", TRACING "trace");
+	usleep(300000);
+	for (int i = 0; i < 10; i++) {
+		kill(vmm.pid, SIGUSR1);
+		usleep(50000);
+	}
+	write_file("0", TRACING "tracing_on");
+	trace = file_text(TRACING "trace");
+	check(trace_has(trace, "kvm_warden_page_fault:", " value=0x20034 "), "the MMIO store is a page fault");
+	check(trace_has(trace, "kvm_warden_exec_fault:", " value=0x10"),
+	      "the code that was unmapped is an exec fault");
+	check(!trace_has(trace, "kvm_warden_exec_fault:", " value=0x20034 "), "the store is none");
+	check(trace_has(trace, "kvm_warden_msr_write:", " value=0x10 rip=0x1019 exit=0x7c data=0x11223344 len=0 flags=0x0"),
+	      "an MSR write: which, what, where");
+	check(trace_has(trace, "kvm_warden_msr_write:", " value=0x12345 rip=0x1031 exit=0x7c data=0x11220000 len=0 flags=0x1"),
+	      "a refused one says so");
+	whole = unbroken(trace, &vmm, &n);
+	check(whole, "%lu events, no sequence number missing or twice", n);
+	if (assists)
+		check(trace_has(trace, "kvm_warden_cr_write:", " value=0x4 "), "a write of CR4");
+	else
+		printf("# CR writes: skipped, without decode assists KVM's emulator does them untold\n");
+	write_file("1", TRACING "tracing_on");
+
+	enable("kvm_warden_page_fault", false);
+	usleep(100000);
+	check(attached("kvm_page_fault"), "exec faults alone keep the hook");
+	write_file("0", TRACING "events/kvm_warden/enable");
+	check(becomes("kvm_page_fault", false) && becomes("kvm_msr", false) && becomes("kvm_cr", false),
+	      "the last consumer gone, all are detached");
+	before = counts_of(&vmm);
+	usleep(200000);
+	after = counts_of(&vmm);
+	printf("# exec %llu fault %llu msr %llu %llu cr %llu %llu\n", after.exec, after.fault,
+	       after.msr_reads, after.msr_writes, after.cr_reads, after.cr_writes);
+	check(!memcmp(&before, &after, sizeof(before)) && after.msr_writes && after.exec &&
+	      after.fault, "the counts stand still (%llu MSR writes, %llu faults)",
+	      after.msr_writes, after.fault);
+
+	enable("kvm_warden_msr_write", true);
+	check(becomes("kvm_msr", true) && !attached("kvm_cr"), "who asks for one gets one");
+	write_file("0", SYS "enabled");
+	check(!attached("kvm_msr"), "the switch detaches it at once");
+	write_file("1", SYS "enabled");
+	check(becomes("kvm_msr", true), "and back");
+	enable("kvm_warden_msr_write", false);
+	check(becomes("kvm_msr", false), "until it goes");
+	vmm_end(&vmm);
+}
+
+/* A BPF program that does nothing, attached as a raw tracepoint. */
+static int attach_bpf(const char *event)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT, .insn_cnt = 2,
+		.insns = (uintptr_t)code, .license = (uintptr_t)"GPL",
+	};
+	union bpf_attr attach = { .raw_tracepoint = { .name = (uintptr_t)event } };
+
+	attach.raw_tracepoint.prog_fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	return syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attach, sizeof(attach));
+}
+
+static void test_bpf(void)
+{
+	static const struct program program = { .code = busy, .size = sizeof(busy) };
+	struct vmm vmm;
+	int fd;
+
+	vmm_start(&vmm, &program);
+	fd = attach_bpf("kvm_warden_msr_write");
+	check(fd >= 0 && becomes("kvm_msr", true), "a BPF program attaches the hook");
+	usleep(200000);
+	check(counts_of(&vmm).msr_writes > 0, "which counts");
+	close(fd);
+	check(becomes("kvm_msr", false), "and is gone with it");
+	vmm_end(&vmm);
+}
+
+/* ---- fresh registers ---- */
+
+static int compare_ages(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void test_fresh(void)
+{
+	static const struct program program = { .code = spin, .size = sizeof(spin) };
+	struct kvm_warden_regs regs;
+	uint64_t ages[50] = { 0 }, worst_us = 0;
+	int good = 0, fresh = 0;
+	struct vmm vmm;
+
+	vmm_start(&vmm, &program);
+	for (int i = 0; i < 50; i++) {
+		uint64_t asked = now_us(), took;
+
+		regs = (struct kvm_warden_regs){ .flags = KVM_WARDEN_REGS_FRESH };
+		if (ioctl(vmm.guest, KVM_WARDEN_REGS, &regs))
+			break;
+		took = now_us() - asked;
+		worst_us = took > worst_us ? took : worst_us;
+		/* An emulated host stands still for longer at times. */
+		if (!(regs.flags & KVM_WARDEN_REGS_FRESH))
+			continue;
+		fresh++;
+		good += regs.rip == CODE && regs.age_ns / 1000 <= took;
+		ages[i] = regs.age_ns;
+	}
+	qsort(ages, 50, sizeof(ages[0]), compare_ages);
+	check(fresh >= 40 && good == fresh,
+	      "a vCPU that never exits by itself: %d of 50 samples are fresh, none older than its request", fresh);
+	check(ages[25] < 5000000, "half are younger than 5 ms (%llu us; worst request %llu us)",
+	      (unsigned long long)ages[25] / 1000, (unsigned long long)worst_us);
+	regs = (struct kvm_warden_regs){ .flags = 1u << 31 };
+	check(result(ioctl(vmm.guest, KVM_WARDEN_REGS, &regs)) == EINVAL, "an unknown flag is EINVAL");
+	kill(vmm.pid, SIGSTOP);
+	usleep(50000);
+	for (int i = 0; i < 2; i++) {
+		regs = (struct kvm_warden_regs){ .flags = KVM_WARDEN_REGS_FRESH };
+		check(!ioctl(vmm.guest, KVM_WARDEN_REGS, &regs), "a stopped VMM answers");
+	}
+	check((regs.flags & (KVM_WARDEN_REGS_FRESH | KVM_WARDEN_REGS_OUTSIDE)) == KVM_WARDEN_REGS_OUTSIDE &&
+	      regs.age_ns > 1000, "not fresh: outside, and its age is told (%llu us)",
+	      (unsigned long long)regs.age_ns / 1000);
+	kill(vmm.pid, SIGCONT);
+	usleep(50000);
+	regs = (struct kvm_warden_regs){ .flags = KVM_WARDEN_REGS_FRESH };
+	check(!ioctl(vmm.guest, KVM_WARDEN_REGS, &regs) && (regs.flags & KVM_WARDEN_REGS_FRESH),
+	      "fresh again when it goes on");
+	check(strstr(file_text(DEBUG "timings"), "regs_fresh 5"), "timings knows of them");
+	vmm_end(&vmm);
+}
+
+static void test_halted(void)
+{
+	static const struct program program = { .code = halt, .size = sizeof(halt), .irqchip = true };
+	struct kvm_warden_regs regs = { .flags = KVM_WARDEN_REGS_FRESH };
+	struct vmm vmm;
+	uint64_t asked;
+	int r;
+
+	vmm_start(&vmm, &program);
+	usleep(100000);
+	asked = now_us();
+	r = ioctl(vmm.guest, KVM_WARDEN_REGS, &regs);
+	asked = now_us() - asked;
+	check(!r && (regs.flags & KVM_WARDEN_REGS_HALTED) && !(regs.flags & KVM_WARDEN_REGS_FRESH),
+	      "a halted vCPU says so");
+	check(asked < 8000, "and is not waited for (%llu us)", (unsigned long long)asked);
+	check(regs.age_ns > 50000000, "its sample is of then (%llu ms ago)",
+	      (unsigned long long)regs.age_ns / 1000000);
+	vmm_end(&vmm);
+}
+
+/* ---- levels ---- */
+
+static void test_levels(void)
+{
+	static const struct program program = { .code = busy, .size = sizeof(busy) };
+	struct kvm_warden_regs regs = { 0 };
+	struct kvm_warden_guest_info info;
+	struct kvm_warden_freeze freeze = { 0 };
+	struct kvm_warden_contain contain;
+	unsigned long long id;
+	uint8_t byte;
+	struct vmm vmm;
+	uint64_t emitted, exits;
+
+	vmm_start(&vmm, &program);
+	usleep(400000);
+	id = vmm.info.guest;
+	check(vmm.info.level == KVM_WARDEN_LEVEL_CONTENT &&
+	      !strcmp(file_text(SYS "guests/%llu/level", id), "content\n"), "a guest begins with its content seen");
+	write_file("metadata\n", SYS "guests/%llu/level", id);
+	check(read_guest(vmm.guest, CODE, &byte, 1) && !ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info) &&
+	      info.level == KVM_WARDEN_LEVEL_METADATA, "metadata: it is read, and its level told");
+	write_file("1", TRACING "events/kvm_warden/enable");
+	becomes("kvm_msr", true);
+	write_file("off", SYS "guests/%llu/level", id);
+	usleep(50000);
+	ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info);
+	emitted = info.emitted;
+	exits = info.exits;
+	check(result(ioctl(vmm.guest, KVM_WARDEN_REGS, &regs)) == EACCES &&
+	      !read_guest(vmm.guest, CODE, &byte, 1) && errno == EACCES &&
+	      result(ioctl(vmm.guest, KVM_WARDEN_FREEZE, &freeze)) == EACCES, "off: nothing is looked at");
+	kill(vmm.pid, SIGUSR1);
+	usleep(300000);
+	ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info);
+	check(info.emitted == emitted && info.exits > exits + 10,
+	      "off: no event, and %llu exits are counted", (unsigned long long)(info.exits - exits));
+	contain = (struct kvm_warden_contain){ .guest = id };
+	check(!ioctl(control, KVM_WARDEN_CONTAIN, &contain) &&
+	      !strcmp(file_text(SYS "guests/%llu/state", id), "contained\n") &&
+	      !ioctl(control, KVM_WARDEN_RELEASE, &contain), "off: it is contained all the same, and its state says so");
+	check(!strcmp(file_text(SYS "guests/%llu/state", id), "running\n"), "released it runs");
+	write_file("0", TRACING "events/kvm_warden/enable");
+	vmm_end(&vmm);
+
+	write_file("off", SYS "default_level");
+	vmm_start(&vmm, &program);
+	check(vmm.info.level == KVM_WARDEN_LEVEL_OFF, "the default is what new guests begin with");
+	check(!strcmp(file_text(SYS "default_level"), "off\n"), "and can be read");
+	vmm_end(&vmm);
+	write_file("content", SYS "default_level");
+}
+
+int main(void)
+{
+	setlinebuf(stdout);
+	open_control();
+	test_events();
+	test_bpf();
+	test_fresh();
+	test_halted();
+	test_levels();
+	printf("1..%d\n", tests);
+	return failures != 0;
+}
