@@ -29,8 +29,8 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guard.c guests.c health.c \
-	monitor.c profile.c roles.c spawn.c start.c vmm.c)
+DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guests.c health.c \
+	ledger.c monitor.c profile.c roles.c spawn.c start.c vmm.c window.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
@@ -144,10 +144,11 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c,-lpthread))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/flood,tests/lab/accounting/flood.c,-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c,-lpthread))
 
-LABTESTS := abi vm memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm
+LABTESTS := abi vm memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 

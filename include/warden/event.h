@@ -12,15 +12,27 @@ struct warden_budget {
 	__u64 in_window;
 };
 
-/* What BPF counts for a guest. */
+/* What BPF counts for a guest.  Each event it sees is in one of the first three. */
 struct warden_guest_counts {
 	__u64 submitted;	/* put into the ring */
-	__u64 dropped;		/* the ring was full */
+	__u64 dropped;		/* the guest had its share of the ring, or the ring was full */
 	__u64 over_budget;	/* the guest had spent its budget */
-	struct warden_budget spaces, entries;
+	__u64 ring_full;	/* of the dropped: there was no room for anyone */
+	__u64 last;		/* sequence number of its guest_down: all it emitted; 0: not yet */
+	struct warden_budget spaces, entries, others;
 };
 
 #define WARDEN_MAX_GUESTS 4096
-#define WARDEN_RING_BYTES (4u << 20)
+#define WARDEN_RING_BYTES (16u << 20)
+#define WARDEN_RING_EVENTS (WARDEN_RING_BYTES / 88)	/* 80 and the ring's header of 8 */
+
+/*
+ * A guest may have so many events in the ring, when there are so many guests.
+ * All together hold at most half of it: the other half is for guests that come
+ * before the daemon has counted anew.
+ */
+#define WARDEN_FEW_GUESTS 4
+#define WARDEN_SHARE(guests) \
+	(WARDEN_RING_EVENTS / 2 / ((guests) > WARDEN_FEW_GUESTS ? (guests) : WARDEN_FEW_GUESTS))
 
 #endif

@@ -320,7 +320,7 @@ static void errors_of_the_daemon_pass(void **state)
 		int status;
 	} errors[] = {
 		{ REFUSED(400, "bad_request"), "bad_request", 2 },
-		{ REFUSED(403, "forbidden"), "forbidden", 3 },
+		{ REFUSED(403, "forbidden"), "forbidden", 1 },
 		{ REFUSED(404, "not_found"), "not_found", 1 },
 		{ REFUSED(409, "conflict"), "conflict", 1 },
 		{ REFUSED(409, "ambiguous"), "ambiguous", 1 },

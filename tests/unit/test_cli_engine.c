@@ -282,7 +282,7 @@ static void crowd_hides_nobody_from_a_kill(void **state)
 
 static void another_guest(uint64_t id, const char *name)
 {
-	struct m_guest_up up = { .guest = id, .vmm_pid = VMM + id };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = id, .vmm_pid = VMM + id };
 	int s[2];
 
 	pair(s);

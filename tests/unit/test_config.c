@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/kvm_warden.h>
+
 #include "lib/config.h"
 #include "lib/util.h"
 
@@ -76,6 +78,39 @@ static void test_values(void **state)
 	assert_string_equal(c.agents, "/a b");
 }
 
+static void test_levels(void **state)
+{
+	struct config c;
+
+	assert_int_equal(load("[guest web 1]\nlevel = off\n[guest *]\nlevel = metadata\n"
+			      "[guest db]\nlevel = content\n[events]\nspaces_per_second = 7\n", &c), 0);
+	assert_int_equal(config_level(&c, "web 1"), KVM_WARDEN_LEVEL_OFF);
+	assert_int_equal(config_level(&c, "db"), KVM_WARDEN_LEVEL_CONTENT);
+	assert_int_equal(config_level(&c, "web"), KVM_WARDEN_LEVEL_METADATA);
+	assert_int_equal(config_level(&c, ""), KVM_WARDEN_LEVEL_METADATA);
+	assert_int_equal(c.spaces_per_second, 7);
+	assert_int_equal(c.entries_per_second, 1000);
+	assert_int_equal(load("", &c), 0);
+	assert_int_equal(config_level(&c, "db"), KVM_WARDEN_LEVEL_CONTENT);
+}
+
+/* A name that libinih cuts must not become another guest's. */
+static void test_long_name(void **state)
+{
+	struct config c;
+
+	for (size_t n = 1; n < 150; n++) {
+		char name[160] = "", text[256];
+
+		memset(name, 'a', n);
+		snprintf(text, sizeof(text), "[guest %s]\nlevel = off\n", name);
+		if (load(text, &c))
+			assert_true(n > 42);
+		else
+			assert_int_equal(config_level(&c, name), KVM_WARDEN_LEVEL_OFF);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -100,6 +135,11 @@ static void test_refused(void **state)
 		"just words\n",
 		"[scan]\nworkers = 2\nworkers = 3\n",
 		"[scan]\nworkers = 2\n[wardend]\nbpf = on\n[scan]\nworkers = 2\n",
+		"[guest web]\nlevel = none\n",
+		"[guest web]\nlevels = off\n",
+		"[guest ]\nlevel = off\n",
+		"[guest web]\nlevel = off\n[guest web]\nlevel = content\n",
+		"[events]\nspaces_per_second = 0\n",
 		/* libinih takes it for more of the value before it. */
 		"[engine]\ncontrol_group = warden\n  port = 5\n",
 		"[engine]\ncontrol_group = warden\n\t[scan]\n",
@@ -167,6 +207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_long_path), cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_missing_file), cmocka_unit_test(test_folder),
 	};

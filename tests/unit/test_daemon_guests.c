@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "daemon/guests.h"
+#include "daemon/window.h"
 #include "lib/messages.h"
 #include "linux/kvm_warden.h"
 
@@ -32,9 +33,9 @@ static unsigned int offer(struct guests *guests, unsigned int n)
 		int r = guests_event(guests, &event);
 
 		assert_true(r <= 0);	/* libbpf stops at nothing else */
-		if (i < EVENTS_MAX)
+		if (i < WINDOW_EVENTS)
 			taken++;
-		if (i >= EVENTS_MAX - 1)
+		if (i >= WINDOW_EVENTS - 1)
 			assert_true(r < 0);
 	}
 	return taken;
@@ -42,9 +43,9 @@ static unsigned int offer(struct guests *guests, unsigned int n)
 
 static void test_no_engine(void **state)
 {
-	struct guests *guests = guests_new(-1);
+	struct guests *guests = guests_new(-1, NULL);
 
-	assert_int_equal(offer(guests, 200), EVENTS_MAX);
+	assert_int_equal(offer(guests, WINDOW_EVENTS + 200), WINDOW_EVENTS);
 	assert_false(guests_flush(guests));
 	guests_free(guests);
 }
@@ -59,13 +60,13 @@ static void fill(int sock)
 
 static void test_slow_engine(void **state)
 {
-	struct guests *guests = guests_new(-1);
+	struct guests *guests = guests_new(-1, NULL);
 	int pair[2];
 
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	fill(pair[0]);
 	guests_engine_up(guests, pair[0]);
-	assert_int_equal(offer(guests, 200), EVENTS_MAX);
+	assert_int_equal(offer(guests, WINDOW_EVENTS + 200), WINDOW_EVENTS);
 	assert_false(guests_flush(guests));
 	close(pair[0]);
 	close(pair[1]);
@@ -74,7 +75,7 @@ static void test_slow_engine(void **state)
 
 static void test_delivered_in_order(void **state)
 {
-	struct guests *guests = guests_new(-1);
+	struct guests *guests = guests_new(-1, NULL);
 	static struct m_events events;
 	static struct msg m;
 	int pair[2];
@@ -102,12 +103,151 @@ static void test_delivered_in_order(void **state)
 	guests_free(guests);
 }
 
+static void add(struct guests *guests, uint64_t from, uint64_t to)
+{
+	for (uint64_t seq = from; seq <= to; seq++) {
+		struct kvm_warden_event event = event_of(seq);
+
+		assert_int_equal(guests_event(guests, &event), 0);
+	}
+}
+
+/* The numbers of the next message, which are those from on. */
+static unsigned int receive(int sock, uint64_t from)
+{
+	static struct m_events events;
+	static struct msg m;
+	struct kvm_warden_event event;
+	unsigned int n;
+
+	assert_int_equal(msg_recv(sock, &m, MSG_DONTWAIT), 1);
+	assert_true(msg_decode(&m, &msg_events, &events));
+	n = events.events.len / sizeof(event);
+	for (unsigned int i = 0; i < n; i++) {
+		memcpy(&event, events.events.data + i * sizeof(event), sizeof(event));
+		assert_int_equal(event.seq, from + i);
+	}
+	return n;
+}
+
+static bool take(struct guests *guests, uint32_t events)
+{
+	struct m_taken taken = { .events = events };
+	static struct msg m;
+
+	assert_int_equal(msg_encode(&m, &msg_taken, 0, &taken, -1), 0);
+	return guests_taken(guests, &m);
+}
+
+/* An engine that ends before it has them: the next gets them, and once. */
+static void test_next_engine(void **state)
+{
+	struct guests *guests = guests_new(-1, NULL);
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	guests_engine_up(guests, pair[0]);
+	add(guests, 1, 100);
+	assert_true(guests_flush(guests));
+	assert_int_equal(receive(pair[1], 1), 64);
+	assert_int_equal(receive(pair[1], 65), 36);
+	assert_true(take(guests, 64));
+	guests_engine_down(guests);
+	add(guests, 101, 103);
+	close(pair[0]);
+	close(pair[1]);
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	guests_engine_up(guests, pair[0]);
+	assert_true(guests_flush(guests));
+	for (uint64_t seq = 65; seq <= 103;)
+		seq += receive(pair[1], seq);
+	close(pair[0]);
+	close(pair[1]);
+	guests_free(guests);
+}
+
+/* What is on its way is not added to. */
+static void test_sent_is_closed(void **state)
+{
+	struct guests *guests = guests_new(-1, NULL);
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	guests_engine_up(guests, pair[0]);
+	add(guests, 1, 10);
+	assert_true(guests_flush(guests));
+	add(guests, 11, 13);
+	assert_true(guests_flush(guests));
+	assert_int_equal(receive(pair[1], 1), 10);
+	assert_int_equal(receive(pair[1], 11), 3);
+	assert_true(take(guests, 10));
+	assert_true(take(guests, 3));
+	close(pair[0]);
+	close(pair[1]);
+	guests_free(guests);
+}
+
+/* No engine makes us forget what it did not take. */
+static void test_false_word(void **state)
+{
+	struct guests *guests = guests_new(-1, NULL);
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	add(guests, 1, 10);
+	assert_false(take(guests, 10));
+	guests_engine_up(guests, pair[0]);
+	assert_true(guests_flush(guests));
+	assert_false(take(guests, 9));
+	assert_false(take(guests, 11));
+	assert_true(take(guests, 10));
+	assert_false(take(guests, 10));
+	assert_false(take(guests, 0));
+	close(pair[0]);
+	close(pair[1]);
+	guests_free(guests);
+}
+
+/* A window that was full goes on where it stopped, round and round. */
+static void test_goes_on(void **state)
+{
+	struct guests *guests = guests_new(-1, NULL);
+	uint64_t next = 1, want = 1;
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	guests_engine_up(guests, pair[0]);
+	for (int round = 0; round < 200; round++) {
+		struct kvm_warden_event event;
+		unsigned int n;
+
+		do {
+			event = event_of(next++);
+		} while (!guests_event(guests, &event) && next % 97);
+		guests_flush(guests);
+		while (want < next && recv(pair[1], &event, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+			n = receive(pair[1], want);
+			want += n;
+			assert_true(take(guests, n));
+			guests_flush(guests);
+		}
+	}
+	assert_int_equal(want, next);
+	close(pair[0]);
+	close(pair[1]);
+	guests_free(guests);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_engine),
 		cmocka_unit_test(test_slow_engine),
 		cmocka_unit_test(test_delivered_in_order),
+		cmocka_unit_test(test_next_engine),
+		cmocka_unit_test(test_sent_is_closed),
+		cmocka_unit_test(test_false_word),
+		cmocka_unit_test(test_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,7 +178,7 @@ static json_t *checked(const char *method, const char *url, json_t *answer, int 
 	snprintf(code, sizeof(code), "%d", status);
 	schema = json_object_get(json_object_get(operation(r->method, r->path), "responses"), code);
 	schema = json_object_get(json_object_get(json_object_get(schema, "content"),
-						 "application/json"), "schema");
+		json_is_string(answer) ? "text/plain" : "application/json"), "schema");
 	if (!schema) {
 		json_dumpf(answer, stderr, JSON_INDENT(1));
 		fail_msg("%s %s: status %d is not in the file", method, url, status);
@@ -239,7 +239,8 @@ static void every_operation_is_a_route(void **state)
 /* The keys of a body, and its bound of 4096 bytes, as the server takes them. */
 static void bodies_are_those_of_the_file(void **state)
 {
-	static const char *const keys[] = { "pid", "start_ns", "seconds", "how", "reason", "name" };
+	static const char *const keys[] = { "pid", "start_ns", "seconds", "how", "reason",
+		"name", "level" };
 	size_t n;
 	const struct route *routes = routes_all(&n);
 
@@ -394,6 +395,10 @@ static void operators(void)
 	ask("GET", "/v1/guests/7", "", 200);
 	ask("POST", "/v1/guests/7/kill", "{\"pid\":5}", 409);
 	hold("thaw", "{}", HOST_RELEASE, ACT_DONE, 200);
+	hold("level", "{\"level\":\"content\"}", HOST_LEVEL_CONTENT, ACT_DONE, 200);
+	hold("level", "{\"level\":\"off\"}", HOST_LEVEL_OFF, ACT_FAILED, 500);
+	ask("POST", "/v1/guests/7/level", "{\"level\":\"on\"}", 400);
+	ask("POST", "/v1/guests/8/level", "{\"level\":\"off\"}", 404);
 	ask("POST", "/v1/guests/7/freeze", "{\"x\":1}", 400);
 	ask("POST", "/v1/guests/7/thaw", "{\"x\":1}", 400);
 	ask("POST", "/v1/guests/8/thaw", "", 404);
@@ -453,13 +458,14 @@ static void journal(void)
 	ask("GET", "/v1/journal", "", 200);
 	ask("GET", "/v1/journal?after=x", "", 400);
 	ask("GET", "/v1/journal/verify", "", 200);
+	ask("GET", "/metrics", "", 200);
 }
 
 static void too_large(void)
 {
 	static const char *const paths[] = {
 		"/v1/guests/7/scan", "/v1/guests/7/kill", "/v1/guests/7/freeze",
-		"/v1/guests/7/thaw", "/v1/agents", "/v1/agents/a/rotate",
+		"/v1/guests/7/thaw", "/v1/guests/7/level", "/v1/agents", "/v1/agents/a/rotate",
 		"/v1/quarantine/00112233445566778899aabbccddeeff/restore",
 	};
 	static char body[5000];
@@ -467,6 +473,21 @@ static void too_large(void)
 	memset(body, ' ', sizeof(body) - 1);
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		ask("POST", paths[i], body, 413);
+}
+
+/* Its level forbids a look. */
+static void forbidden(void)
+{
+	struct m_guest_level m = { GUEST, KVM_WARDEN_LEVEL_OFF };
+
+	send_to(w.parent, &msg_guest_level, 0, &m, -1);
+	usleep(200000);
+	ask("GET", "/v1/guests/7", "", 200);
+	ask("GET", "/v1/guests/7/tasks", "", 403);
+	ask("GET", "/v1/guests/7/tasks/5/maps", "", 403);
+	ask("POST", "/v1/guests/7/scan", "", 403);
+	ask("POST", "/v1/guests/7/kill", "{\"pid\":5}", 403);
+	ask("GET", "/metrics", "", 200);
 }
 
 /* Its introspector and its channel are gone. */
@@ -525,6 +546,7 @@ static void answers_are_those_of_the_file(void **state)
 	journal();
 	too_large();
 	parts_missing();
+	forbidden();
 	expect_all_seen();
 }
 

@@ -5,7 +5,7 @@
 /* A second guest, and the CID that is said to be its. */
 static int other_guest(const char *source)
 {
-	struct m_guest_up up = { .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = "thief" };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = "thief" };
 	struct m_guest_cid c = { .guest = GUEST + 1, .cid = CID };
 	int s[2];
 
@@ -165,7 +165,7 @@ static void agent_of_another_guest_is_refused(void **state)
 
 static void waits_for_the_kernel(void **state)
 {
-	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .name = NAME };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM, .name = NAME };
 	struct m_guest_cid c = { .guest = GUEST, .cid = CID, .source = "bpf" };
 	int s[2];
 
@@ -188,8 +188,8 @@ static void waits_for_the_kernel(void **state)
 /* A guest without a name takes the first agent, for its life; that agent takes no other. */
 static void nameless_guest_has_one_agent(void **state)
 {
-	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM };
-	struct m_guest_up other = { .guest = GUEST + 1, .vmm_pid = VMM + 1 };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM };
+	struct m_guest_up other = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST + 1, .vmm_pid = VMM + 1 };
 	struct m_guest_cid c = { .guest = GUEST, .cid = CID, .source = "bpf" };
 	struct m_guest_cid d = { .guest = GUEST + 1, .cid = CID + 1, .source = "bpf" };
 	struct m_session m = { .cid = CID + 1, .up = 1, .agent = "first", .nonce = { 99 } };
@@ -222,8 +222,8 @@ static void nameless_guest_has_one_agent(void **state)
 /* Nor one of a named guest's name, though that guest's own has not come yet. */
 static void nameless_guest_takes_no_name(void **state)
 {
-	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM };
-	struct m_guest_up named = { .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = NAME };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM };
+	struct m_guest_up named = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST + 1, .vmm_pid = VMM + 1, .name = NAME };
 	struct m_guest_cid c = { .guest = GUEST, .cid = CID, .source = "bpf" };
 
 	NEEDS_PROGRAMS();

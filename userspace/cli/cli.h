@@ -43,6 +43,8 @@ int verb_explain(struct cli *cli, int argc, char **argv);
 int verb_quarantine(struct cli *cli, int argc, char **argv);
 int verb_freeze(struct cli *cli, int argc, char **argv);
 int verb_thaw(struct cli *cli, int argc, char **argv);
+int verb_level(struct cli *cli, int argc, char **argv);
+int verb_metrics(struct cli *cli, int argc, char **argv);
 int verb_kill(struct cli *cli, int argc, char **argv);
 int verb_enrol(struct cli *cli, int argc, char **argv);
 int verb_agents(struct cli *cli, int argc, char **argv);
@@ -87,6 +89,8 @@ json_t *api_get(struct cli *cli, int *ret_code, const char *format, ...);
 /* body is taken over; NULL: none. */
 json_t *api_send(struct cli *cli, int *ret_code, const char *method, json_t *body,
 		 const char *format, ...);
+/* An answer that is no JSON, to be freed; errors as above. */
+char *api_text(struct cli *cli, int *ret_code, const char *path);
 /* Tells nothing: NULL and why, as "CODE: MESSAGE". */
 json_t *api_try(struct cli *cli, char *why, size_t size, const char *format, ...);
 

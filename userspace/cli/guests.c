@@ -40,6 +40,8 @@ static void add_guest(struct table *t, const json_t *g)
 		  number_text(events, number_of(member(g, "work"), "events")) });
 	if (text_of(k, "why")[0])
 		table_note(t, "%s: %s", text_of(k, "state"), text_of(k, "why"));
+	if (!strcmp(text_of(g, "level"), "metadata"))
+		table_note(t, "level metadata: processes are listed, no content is scanned");
 }
 
 static void print_guests(const json_t *answer)
@@ -152,6 +154,7 @@ static void print_guest(const json_t *g)
 	if (json_is_integer(member(g, "cid")))
 		printf("vsock CID   %lld, known from %s\n", (long long)number_of(g, "cid"),
 		       text_of(g, "cid_source"));
+	printf("Level       %s\n", text_of(g, "level"));
 	print_kernel(member(g, "kernel"));
 	print_containment(g);
 	print_session(g);

@@ -194,6 +194,7 @@ static const char *make_path(char path[API_PATH], const char *format, va_list ar
 static int exit_code_of(int status)
 {
 	switch (status) {
+	case 403:
 	case 404:
 	case 409:
 		return EXIT_NO;
@@ -309,6 +310,25 @@ json_t *api_try(struct cli *cli, char *why, size_t size, const char *format, ...
 		snprintf(why, size, "%s: %s", text_of(member(answer, "error"), "code"),
 			 text_of(member(answer, "error"), "message"));
 	json_decref(answer);
+	return NULL;
+}
+
+char *api_text(struct cli *cli, int *ret_code, const char *path)
+{
+	autofd int fd = open_socket(cli->socket);
+	autofree char *text = NULL;
+	json_t *answer = NULL;
+	int status = -1;
+	char *body;
+
+	if (fd >= 0 && !send_request(fd, "GET", path, NULL) && (text = receive(fd))) {
+		status = 0;
+		body = strstr(text, "\r\n\r\n");
+		if (body && sscanf(text, "HTTP/1.%*d %d", &status) == 1 && status == 200)
+			return strdup(body + 4);
+		answer = parse_answer(text, &status);
+	}
+	*ret_code = tell_answer(cli, status, answer);
 	return NULL;
 }
 

@@ -141,6 +141,19 @@ static void release(struct act *a)
 		finish(a, ACT_FAILED, "the module refuses: %s", strerror(-r));
 }
 
+static void set_level(struct act *a)
+{
+	int r = device_set_level(a->what.guest, a->what.verb - HOST_LEVEL_OFF);
+
+	if (!r)
+		finish(a, ACT_DONE, "the module has it");
+	else if (r == -ENOENT)
+		finish(a, ACT_NO_GUEST, "the module shows no such guest in sysfs, or not yet");
+	else
+		finish(a, ACT_FAILED, "/sys/kernel/kvm_warden/guests/%llu/level: %s",
+		       (unsigned long long)a->what.guest, strerror(-r));
+}
+
 /* ---- the end of a VMM ---- */
 
 static int on_ending_over(sd_event_source *source, uint64_t when, void *arg);
@@ -323,6 +336,9 @@ static void (*const ways[])(struct act *a) = {
 	[HOST_LINK_DOWN] = ask_monitor,
 	[HOST_LINK_UP] = ask_monitor,
 	[HOST_POWER_OFF] = ask_monitor,
+	[HOST_LEVEL_OFF] = set_level,
+	[HOST_LEVEL_METADATA] = set_level,
+	[HOST_LEVEL_CONTENT] = set_level,
 };
 
 static void start(struct act *a)

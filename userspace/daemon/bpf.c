@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "cid.skel.h"
+#include "daemon/ledger.h"
+#include "lib/config.h"
 #include "lib/log.h"
+#include "lib/util.h"
 #include "warden.skel.h"
 
 struct bpf {
@@ -61,7 +64,20 @@ static struct cid_bpf *start_cids(void)
 	return NULL;
 }
 
-struct bpf *bpf_start(bpf_event_fn *fn, void *arg, char *why, size_t why_size)
+/* The counts that go on are there before the first event is counted. */
+static int load_and_attach(struct warden_bpf *events, const struct config *config)
+{
+	events->rodata->spaces_per_second = config->spaces_per_second;
+	events->rodata->entries_per_second = config->entries_per_second;
+	events->rodata->others_per_second = config->others_per_second;
+	if (warden_bpf__load(events))
+		return -1;
+	ledger_take_over(bpf_map__fd(events->maps.counts), bpf_map__fd(events->maps.delivered));
+	return warden_bpf__attach(events);
+}
+
+struct bpf *bpf_start(const struct config *config, bpf_event_fn *fn, void *arg,
+		      char *why, size_t why_size)
 {
 	struct bpf *bpf = calloc(1, sizeof(*bpf));
 
@@ -70,8 +86,8 @@ struct bpf *bpf_start(bpf_event_fn *fn, void *arg, char *why, size_t why_size)
 	libbpf_set_print(on_print);
 	bpf->fn = fn;
 	bpf->arg = arg;
-	bpf->events = warden_bpf__open_and_load();
-	if (!bpf->events || warden_bpf__attach(bpf->events)) {
+	bpf->events = warden_bpf__open();
+	if (!bpf->events || load_and_attach(bpf->events, config)) {
 		snprintf(why, why_size, "cannot attach to the trace events of kvm_warden: %s",
 			 strerror(errno));
 		goto fail;
@@ -110,18 +126,64 @@ void bpf_drain(struct bpf *bpf)
 	ring_buffer__consume(bpf->ring);
 }
 
-bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts)
+void bpf_share(struct bpf *bpf, unsigned guests)
 {
-	int fd = bpf_map__fd(bpf->events->maps.counts);
+	bpf->events->data->share = WARDEN_SHARE(guests);
+}
 
-	return !bpf_map_lookup_elem(fd, &guest, ret_counts);
+static uint64_t delivered_of(struct bpf *bpf, uint64_t guest)
+{
+	uint64_t n;
+
+	return bpf_map_lookup_elem(bpf_map__fd(bpf->events->maps.delivered), &guest, &n) ? 0 : n;
+}
+
+void bpf_delivered(struct bpf *bpf, uint64_t guest, unsigned events)
+{
+	uint64_t n = delivered_of(bpf, guest) + events;
+	struct warden_guest_counts counts;
+
+	/* Forgotten by now: nobody would forget it a second time. */
+	if (bpf_map_lookup_elem(bpf_map__fd(bpf->events->maps.counts), &guest, &counts))
+		return;
+	bpf_map_update_elem(bpf_map__fd(bpf->events->maps.delivered), &guest, &n, BPF_ANY);
+}
+
+/* The delivered first: they are never more than the submitted. */
+void bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts,
+		uint64_t *ret_delivered)
+{
+	*ret_delivered = delivered_of(bpf, guest);
+	if (bpf_map_lookup_elem(bpf_map__fd(bpf->events->maps.counts), &guest, ret_counts))
+		memset(ret_counts, 0, sizeof(*ret_counts));
+}
+
+static void forget(struct bpf *bpf, uint64_t guest)
+{
+	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.counts), &guest);
+	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.delivered), &guest);
 }
 
 void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid)
 {
-	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.counts), &guest);
+	forget(bpf, guest);
 	if (bpf->cids)
 		bpf_map_delete_elem(bpf_map__fd(bpf->cids->maps.cids), &vmm_pid);
+}
+
+void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void *arg)
+{
+	int fd = bpf_map__fd(bpf->events->maps.counts);
+	uint64_t gone[256], guest, *at = NULL;
+	unsigned n = 0;
+
+	while (n < ARRAY_SIZE(gone) && !bpf_map_get_next_key(fd, at, &guest)) {
+		at = &guest;
+		if (!is_known(arg, guest))
+			gone[n++] = guest;
+	}
+	while (n)
+		forget(bpf, gone[--n]);
 }
 
 uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid)

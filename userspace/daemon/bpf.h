@@ -11,6 +11,7 @@
 #include "warden/event.h"
 
 struct bpf;
+struct config;
 struct kvm_warden_event;
 
 /*
@@ -23,18 +24,29 @@ typedef int bpf_event_fn(void *arg, const struct kvm_warden_event *event);
  * Loads and attaches.  NULL, and why, if events cannot be had: the daemon then
  * sees by sweeps alone.  CIDs are extra: without vhost_vsock they are not seen.
  */
-struct bpf *bpf_start(bpf_event_fn *fn, void *arg, char *why, size_t why_size);
+struct bpf *bpf_start(const struct config *config, bpf_event_fn *fn, void *arg,
+		      char *why, size_t why_size);
 void bpf_stop(struct bpf *bpf);
 
 int bpf_fd(const struct bpf *bpf);	/* readable when events wait */
 void bpf_drain(struct bpf *bpf);
 
-/* False for a guest BPF has not seen an event of. */
-bool bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts);
+/* So many guests share the ring. */
+void bpf_share(struct bpf *bpf, unsigned guests);
+
+/* So many more events of that guest have arrived where they are for. */
+void bpf_delivered(struct bpf *bpf, uint64_t guest, unsigned events);
+
+/* Zeroes for a guest BPF has not seen an event of. */
+void bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts,
+		uint64_t *ret_delivered);
 /* 0 if this VMM set none since the start. */
 uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid);
 
 /* The guest is gone; its VMM's process id may come back as another's. */
 void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid);
+
+/* Forgets guests that nobody knows, which came and went between two looks. */
+void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void *arg);
 
 #endif

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/messages.h"
+#include "lib/util.h"
 
 #define DEVICE "/dev/kvm_warden"
+#define GUESTS "/sys/kernel/kvm_warden/guests"
 
 int device_open(void)
 {
@@ -66,4 +70,15 @@ int device_release(int device, uint64_t guest)
 	struct kvm_warden_contain request = { .guest = guest };
 
 	return ioctl(device, KVM_WARDEN_RELEASE, &request) ? -errno : 0;
+}
+
+int device_set_level(uint64_t guest, uint32_t level)
+{
+	const char *name = guest_level_name(level);
+	char path[sizeof(GUESTS) + 32];
+	autofd int fd = -1;
+
+	snprintf(path, sizeof(path), GUESTS "/%llu/level", (unsigned long long)guest);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || write(fd, name, strlen(name)) < 0 ? -errno : 0;
 }

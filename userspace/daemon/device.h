@@ -22,4 +22,7 @@ int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info);
 int device_contain(int device, uint64_t guest, uint64_t expiry_ms);
 int device_release(int device, uint64_t guest);
 
+/* 0 or -errno; -ENOENT: the guest is gone, or its folder in sysfs is not there yet. */
+int device_set_level(uint64_t guest, uint32_t level);
+
 #endif

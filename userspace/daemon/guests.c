@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/account.h"
 #include "daemon/acts.h"
 #include "daemon/bpf.h"
 #include "daemon/clock.h"
@@ -15,12 +16,17 @@
 #include "daemon/guard.h"
 #include "daemon/roles.h"
 #include "daemon/vmm.h"
+#include "daemon/window.h"
+#include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
 #include "lib/util.h"
 
 /* A VMM may rewrite its command line, but not so often at our cost. */
 #define CID_TRIES 8
+/* So long is waited for the last events of a guest that is gone. */
+#define SETTLE_NS 5000000000ull
+#define KEEP_EVERY 20	/* refreshes */
 
 struct guest {
 	struct guest *next;
@@ -29,32 +35,39 @@ struct guest {
 	int fd;
 	int vmm_pidfd;		/* -1: that process is not certain to be the VMM */
 	struct role *introspector;
-	uint64_t delivered;
-	uint64_t lag_us;	/* of the delivered, summed */
+	uint32_t level;		/* KVM_WARDEN_LEVEL_* */
+	bool lower;		/* the module is still to be told level: it counts as off */
+	bool refused;		/* and does not take it */
+	struct account account;
+	struct m_counters last;	/* reported */
 	unsigned int cid_tries;	/* at its VMM's command line */
+	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
 };
 
 struct guests {
 	int device;
+	const struct config *config;
 	int engine;		/* -1: down */
 	struct bpf *bpf;	/* NULL: sweeps alone */
 	struct guard *guard;
 	struct roles *roles;
 	struct guest *list;
-	struct m_events batch;
-	size_t nbatch;
+	struct guest *gone;	/* their last events are under way */
+	struct window window;
 	bool stale;		/* an event told of a guest that may be new */
+	unsigned int refreshes;
 };
 
-struct guests *guests_new(int device)
+struct guests *guests_new(int device, const struct config *config)
 {
 	struct guests *guests = calloc(1, sizeof(*guests));
 
 	if (!guests)
 		fatal("out of memory");
 	guests->device = device;
+	guests->config = config;
 	guests->engine = -1;
 	return guests;
 }
@@ -74,13 +87,16 @@ void guests_set_roles(struct guests *guests, struct roles *roles)
 	guests->roles = roles;
 }
 
-static struct guest *find(struct guests *guests, uint64_t id)
+static struct guest *find_in(struct guest *g, uint64_t id)
 {
-	struct guest *g = guests->list;
-
 	while (g && g->id != id)
 		g = g->next;
 	return g;
+}
+
+static struct guest *find(struct guests *guests, uint64_t id)
+{
+	return find_in(guests->list, id);
 }
 
 static void tell(struct guests *guests, const struct msg_schema *schema,
@@ -93,7 +109,10 @@ static void tell(struct guests *guests, const struct msg_schema *schema,
 
 static void tell_up(struct guests *guests, const struct guest *g, int sock)
 {
-	struct m_guest_up message = { .guest = g->id, .vmm_pid = g->vmm_pid };
+	struct m_guest_up message = {
+		.guest = g->id, .vmm_pid = g->vmm_pid,
+		.level = g->lower ? KVM_WARDEN_LEVEL_OFF : g->level,
+	};
 
 	vmm_guest_name(g->vmm_pid, message.name, sizeof(message.name));
 	tell(guests, &msg_guest_up, &message, sock);
@@ -154,6 +173,44 @@ static int hold_vmm(int guest_fd, uint32_t pid)
 	return util_steal_fd(&pidfd);
 }
 
+/*
+ * The file lowers a guest's level and never raises it: what an operator lowered
+ * since stays so over a restart.
+ */
+static void choose_level(struct guests *guests, struct guest *g, uint32_t level)
+{
+	char name[TEXT_NAME];
+	uint32_t most;
+
+	vmm_guest_name(g->vmm_pid, name, sizeof(name));
+	most = config_level(guests->config, name);
+	g->level = MIN(level, most);
+	g->lower = most < level;
+}
+
+static void tell_level(struct guests *guests, const struct guest *g)
+{
+	struct m_guest_level message = { .guest = g->id, .level = g->level };
+
+	log_info("guest %llu: level %s", (unsigned long long)g->id, guest_level_name(g->level));
+	if (g->announced)
+		tell(guests, &msg_guest_level, &message, -1);
+}
+
+/* Its folder in sysfs comes a moment after it. */
+static void lower_level(struct guests *guests, struct guest *g)
+{
+	int r = device_set_level(g->id, g->level);
+
+	g->lower = r != 0;
+	if (!r)
+		tell_level(guests, g);
+	else if (r != -ENOENT && !g->refused)
+		log_err("guest %llu: the module does not take level %s: %s: the guest is not looked at",
+			(unsigned long long)g->id, guest_level_name(g->level), strerror(-r));
+	g->refused = r && r != -ENOENT;
+}
+
 static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 {
 	int fd = device_open_guest(guests->device, info->guest);
@@ -174,15 +231,44 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	};
 	guests->list = g;
 	guard_watch(guests->guard, g->id, g->vmm_pid);
+	choose_level(guests, g, info->level);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
 }
 
-/* Its guest fd may have hung up: then the introspector ends, and drop() follows. */
+static void announce(struct guests *guests, struct guest *g, int sock)
+{
+	tell_up(guests, g, sock);
+	refresh_cid(guests, g, true);
+	g->announced = true;
+}
+
+/*
+ * Its guest fd may have hung up: then the introspector ends, and drop() follows.
+ * Nobody is there to look into one whose level is off.
+ */
 static void look_into(struct guests *guests, struct guest *g)
 {
-	if (!g->introspector)
+	if (g->lower)
+		lower_level(guests, g);
+	if ((g->lower && !g->refused) || g->introspector)
+		return;
+	if (!g->lower && g->level != KVM_WARDEN_LEVEL_OFF)
 		g->introspector = roles_add_introspector(guests->roles, g->id, g->fd);
+	else if (!g->announced)
+		announce(guests, g, -1);
+}
+
+/* What the introspector of the old level knew goes with it. */
+static void take_level(struct guests *guests, struct guest *g, uint32_t level)
+{
+	if (g->lower || g->level == level)
+		return;
+	g->level = level;
+	tell_level(guests, g);
+	if (g->introspector)
+		roles_remove(guests->roles, g->introspector);
+	g->introspector = NULL;
 }
 
 void guests_introspector_up(void *arg, uint64_t guest, int sock)
@@ -191,18 +277,16 @@ void guests_introspector_up(void *arg, uint64_t guest, int sock)
 	struct guest *g = find(guests, guest);
 	struct m_role_state message = { .state = ROLE_UP, .guest = guest, .role = "introspect" };
 
-	if (g && g->announced) {
+	if (g && g->announced)
 		tell(guests, &msg_role_state, &message, sock);
-	} else if (g) {
-		tell_up(guests, g, sock);
-		refresh_cid(guests, g, true);
-		g->announced = true;
-	}
+	else if (g)
+		announce(guests, g, sock);
 	close(sock);
 }
 
 /* ---- going ---- */
 
+/* What it emitted last is still on its way: its numbers follow. */
 static void drop(struct guests *guests, struct guest *g)
 {
 	struct m_guest_down message = { .guest = g->id };
@@ -213,12 +297,12 @@ static void drop(struct guests *guests, struct guest *g)
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
 	guard_forget(guests->guard, g->id);
-	if (guests->bpf)
-		bpf_forget(guests->bpf, g->id, g->vmm_pid);
 	close(g->fd);
 	if (g->vmm_pidfd >= 0)
 		close(g->vmm_pidfd);
-	free(g);
+	g->gone = now_ns();
+	g->next = guests->gone;
+	guests->gone = g;
 }
 
 static void drop_unseen(struct guests *guests)
@@ -237,6 +321,27 @@ static void drop_unseen(struct guests *guests)
 	}
 }
 
+static bool is_known(void *arg, uint64_t id)
+{
+	struct guests *guests = arg;
+	struct kvm_warden_guest_info info = { .guest = id - 1 };
+
+	return find(guests, id) || find_in(guests->gone, id) ||
+	       (device_next_guest(guests->device, &info) && info.guest == id);
+}
+
+static void settle_gone(struct guests *guests);
+
+/* So that those which are there have their share of the ring, and no others. */
+static void tend_bpf(struct guests *guests)
+{
+	if (!guests->bpf)
+		return;
+	bpf_share(guests->bpf, guests_count(guests));
+	if (guests->refreshes++ % KEEP_EVERY == 0)
+		bpf_keep(guests->bpf, is_known, guests);
+}
+
 void guests_refresh(struct guests *guests)
 {
 	struct kvm_warden_guest_info info = { 0 };
@@ -249,12 +354,16 @@ void guests_refresh(struct guests *guests)
 	while (device_next_guest(guests->device, &info)) {
 		struct guest *g = find(guests, info.guest);
 
-		if (g)
+		if (g) {
 			g->seen = true;
-		else
+			take_level(guests, g, info.level);
+		} else {
 			add(guests, &info);
+		}
 	}
 	drop_unseen(guests);
+	settle_gone(guests);
+	tend_bpf(guests);
 	for (struct guest *g = guests->list; g; g = g->next) {
 		look_into(guests, g);
 		refresh_cid(guests, g, false);
@@ -275,34 +384,70 @@ bool guests_find_vmm(void *arg, uint64_t guest, struct vmm *ret_vmm)
 
 /* ---- numbers ---- */
 
-/* Decision 4 of the design: emitted = delivered + dropped + suppressed + missed. */
-static void report(struct guests *guests, const struct guest *g)
+static void look_up(struct guests *guests, const struct guest *g, struct look *look)
 {
-	struct warden_guest_counts counts = { 0 };
-	struct kvm_warden_guest_info info;
-	struct m_counters message;
-	uint64_t known;
-
-	/* BPF first: what it has counted, the module has emitted. */
 	if (guests->bpf)
-		bpf_counts(guests->bpf, g->id, &counts);
+		bpf_counts(guests->bpf, g->id, &look->counts, &look->delivered);
+}
+
+static void report(struct guests *guests, struct guest *g)
+{
+	struct kvm_warden_guest_info info = { 0 };
+	struct look look = { 0 };
+
 	if (device_guest_info(g->fd, &info))
 		return;
-	known = counts.submitted + counts.dropped + counts.over_budget;
-	message = (struct m_counters){
-		.guest = g->id, .exits = info.exits, .emitted = info.emitted,
-		.delivered = g->delivered, .dropped = counts.dropped,
-		.suppressed = counts.over_budget, .lag_us = g->lag_us,
-		.missed = info.emitted > known ? info.emitted - known : 0,
-		.vcpus = info.vcpus, .flags = info.flags,
+	look.emitted = info.emitted;
+	look_up(guests, g, &look);
+	if (device_guest_info(g->fd, &info))
+		return;
+	look.emitted_after = info.emitted;
+	g->last = (struct m_counters){
+		.guest = g->id, .exits = info.exits, .seen_again = info.suppressed,
+		.address_spaces = info.address_spaces, .vcpus = info.vcpus, .flags = info.flags,
 	};
-	tell(guests, &msg_counters, &message, -1);
+	account_add_up(&g->account, &look, &g->last);
+	tell(guests, &msg_counters, &g->last, -1);
 }
 
 void guests_report(struct guests *guests)
 {
 	for (struct guest *g = guests->list; g; g = g->next)
 		report(guests, g);
+}
+
+/* False: its last events are still to come. */
+static bool settle(struct guests *guests, struct guest *g)
+{
+	struct look look = { 0 };
+
+	look_up(guests, g, &look);
+	if (guests->bpf && now_ns() - g->gone < SETTLE_NS &&
+	    (!look.counts.last || look.delivered < look.counts.submitted))
+		return false;
+	g->last.guest = g->id;
+	g->last.last = 1;
+	account_close(&g->account, &look, &g->last);
+	tell(guests, &msg_counters, &g->last, -1);
+	if (guests->bpf)
+		bpf_forget(guests->bpf, g->id, g->vmm_pid);
+	return true;
+}
+
+static void settle_gone(struct guests *guests)
+{
+	struct guest **at = &guests->gone;
+
+	while (*at) {
+		struct guest *g = *at;
+
+		if (!settle(guests, g)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		free(g);
+	}
 }
 
 unsigned guests_count(const struct guests *guests)
@@ -325,13 +470,14 @@ void guests_engine_up(void *arg, int sock)
 
 /*
  * Its introspectors lost their peer too.  The next engine is told of every
- * guest anew; what was counted stays, and events that wait are for it.
+ * guest anew; what was counted stays, and events it had not taken are for it.
  */
 void guests_engine_down(void *arg)
 {
 	struct guests *guests = arg;
 
 	guests->engine = -1;
+	window_resend(&guests->window);
 	for (struct guest *g = guests->list; g; g = g->next) {
 		if (g->introspector)
 			roles_remove(guests->roles, g->introspector);
@@ -347,52 +493,67 @@ void guests_free(struct guests *guests)
 
 /* ---- events ---- */
 
-static void count_delivered(struct guests *guests)
-{
-	const struct kvm_warden_event *e = (const void *)guests->batch.events.data;
-	uint64_t now = now_ns();
-
-	for (size_t i = 0; i < guests->nbatch; i++) {
-		struct guest *g = find(guests, e[i].guest);
-
-		if (!g)
-			continue;
-		g->delivered++;
-		g->lag_us += now > e[i].time_ns ? (now - e[i].time_ns) / 1000 : 0;
-	}
-}
-
 bool guests_flush(struct guests *guests)
 {
-	struct msg m;
-
 	if (guests->stale)
 		guests_refresh(guests);
-	if (!guests->nbatch)
-		return true;
-	if (guests->engine < 0)
-		return false;
-	guests->batch.events.len = guests->nbatch * sizeof(struct kvm_warden_event);
-	if (msg_encode(&m, &msg_events, 0, &guests->batch, -1) ||
-	    msg_send(guests->engine, &m, MSG_DONTWAIT))
-		return false;
-	count_delivered(guests);
-	guests->nbatch = 0;
-	return true;
+	if (guests->engine >= 0)
+		window_send(&guests->window, guests->engine);
+	return !window_is_full(&guests->window);
 }
 
 int guests_event(void *arg, const struct kvm_warden_event *event)
 {
 	struct guests *guests = arg;
 
-	_Static_assert(sizeof(*event) == 80, "EVENTS_MAX counts in these");
 	/* Never past the end, whatever the caller does with the answer. */
-	if (guests->nbatch == EVENTS_MAX)
+	if (!window_add(&guests->window, event))
 		return -EAGAIN;
-	memcpy(guests->batch.events.data + guests->nbatch * sizeof(*event), event, sizeof(*event));
-	guests->nbatch++;
 	/* An event may be ahead of our look at the list. */
 	if (event->type == KVM_WARDEN_EVENT_GUEST_UP)
 		guests->stale = true;
-	return guests->nbatch == EVENTS_MAX && !guests_flush(guests) ? -EAGAIN : 0;
+	return window_is_full(&guests->window) ? -EAGAIN : 0;
+}
+
+static void note_lag(struct guests *guests, const struct kvm_warden_event *e, uint64_t now)
+{
+	struct guest *g = find(guests, e->guest);
+
+	if (!g)
+		return;
+	g->account.lagged++;
+	g->account.lag_us += now > e->time_ns ? (now - e->time_ns) / 1000 : 0;
+}
+
+/* Of a guest that nobody knows, too: what it holds of the ring is free again. */
+static void count_delivered(struct guests *guests, const struct m_events *batch, unsigned n)
+{
+	uint64_t now = now_ns();
+	struct kvm_warden_event e, next;
+	unsigned int run = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		memcpy(&e, batch->events.data + i * sizeof(e), sizeof(e));
+		memcpy(&next, batch->events.data + (i + 1 < n ? i + 1 : i) * sizeof(e), sizeof(e));
+		note_lag(guests, &e, now);
+		run++;
+		if (i + 1 < n && next.guest == e.guest)
+			continue;
+		if (guests->bpf)
+			bpf_delivered(guests->bpf, e.guest, run);
+		run = 0;
+	}
+}
+
+bool guests_taken(struct guests *guests, const struct msg *m)
+{
+	const struct m_events *batch;
+	struct m_taken taken;
+
+	if (!msg_decode(m, &msg_taken, &taken))
+		return false;
+	batch = window_taken(&guests->window, taken.events);
+	if (batch)
+		count_delivered(guests, batch, taken.events);
+	return batch != NULL;
 }

@@ -10,13 +10,15 @@
 #include <stdint.h>
 
 struct bpf;
+struct config;
 struct guard;
 struct guests;
 struct kvm_warden_event;
+struct msg;
 struct roles;
 struct vmm;
 
-struct guests *guests_new(int device);
+struct guests *guests_new(int device, const struct config *config);
 void guests_free(struct guests *guests);
 void guests_set_bpf(struct guests *guests, struct bpf *bpf);
 void guests_set_guard(struct guests *guests, struct guard *guard);
@@ -44,6 +46,9 @@ bool guests_find_vmm(void *guests, uint64_t guest, struct vmm *ret_vmm);
  * guests_flush succeeds.
  */
 int guests_event(void *guests, const struct kvm_warden_event *event);
+/* Sends what waits.  True: there is room for more. */
 bool guests_flush(struct guests *guests);
+/* M_TAKEN: false if it is malformed. */
+bool guests_taken(struct guests *guests, const struct msg *m);
 
 #endif

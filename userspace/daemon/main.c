@@ -98,7 +98,7 @@ static void start_bpf(struct daemon *d)
 	if (!d->config.bpf) {
 		strcpy(d->bpf_why, "switched off in the configuration");
 	} else {
-		d->bpf = bpf_start(guests_event, d->guests, d->bpf_why, sizeof(d->bpf_why));
+		d->bpf = bpf_start(&d->config, guests_event, d->guests, d->bpf_why, sizeof(d->bpf_why));
 		if (!d->bpf)
 			log_err("no events: %s: guests are seen by sweeps alone", d->bpf_why);
 	}
@@ -153,7 +153,19 @@ static bool on_engine_asks(void *arg, const struct msg *m)
 {
 	struct daemon *d = arg;
 
-	return acts_take(d->acts, m);
+	if (m->type != M_TAKEN) {
+		if (!acts_take(d->acts, m))
+			return false;
+		/* A guest's level may be another by now. */
+		guests_refresh(d->guests);
+		return true;
+	}
+	if (!guests_taken(d->guests, m))
+		return false;
+	/* There is room again for what waits in the ring. */
+	if (d->ring)
+		sd_event_source_set_enabled(d->ring, SD_EVENT_ON);
+	return true;
 }
 
 static void on_acted(void *arg, uint64_t id, const struct m_acted *acted)
@@ -252,7 +264,7 @@ int main(int argc, char **argv)
 	if (device < 0)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */
 	make_loop(&d);
-	d.guests = guests_new(device);
+	d.guests = guests_new(device, &d.config);
 	d.acts = acts_new(d.loop, device, &d.config, d.config_path, &(struct acts_hooks){
 		.arg = &d, .find = on_find_vmm, .answer = on_acted,
 	});

@@ -80,6 +80,8 @@ static void take_effect(struct guest *g, const struct act *a, bool whole, uint64
 {
 	bool was_stopped = guest_is_stopped(g);
 
+	if (whole && a->m.verb >= HOST_LEVEL_OFF && a->m.verb <= HOST_LEVEL_CONTENT)
+		guest_set_level(g, a->m.verb - HOST_LEVEL_OFF, now);
 	for (int i = 0; i < HOLDS; i++) {
 		if (a->m.verb == pairs[i].hold)
 			g->holds[i] = (struct hold){

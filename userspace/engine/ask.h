@@ -19,13 +19,13 @@
 /* The keys a body may have: bit n is keys[n] of body.c. */
 enum {
 	BODY_PID = 1 << 0, BODY_START = 1 << 1, BODY_SECONDS = 1 << 2, BODY_HOW = 1 << 3,
-	BODY_REASON = 1 << 4, BODY_NAME = 1 << 5,
+	BODY_REASON = 1 << 4, BODY_NAME = 1 << 5, BODY_LEVEL = 1 << 6,
 };
 
 struct body {
 	uint32_t given;			/* BODY_* */
 	uint64_t pid, start_ns, seconds;
-	char how[16], reason[201], name[TEXT_NAME];
+	char how[16], reason[201], name[TEXT_NAME], level[16];
 };
 
 struct ask;
@@ -62,6 +62,7 @@ struct ask {
 	/* the answer */
 	unsigned code;
 	json_t *answer;
+	char *text_answer;		/* instead */
 };
 
 /* ---- control.c ---- */
@@ -71,6 +72,8 @@ void ask_fail_as(struct ask *a, unsigned code, const char *name, const char *mes
 		 const char *what_to_do);
 /* answer NULL: the journal cannot be read. */
 void ask_answer(struct ask *a, unsigned code, json_t *answer);
+/* Of another type than JSON; text is taken over. */
+void ask_text(struct ask *a, char *text);
 const char *ask_query(struct ask *a, const char *name);
 void ask_wait(struct ask *a, uint64_t ticket, uint64_t ns);
 /* The first that waits with that ticket after `after` (NULL: of all); NULL: none. */
@@ -90,6 +93,8 @@ const struct route *routes_all(size_t *ret_n);
 const struct route *route_find(struct ask *a, const char *method, const char *url);
 /* NULL, and it is answered, if there is none or several. */
 struct guest *ask_guest(struct ask *a);
+/* Its level lets its content be looked at; false, and it is answered, if not. */
+bool ask_is_open(struct ask *a, const struct guest *g);
 /* For what outlives guests.  False, and it is answered, if an id is another guest's name. */
 bool ask_of_guest(struct ask *a, const char *guest);
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number);
@@ -108,6 +113,8 @@ void get_scan(struct ask *a);
 void post_kill(struct ask *a);
 void post_freeze(struct ask *a);
 void post_thaw(struct ask *a);
+void post_level(struct ask *a);
+void get_metrics(struct ask *a);
 void get_order(struct ask *a);
 void get_quarantine(struct ask *a);
 void post_restore(struct ask *a);

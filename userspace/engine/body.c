@@ -19,6 +19,7 @@ static const struct key {
 	{ "how", offsetof(struct body, how), sizeof(((struct body *)0)->how), 0 },
 	{ "reason", offsetof(struct body, reason), sizeof(((struct body *)0)->reason), 0 },
 	{ "name", offsetof(struct body, name), sizeof(((struct body *)0)->name), 0 },
+	{ "level", offsetof(struct body, level), sizeof(((struct body *)0)->level), 0 },
 };
 
 static const struct key *find_key(const char *name, uint32_t takes, uint32_t *ret_bit)

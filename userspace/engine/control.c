@@ -15,12 +15,21 @@
 #define CONNECTIONS 32			/* so many may wait, too */
 #define CONNECTION_MEMORY (16u << 10)	/* a request's head that is longer is refused */
 #define CONNECTION_SECONDS 30
+#define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"	/* Prometheus's exposition format */
+#define LOOK_NS (60 * NS_PER_S)
+#define LOOKERS 64
 
 struct control {
 	struct engine *e;
 	struct MHD_Daemon *daemon;
 	sd_event_source *io;
 	TAILQ_HEAD(, ask) waiting;
+	struct looker {
+		char guest[ASK_ARG_MAX];
+		uint32_t uid;
+		uint64_t noted;		/* 0: none */
+	} lookers[LOOKERS];
+	unsigned next_looker;
 };
 
 /* ---- answers ---- */
@@ -59,6 +68,16 @@ void ask_answer(struct ask *a, unsigned code, json_t *answer)
 	}
 	a->code = code;
 	a->answer = answer;
+}
+
+void ask_text(struct ask *a, char *text)
+{
+	if (!text) {
+		ask_fail(a, 500, "no memory", "ask again in a moment");
+		return;
+	}
+	a->code = 200;
+	a->text_answer = text;
 }
 
 const char *ask_query(struct ask *a, const char *name)
@@ -129,10 +148,12 @@ uint64_t control_pump(struct control *c, uint64_t now)
 
 static enum MHD_Result respond(struct ask *a)
 {
-	char *text = json_dumps(a->answer, JSON_COMPACT);
+	const char *type = a->text_answer ? TEXT_TYPE : "application/json";
+	char *text = a->text_answer ?: json_dumps(a->answer, JSON_COMPACT);
 	struct MHD_Response *response;
 	enum MHD_Result ret;
 
+	a->text_answer = NULL;
 	if (!text)
 		return MHD_NO;
 	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
@@ -140,7 +161,7 @@ static enum MHD_Result respond(struct ask *a)
 		free(text);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, "Content-Type", "application/json");
+	MHD_add_response_header(response, "Content-Type", type);
 	ret = MHD_queue_response(a->connection, a->code, response);
 	MHD_destroy_response(response);
 	return ret;
@@ -197,6 +218,8 @@ static bool note_operator(struct ask *a, const char *url)
 		json_object_set_new(detail, "reason", json_string(a->body.reason));
 	if (a->body.given & BODY_PID)
 		json_object_set_new(detail, "pid", json_integer(a->body.pid));
+	if (a->body.given & BODY_LEVEL)
+		json_object_set_new(detail, "level", json_string(a->body.level));
 	if (a->body.given & BODY_NAME)
 		json_object_set_new(detail, "name", json_string(a->body.name));
 	a->noted = record_event(&a->e->journal, "operator", 0, 0, 0, detail);
@@ -208,13 +231,51 @@ static bool note_operator(struct ask *a, const char *url)
 	return false;
 }
 
+/*
+ * Who looks into a guest is in the journal.  A list that is shown anew every
+ * second by the same user is there once a minute.
+ */
+static bool is_noted(struct ask *a)
+{
+	struct control *c = a->control;
+	uint64_t now = now_mono();
+	struct looker *l = c->lookers;
+
+	if (a->route->run != get_tasks)
+		return false;
+	while (l < c->lookers + LOOKERS && (l->uid != a->uid || strcmp(l->guest, a->arg[0])))
+		l++;
+	if (l == c->lookers + LOOKERS)
+		l = &c->lookers[c->next_looker++ % LOOKERS];
+	else if (l->noted && now - l->noted < LOOK_NS)
+		return true;
+	l->uid = a->uid;
+	l->noted = now;
+	strcpy(l->guest, a->arg[0]);
+	return false;
+}
+
+static bool note_look(struct ask *a, const char *url)
+{
+	bool looks = a->route->run == get_tasks || a->route->run == get_maps;
+
+	return !looks || is_noted(a) || note_operator(a, url);
+}
+
+static bool may_run(struct ask *a, const char *url)
+{
+	if (a->waited)
+		return true;
+	if (!strcmp(a->route->method, "GET"))
+		return note_look(a, url);
+	return body_parse(a) && note_operator(a, url);
+}
+
 static void run(struct ask *a, const char *url)
 {
-	bool changes = strcmp(a->route->method, "GET");
-
 	if (a->too_large)
 		ask_fail(a, 413, "the body is longer than 4096 bytes", "send less");
-	else if (!changes || a->waited || (body_parse(a) && note_operator(a, url)))
+	else if (may_run(a, url))
 		a->route->run(a);
 }
 
@@ -238,7 +299,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		run(a, url);
 	if (a->waits)
 		return MHD_YES;
-	return a->answer ? respond(a) : MHD_NO;
+	return a->answer || a->text_answer ? respond(a) : MHD_NO;
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,
@@ -253,6 +314,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 		TAILQ_REMOVE(&c->waiting, a, entry);
 	journal_verify_end(&a->verify);
 	json_decref(a->answer);
+	free(a->text_answer);
 	free(a);
 	*state = NULL;
 }

@@ -88,7 +88,7 @@ struct ladder {
 };
 
 struct guest_counts {
-	uint64_t events, looks, sweeps, findings, findings_held, notes_held;
+	uint64_t events, looks, sweeps, sweeps_incomplete, findings, findings_held, notes_held;
 };
 
 /* So many at once, then one more each while: what a guest may make us write. */
@@ -104,6 +104,7 @@ struct guest {
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
 	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
 	bool has_cid, has_counters;
+	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
 	bool down;			/* kept until its last scan and act are answered */
 	uint64_t since_wall;
 	struct peer introspector;
@@ -179,6 +180,9 @@ struct agent_ask {
 	json_t *rows;
 };
 
+/* Guests that are down and whose last numbers have not come. */
+#define DEPARTING 256
+
 struct engine {
 	struct config config;
 	sd_event *event;
@@ -191,10 +195,13 @@ struct engine {
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
 	struct m_counters departed;	/* sums over guests that are gone */
+	struct m_counters departing[DEPARTING];	/* of these, as far as known: final ones follow */
+	unsigned ndeparting;
 	uint64_t ndeparted;
 	struct peer parent, scan, channel;
 	struct scans scans;
 	struct m_database database;
+	uint64_t database_wall;		/* when it was loaded; 0: never */
 	struct m_guard_state guard;
 	struct role roles[ROLES_MAX];
 	unsigned nroles;
@@ -232,6 +239,18 @@ bool engine_may_note(struct engine *e);
 /* A zeroed quota is full. */
 bool quota_take(struct quota *q, uint64_t burst, uint64_t refill_ns, uint64_t now);
 void counters_add(struct m_counters *sum, const struct m_counters *c);
+/* Over the guests there are and, since the engine started, were. */
+void counters_total(const struct engine *e, struct m_counters *ret_sum);
+/* Emitted, and neither delivered nor lost. */
+static inline uint64_t counters_in_flight(const struct m_counters *c)
+{
+	return c->emitted - c->delivered - c->dropped - c->suppressed - c->missed;
+}
+
+/* The last numbers of a guest that is down. */
+void guest_counted(struct engine *e, const struct m_counters *c);
+/* What was known of the guest by its old level is forgotten. */
+void guest_set_level(struct guest *g, uint32_t level, uint64_t now);
 void guest_free(struct engine *e, struct guest *g);
 /* A guest that is down stays for what is still answered about it. */
 void guest_free_if_done(struct guest *g);

@@ -2,6 +2,7 @@
 /* Guests: their coming and going, and what their introspectors are asked. */
 #include "engine/engine.h"
 
+#include <linux/kvm_warden.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 		fatal("no memory for a guest");
 	g->id = m->guest;
 	g->vmm_pid = m->vmm_pid;
+	g->level = m->level;
 	memcpy(g->name, m->name, sizeof(g->name));
 	g->since_wall = now_wall();
 	peer_init(&g->introspector, e, PEER_INTROSPECT, g);
@@ -57,17 +59,26 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	return g;
 }
 
+static void forget_departing(struct engine *e, uint64_t guest)
+{
+	for (unsigned i = 0; i < e->ndeparting; i++)
+		if (e->departing[i].guest == guest)
+			e->departing[i--] = e->departing[--e->ndeparting];
+}
+
 struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 {
 	struct guest *g = guest_find(e, m->guest);
 
 	if (g)
 		guest_down(e, g);
+	forget_departing(e, m->guest);
 	g = new_guest(e, m);
 	log_info("guest %llu (%s), VMM %u: up", (unsigned long long)g->id,
 		 g->name[0] ? g->name : "no name", g->vmm_pid);
 	record_event(&e->journal, "guest up", g->id, g->vmm_pid, 0,
-		     json_pack("{s:s}", "name", g->name));
+		     json_pack("{s:s,s:s}", "name", g->name, "level",
+			       guest_level_name(g->level)));
 	if (fd >= 0)
 		guest_connect(g, fd);
 	acts_adopt(g);
@@ -161,24 +172,55 @@ void counters_add(struct m_counters *sum, const struct m_counters *c)
 	sum->dropped += c->dropped;
 	sum->suppressed += c->suppressed;
 	sum->missed += c->missed;
+	sum->ring_full += c->ring_full;
+	sum->seen_again += c->seen_again;
 	sum->lag_us += c->lag_us;
+	sum->lagged += c->lagged;
 }
 
-/* Its numbers outlive it: in the journal, and in the sums of the status. */
+void counters_total(const struct engine *e, struct m_counters *ret_sum)
+{
+	const struct guest *g;
+
+	*ret_sum = e->departed;
+	for (unsigned i = 0; i < e->ndeparting; i++)
+		counters_add(ret_sum, &e->departing[i]);
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		if (g->down)
+			continue;
+		counters_add(ret_sum, &g->counters);
+		ret_sum->vcpus += g->counters.vcpus;
+	}
+}
+
+/* Its numbers outlive it, in the sums of the status; what it emitted last is under way. */
 static void note_down(struct engine *e, const struct guest *g)
 {
-	const struct m_counters *c = &g->counters;
-
 	record_event(&e->journal, "guest down", g->id, g->vmm_pid, 0,
-		     json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", g->name,
-			       "scans_waiting", (json_int_t)g->scans.jobs,
+		     json_pack("{s:s,s:I}", "name", g->name,
+			       "scans_waiting", (json_int_t)g->scans.jobs));
+	e->ndeparted++;
+	if (e->ndeparting < DEPARTING) {
+		e->departing[e->ndeparting] = g->counters;
+		e->departing[e->ndeparting++].guest = g->id;
+	} else {
+		counters_add(&e->departed, &g->counters);
+	}
+}
+
+/* An engine that was started since does not know the guest: its numbers are as good. */
+void guest_counted(struct engine *e, const struct m_counters *c)
+{
+	forget_departing(e, c->guest);
+	counters_add(&e->departed, c);
+	record_event(&e->journal, "guest counted", c->guest, 0, 0,
+		     json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}",
 			       "exits", (json_int_t)c->exits, "emitted", (json_int_t)c->emitted,
 			       "delivered", (json_int_t)c->delivered,
 			       "dropped", (json_int_t)c->dropped,
 			       "suppressed", (json_int_t)c->suppressed,
 			       "missed", (json_int_t)c->missed));
-	counters_add(&e->departed, c);
-	e->ndeparted++;
+	engine_flush_soon(e);
 }
 
 void guest_down(struct engine *e, struct guest *g)
@@ -249,6 +291,28 @@ struct request *guest_request(struct guest *g, enum request_kind kind)
 	return r;
 }
 
+void guest_set_level(struct guest *g, uint32_t level, uint64_t now)
+{
+	struct engine *e = g->introspector.engine;
+
+	if (g->level == level)
+		return;
+	log_info("guest %llu: level %s", (unsigned long long)g->id, guest_level_name(level));
+	record_event(&e->journal, "guest level", g->id, g->vmm_pid, 0,
+		     json_pack("{s:s,s:s}", "from", guest_level_name(g->level),
+			       "to", guest_level_name(level)));
+	engine_flush_soon(e);
+	g->level = level;
+	/* The parent ends it as well, and starts another unless the level is off. */
+	peer_close(&g->introspector);
+	guest_lost_introspector(g);
+	inventory_free(&g->inventory);
+	inventory_init(&g->inventory);
+	g->looks = (struct looks){ 0 };
+	g->last_sweep = (struct m_done){ 0 };
+	g->sweep_began = g->sweep_ended = 0;
+}
+
 static bool is_sweeping(const struct guest *g)
 {
 	return g->sweep_ended < g->sweep_began;
@@ -262,20 +326,30 @@ void guest_sweep_soon(struct guest *g, uint64_t now)
 		g->next_sweep = due;
 }
 
+/* Without consent to its content, a list of its processes is all that is asked for. */
+static int post_sweep(struct guest *g, uint64_t id)
+{
+	const struct m_sweep sweep = { .resend = g->inventory.resend_due };
+	const struct m_list list = { 0 };
+
+	if (g->level == KVM_WARDEN_LEVEL_CONTENT)
+		return peer_post(&g->introspector, &msg_sweep, id, &sweep, -1);
+	return peer_post(&g->introspector, &msg_list, id, &list, -1);
+}
+
 static void start_sweep(struct guest *g, uint64_t now)
 {
-	struct m_sweep m = { .resend = g->inventory.resend_due };
 	struct request *r = guest_request(g, REQUEST_SWEEP);
 
 	if (!r)
 		return;
+	if (post_sweep(g, r->id))
+		r->kind = REQUEST_NONE;
 	g->inventory.resend_due = false;
 	g->looks.sweep_due = false;
 	g->sweep_began = now;
 	g->next_sweep = now + g->introspector.engine->config.sweep_seconds * NS_PER_S;
 	g->counts.sweeps++;
-	if (peer_post(&g->introspector, &msg_sweep, r->id, &m, -1))
-		r->kind = REQUEST_NONE;
 }
 
 static void start_looks(struct guest *g, uint64_t now)
@@ -325,7 +399,8 @@ uint64_t guest_pump(struct guest *g, uint64_t now)
 	uint64_t next = orders_pump(g, now);
 
 	next = MIN(next, acts_pump(g, now));
-	if (g->introspector.fd < 0 || g->kernel.state != KERNEL_READY || is_stuck(g, now))
+	if (g->introspector.fd < 0 || g->level == KVM_WARDEN_LEVEL_OFF ||
+	    g->kernel.state != KERNEL_READY || is_stuck(g, now))
 		return next;
 	if (g->looks.sweep_due)
 		guest_sweep_soon(g, now);

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 #include <fcntl.h>
+#include <linux/kvm_warden.h>
 #include <string.h>
 
 #include "engine/control.h"
@@ -135,6 +136,7 @@ static void findings_of_all(struct guest *g)
 static void sweep_done(struct guest *g, const struct m_done *done, uint64_t now)
 {
 	g->last_sweep = *done;
+	g->counts.sweeps_incomplete += done->status != DONE_COMPLETE;
 	g->sweep_ended = now;
 	findings_of_all(g);
 	if (done->status == DONE_COMPLETE)
@@ -142,6 +144,10 @@ static void sweep_done(struct guest *g, const struct m_done *done, uint64_t now)
 	else
 		log_debug("guest %llu: sweep not complete: %s", (unsigned long long)g->id,
 			  done->why);
+	if (g->level == KVM_WARDEN_LEVEL_CONTENT || done->status != DONE_COMPLETE)
+		return;
+	g->last_sweep.status = DONE_INCOMPLETE;
+	strcpy(g->last_sweep.why, "level metadata: processes are listed, no content is looked at");
 }
 
 static int on_vma(struct msg *m, struct request *r)
@@ -213,7 +219,7 @@ static int on_beacon(struct guest *g, struct msg *m, struct request *r, uint64_t
 }
 
 /* Which questions a message may answer. */
-static bool is_answer(uint32_t type, enum request_kind kind)
+static bool is_answer(const struct guest *g, uint32_t type, enum request_kind kind)
 {
 	switch (type) {
 	case M_PROBED:
@@ -227,6 +233,8 @@ static bool is_answer(uint32_t type, enum request_kind kind)
 	case M_DONE:
 		return kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
+		if (g->level != KVM_WARDEN_LEVEL_CONTENT)
+			return false;
 		return kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
 		       kind == REQUEST_LOOK_PID;
 	}
@@ -241,7 +249,7 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 	if (m->type == M_KERNEL)
 		return on_kernel(g, m);
 	r = guest_find_request(g, m->id);
-	if (!r || !is_answer(m->type, r->kind))
+	if (!r || !is_answer(g, m->type, r->kind))
 		return -1;
 	switch (m->type) {
 	case M_TASK:

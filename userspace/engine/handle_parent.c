@@ -15,7 +15,7 @@ static int on_guest_up(struct engine *e, struct msg *m)
 {
 	struct m_guest_up up;
 
-	if (!msg_decode(m, &msg_guest_up, &up))
+	if (!msg_decode(m, &msg_guest_up, &up) || up.level > KVM_WARDEN_LEVEL_CONTENT)
 		return -1;
 	guest_up(e, &up, msg_take_fd(m));
 	return 0;
@@ -120,7 +120,8 @@ static void on_event(struct engine *e, const struct kvm_warden_event *event, uin
 		return;
 	g->counts.events++;
 	/* Before its kernel is found nothing can be looked at; then comes a sweep. */
-	if (event->type == KVM_WARDEN_EVENT_ADDRESS_SPACE && g->kernel.state == KERNEL_READY)
+	if (event->type == KVM_WARDEN_EVENT_ADDRESS_SPACE && g->kernel.state == KERNEL_READY &&
+	    g->level == KVM_WARDEN_LEVEL_CONTENT)
 		looks_event(&g->looks, event->cr3, event->time_ns, now);
 }
 
@@ -128,6 +129,7 @@ static int on_events(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_events events;
 	struct kvm_warden_event event;
+	struct m_taken taken;
 
 	_Static_assert(sizeof(event) == 80, "the ABI's event");
 	if (!msg_decode(m, &msg_events, &events) || events.events.len % sizeof(event))
@@ -136,6 +138,8 @@ static int on_events(struct engine *e, struct msg *m, uint64_t now)
 		memcpy(&event, events.events.data + at, sizeof(event));
 		on_event(e, &event, now);
 	}
+	taken.events = events.events.len / sizeof(event);
+	peer_post(&e->parent, &msg_taken, 0, &taken, -1);
 	return 0;
 }
 
@@ -147,11 +151,29 @@ static int on_counters(struct engine *e, struct msg *m, uint64_t now)
 	if (!msg_decode(m, &msg_counters, &counters))
 		return -1;
 	g = guest_find(e, counters.guest);
-	if (g) {
+	if (counters.last) {
+		guest_counted(e, &counters);
+	} else if (g) {
 		g->counters = counters;
 		g->has_counters = true;
 		acts_counters(g, &counters, now);
 	}
+	return 0;
+}
+
+static int on_guest_level(struct engine *e, struct msg *m, uint64_t now)
+{
+	struct m_guest_level level;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_guest_level, &level) || level.level > KVM_WARDEN_LEVEL_CONTENT)
+		return -1;
+	g = guest_find(e, level.guest);
+	if (!g)
+		return 0;
+	guest_set_level(g, level.level, now);
+	/* Another introspector, or none, is no failure of the one before. */
+	forget_role(e, g->id);
 	return 0;
 }
 
@@ -248,6 +270,8 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 		return on_events(e, m, now);
 	case M_COUNTERS:
 		return on_counters(e, m, now);
+	case M_GUEST_LEVEL:
+		return on_guest_level(e, m, now);
 	case M_ROLE_STATE:
 		return on_role_state(e, m);
 	case M_ACTED:

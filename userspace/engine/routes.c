@@ -18,6 +18,7 @@ static const struct route routes[] = {
 	{ "POST", "/v1/guests/{GUEST}/kill", post_kill, BODY_PID | BODY_START | BODY_REASON, BODY_PID },
 	{ "POST", "/v1/guests/{GUEST}/freeze", post_freeze, BODY_SECONDS | BODY_HOW | BODY_REASON, 0 },
 	{ "POST", "/v1/guests/{GUEST}/thaw", post_thaw, 0, 0 },
+	{ "POST", "/v1/guests/{GUEST}/level", post_level, BODY_LEVEL | BODY_REASON, BODY_LEVEL },
 	{ "GET", "/v1/scans/{ID}", get_scan, 0, 0 },
 	{ "GET", "/v1/orders/{ID}", get_order, 0, 0 },
 	{ "GET", "/v1/findings", get_findings, 0, 0 },
@@ -31,6 +32,7 @@ static const struct route routes[] = {
 	{ "DELETE", "/v1/agents/{NAME}", delete_agent, 0, 0 },
 	{ "GET", "/v1/journal", get_journal, 0, 0 },
 	{ "GET", "/v1/journal/verify", get_verify, 0, 0 },
+	{ "GET", "/metrics", get_metrics, 0, 0 },
 };
 
 const struct route *routes_all(size_t *ret_n)

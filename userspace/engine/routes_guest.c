@@ -2,6 +2,7 @@
 /* Guests: what they are, what runs in them, and the operator's freeze. */
 #include "engine/ask.h"
 
+#include <linux/kvm_warden.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 #define LIST_NS (10 * NS_PER_S)
 #define ACT_NS (45 * NS_PER_S)
+#define RAISE "wardenctl level GUEST content, if its owner consents"
 
 void get_status(struct ask *a)
 {
@@ -34,7 +36,9 @@ void get_guest(struct ask *a)
 /* Its kernel is known, so that the introspector can be asked. */
 static bool is_observable(struct ask *a, const struct guest *g)
 {
-	if (g->introspector.fd < 0)
+	if (g->level == KVM_WARDEN_LEVEL_OFF)
+		ask_fail(a, 403, "the guest's level is off: nobody looks into it", RAISE);
+	else if (g->introspector.fd < 0)
 		ask_fail(a, 503, "the guest's introspector is not running",
 			 "wardenctl status tells why; it is started again by itself");
 	else if (g->kernel.state != KERNEL_READY)
@@ -42,6 +46,16 @@ static bool is_observable(struct ask *a, const struct guest *g)
 			 "the guest's kernel is not found yet", "see GET /v1/guests");
 	else
 		return true;
+	return false;
+}
+
+bool ask_is_open(struct ask *a, const struct guest *g)
+{
+	if (g->level == KVM_WARDEN_LEVEL_CONTENT)
+		return true;
+	if (g->level == KVM_WARDEN_LEVEL_OFF)
+		return is_observable(a, g);
+	ask_fail(a, 403, "the guest's level is metadata: its content is not looked at", RAISE);
 	return false;
 }
 
@@ -103,7 +117,7 @@ void get_tasks(struct ask *a)
 	struct guest *g = ask_guest(a);
 	struct request *r;
 
-	if (!g || (!g->inventory.ntasks && !is_observable(a, g)))
+	if (!g || ((!g->inventory.ntasks || g->level == KVM_WARDEN_LEVEL_OFF) && !is_observable(a, g)))
 		return;
 	a->guest = g->id;
 	if (g->introspector.fd < 0 || g->kernel.state != KERNEL_READY) {
@@ -192,7 +206,7 @@ void post_scan(struct ask *a)
 	bool one = a->body.given & BODY_PID;
 	const char *why;
 
-	if (!g || !is_observable(a, g))
+	if (!g || !ask_is_open(a, g) || !is_observable(a, g))
 		return;
 	why = scan_jobs_begin(g, a->noted, one, a->body.pid);
 	if (why)
@@ -282,6 +296,21 @@ void post_thaw(struct ask *a)
 		ask_answer(a, 200, view_freedom(g));
 }
 
+/* By the parent, in the module: what was asked for is in the journal with who asked. */
+void post_level(struct ask *a)
+{
+	int level = guest_level(a->body.level);
+	struct guest *g = ask_guest(a);
+	uint32_t verb = HOST_LEVEL_OFF + level;
+
+	if (!g)
+		return;
+	if (level < 0)
+		ask_fail(a, 400, "level: must be off, metadata or content", "correct it");
+	else
+		act(a, g, &verb, 1);
+}
+
 static void all_acted(struct ask *a)
 {
 	static const unsigned codes[] = {
@@ -296,6 +325,8 @@ static void all_acted(struct ask *a)
 			 a->failure.detail, "see GET /v1/guests for what holds the guest now");
 	else if (!g)
 		ask_fail(a, 404, "the guest is gone meanwhile", "GET /v1/guests");
+	else if (a->route->run == post_level)
+		ask_answer(a, 200, json_pack("{s:s}", "level", guest_level_name(g->level)));
 	else
 		ask_answer(a, 200, view_freedom(g));
 }

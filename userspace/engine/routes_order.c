@@ -127,7 +127,7 @@ void post_kill(struct ask *a)
 	const struct task *t;
 	struct m_order m;
 
-	if (!g || !has_agent(a, g, VERB_KILL))
+	if (!g || !ask_is_open(a, g) || !has_agent(a, g, VERB_KILL))
 		return;
 	if (!a->waited) {
 		look(a, g);

@@ -171,6 +171,7 @@ static int on_verdict(struct engine *e, struct msg *m)
 		return -1;
 	e->scans.verdicts++;
 	e->scans.cached += v.cached != 0;
+	e->scans.scanned += v.cached ? 0 : v.bytes;
 	finish(e, job, &v);
 	return 0;
 }
@@ -204,6 +205,7 @@ static int on_database(struct engine *e, struct msg *m)
 	if (e->database.epoch[0] && strcmp(e->database.epoch, db.epoch))
 		rescan_all(e);
 	e->database = db;
+	e->database_wall = now_wall();
 	log_info("database ready: %llu signatures, %s", (unsigned long long)db.signatures,
 		 db.engine);
 	return 0;

@@ -53,6 +53,7 @@ struct scans {
 	unsigned queues;		/* that have jobs */
 	uint64_t bytes;
 	uint64_t verdicts, cached, refused;
+	uint64_t scanned;		/* bytes, without what the cache answered */
 };
 
 void scans_init(struct scans *s);

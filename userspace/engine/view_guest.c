@@ -2,6 +2,7 @@
 /* Guests: what they are, what is known of them, and who answers for them. */
 #include "engine/views.h"
 
+#include <linux/kvm_warden.h>
 #include <string.h>
 
 #include "engine/acts.h"
@@ -126,17 +127,28 @@ static json_t *kernel_json(const struct guest *g)
 	};
 	const struct m_kernel *k = &g->kernel;
 
+	if (g->level == KVM_WARDEN_LEVEL_OFF)
+		return json_pack("{s:s,s:s,s:s,s:s,s:I}", "state", "unobservable", "release", "",
+				 "banner", "", "why", "its level is off: nobody looks into it",
+				 "discovery_us", I(0));
 	return json_pack("{s:s,s:s,s:s,s:s,s:I}", "state", states[k->state], "release", k->release,
 			 "banner", k->banner, "why", k->why, "discovery_us", I(k->discovery_us));
 }
 
 json_t *view_counters(const struct m_counters *c)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "exits", I(c->exits), "emitted",
-			 I(c->emitted), "delivered", I(c->delivered), "dropped", I(c->dropped),
-			 "suppressed", I(c->suppressed), "missed", I(c->missed),
-			 "mean_lag_us", I(c->delivered ? c->lag_us / c->delivered : 0),
-			 "vcpus", I(c->vcpus), "flags", I(c->flags));
+	json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "exits", I(c->exits), "emitted",
+			      I(c->emitted), "delivered", I(c->delivered), "dropped", I(c->dropped),
+			      "suppressed", I(c->suppressed), "missed", I(c->missed));
+
+	view_set(o, "in_flight", json_integer(counters_in_flight(c)));
+	view_set(o, "ring_full", json_integer(c->ring_full));
+	view_set(o, "seen_again", json_integer(c->seen_again));
+	view_set(o, "mean_lag_us", json_integer(c->lagged ? c->lag_us / c->lagged : 0));
+	view_set(o, "vcpus", json_integer(c->vcpus));
+	view_set(o, "address_spaces", json_integer(c->address_spaces));
+	view_set(o, "flags", json_integer(c->flags));
+	return o;
 }
 
 static json_t *work_json(const struct guest *g)
@@ -207,6 +219,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 
 	view_set(o, "cid", g->has_cid ? json_integer(g->cid) : json_null());
 	view_set(o, "cid_source", json_string(g->cid_source));
+	view_set(o, "level", json_string(guest_level_name(g->level)));
 	view_set(o, "kernel", kernel_json(g));
 	view_set(o, "counters", g->has_counters ? view_counters(&g->counters) : json_null());
 	view_set(o, "guard", view_guard_counts(g));

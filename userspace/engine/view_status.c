@@ -88,21 +88,15 @@ static json_t *journal_json(const struct engine *e)
 			 "why", e->journal.failed ? e->journal.why : "");
 }
 
-/* Over the guests there are and, since the engine started, were. */
 static json_t *totals_json(const struct engine *e)
 {
-	struct m_counters sum = e->departed;
-	const struct guest *g;
+	struct m_counters sum;
 	json_t *totals;
 
-	TAILQ_FOREACH(g, &e->guests, entry) {
-		if (g->down)
-			continue;
-		counters_add(&sum, &g->counters);
-		sum.vcpus += g->counters.vcpus;
-	}
+	counters_total(e, &sum);
 	totals = view_counters(&sum);
 	json_object_del(totals, "flags");
+	json_object_del(totals, "address_spaces");
 	view_set(totals, "guests_departed", json_integer(e->ndeparted));
 	return totals;
 }

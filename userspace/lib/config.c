@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <linux/kvm_warden.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/lines.h"
 #include "lib/log.h"
+#include "lib/messages.h"
 #include "lib/util.h"
+
+#define GUEST_SECTION "guest "
+#define SECTION_MAX 49
 
 enum kind { PATH, WORD, NUMBER, SWITCH };
 
@@ -31,6 +36,9 @@ static const struct setting settings[] = {
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
 	SETTING("wardend", NUMBER, uid_base, 1000, 0x7ffe0000),
 	SETTING("wardend", SWITCH, debug, 0, 0),
+	SETTING("events", NUMBER, spaces_per_second, 1, 10000000),
+	SETTING("events", NUMBER, entries_per_second, 1, 10000000),
+	SETTING("events", NUMBER, others_per_second, 1, 10000000),
 	SETTING("scan", PATH, database, 0, 0),
 	SETTING("scan", NUMBER, workers, 1, 64),
 	SETTING("scan", NUMBER, scan_seconds, 1, 600),
@@ -50,6 +58,9 @@ static const struct config defaults = {
 	.bpf = true,
 	.sweep_seconds = 30,
 	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */
+	.spaces_per_second = 20000,
+	.entries_per_second = 1000,
+	.others_per_second = 1000,
 	.database = "/var/lib/kvm-warden/database",
 	.workers = 1,
 	.scan_seconds = 30,
@@ -136,12 +147,38 @@ static int refuse(struct load *load, const char *section, const char *key, const
 	return 0;
 }
 
+/* "guest NAME", of any name a VMM may have for its guest. */
+static int on_guest(struct load *load, const char *section, const char *key, const char *value)
+{
+	const char *name = section + strlen(GUEST_SECTION);
+	struct config *config = load->config;
+	int level = guest_level(value);
+
+	if (strcmp(key, "level"))
+		return refuse(load, section, key, "unknown key");
+	if (level < 0)
+		return refuse(load, section, key, "must be off, metadata or content");
+	/* libinih cuts a section's name without a word. */
+	if (!name[0] || strlen(section) >= SECTION_MAX)
+		return refuse(load, section, key, "a guest's name is of 1 to 42 bytes here");
+	for (unsigned i = 0; i < config->nlevels; i++)
+		if (!strcmp(config->levels[i].name, name))
+			return refuse(load, section, key, "given twice");
+	if (config->nlevels == CONFIG_LEVELS)
+		return refuse(load, section, key, "more than 1024 guests: leave out those of [guest *]");
+	strcpy(config->levels[config->nlevels].name, name);
+	config->levels[config->nlevels++].level = level;
+	return 1;
+}
+
 /* Called by libinih for each key; 0 stops at this line. */
 static int on_key(void *user, const char *section, const char *key, const char *value)
 {
 	struct load *load = user;
 	char why[CONFIG_PATH_MAX];
 
+	if (!strncmp(section, GUEST_SECTION, strlen(GUEST_SECTION)))
+		return on_guest(load, section, key, value);
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
@@ -203,4 +240,17 @@ int config_load(const char *path, struct config *ret_config)
 		return -1;
 	*ret_config = config;
 	return 0;
+}
+
+uint32_t config_level(const struct config *config, const char *name)
+{
+	uint32_t level = KVM_WARDEN_LEVEL_CONTENT;
+
+	for (unsigned i = 0; i < config->nlevels; i++) {
+		if (!strcmp(config->levels[i].name, name))
+			return config->levels[i].level;
+		if (!strcmp(config->levels[i].name, "*"))
+			level = config->levels[i].level;
+	}
+	return level;
 }

@@ -12,6 +12,8 @@
 
 #define CONFIG_DEFAULT_PATH "/etc/kvm-warden/wardend.conf"
 #define CONFIG_PATH_MAX 256
+#define CONFIG_NAME_MAX 64
+#define CONFIG_LEVELS 1024
 
 struct config {
 	/* [wardend] */
@@ -22,6 +24,10 @@ struct config {
 	uint32_t sweep_seconds;			/* between two sweeps of a guest */
 	uint32_t uid_base;			/* of the roles' user ids, see lib/sandbox.h */
 	bool debug;
+	/* [events]: of one guest, in a second */
+	uint32_t spaces_per_second;		/* address spaces */
+	uint32_t entries_per_second;		/* system-call entries and IDTs */
+	uint32_t others_per_second;
 	/* [scan] */
 	char database[CONFIG_PATH_MAX];		/* folder of ClamAV databases */
 	uint32_t workers;
@@ -37,7 +43,16 @@ struct config {
 	/* [vmm] */
 	char qmp[CONFIG_PATH_MAX];		/* monitor's socket, %n: the guest's name; "": by the command line */
 	char guard[CONFIG_PATH_MAX];		/* profile of what VMMs do */
+	/* [guest NAME]: level */
+	struct config_level {
+		char name[CONFIG_NAME_MAX];	/* "*": every guest that is not named */
+		uint32_t level;			/* KVM_WARDEN_LEVEL_* */
+	} levels[CONFIG_LEVELS];
+	unsigned nlevels;
 };
+
+/* What the file says of the guest of that name; KVM_WARDEN_LEVEL_CONTENT if nothing. */
+uint32_t config_level(const struct config *config, const char *name);
 
 /*
  * Defaults, then the file (which need not be there at its default path).  0, or

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lib/messages.h"
 
+#include <linux/kvm_warden.h>
+#include <string.h>
+
 #include "lib/util.h"
 
 #define FIELD(k, s, f) { k, offsetof(struct s, f), sizeof(((struct s *)0)->f) }
@@ -18,7 +21,7 @@
 	};
 
 SCHEMA(guest_up, GUEST_UP, U64(m_guest_up, guest), U32(m_guest_up, vmm_pid),
-       TEXT(m_guest_up, name))
+       U32(m_guest_up, level), TEXT(m_guest_up, name))
 SCHEMA(guest_down, GUEST_DOWN, U64(m_guest_down, guest))
 SCHEMA(guest_cid, GUEST_CID, U64(m_guest_cid, guest), U32(m_guest_cid, cid),
        TEXT(m_guest_cid, source))
@@ -26,7 +29,11 @@ SCHEMA(events, EVENTS, BLOB(m_events, events))
 SCHEMA(counters, COUNTERS, U64(m_counters, guest), U64(m_counters, exits),
        U64(m_counters, emitted), U64(m_counters, delivered),
        U64(m_counters, dropped), U64(m_counters, suppressed),
-       U64(m_counters, missed), U64(m_counters, lag_us), U32(m_counters, vcpus), U32(m_counters, flags))
+       U64(m_counters, missed), U64(m_counters, ring_full), U64(m_counters, seen_again),
+       U64(m_counters, address_spaces), U64(m_counters, lag_us), U64(m_counters, lagged),
+       U32(m_counters, vcpus), U32(m_counters, flags), U32(m_counters, last))
+SCHEMA(taken, TAKEN, U32(m_taken, events))
+SCHEMA(guest_level, GUEST_LEVEL, U64(m_guest_level, guest), U32(m_guest_level, level))
 SCHEMA(role_state, ROLE_STATE, U32(m_role_state, state), U64(m_role_state, guest),
        TEXT(m_role_state, role), TEXT(m_role_state, why))
 
@@ -146,7 +153,29 @@ const char *host_verb_name(uint32_t verb)
 		[HOST_LINK_DOWN] = "link_down",
 		[HOST_LINK_UP] = "link_up",
 		[HOST_POWER_OFF] = "power_off",
+		[HOST_LEVEL_OFF] = "level off",
+		[HOST_LEVEL_METADATA] = "level metadata",
+		[HOST_LEVEL_CONTENT] = "level content",
 	};
 
 	return verb && verb < ARRAY_SIZE(names) ? names[verb] : "unknown";
+}
+
+static const char *const levels[] = {
+	[KVM_WARDEN_LEVEL_OFF] = "off",
+	[KVM_WARDEN_LEVEL_METADATA] = "metadata",
+	[KVM_WARDEN_LEVEL_CONTENT] = "content",
+};
+
+const char *guest_level_name(uint32_t level)
+{
+	return level < ARRAY_SIZE(levels) ? levels[level] : "unknown";
+}
+
+int guest_level(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (!strcmp(levels[i], name))
+			return i;
+	return -1;
 }

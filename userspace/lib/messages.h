@@ -72,6 +72,9 @@ enum message_type {
 	M_AGENT_ACT,		/* engine -> channel: answers AGENT_INFO, AGENT_DONE */
 	M_AGENT_INFO,		/* channel -> engine */
 	M_AGENT_DONE,		/* channel -> engine: exactly one for each M_AGENT_ACT */
+
+	M_TAKEN = 128,		/* engine -> parent: one for each M_EVENTS, in their order */
+	M_GUEST_LEVEL,		/* parent -> engine: when it changes */
 };
 
 /* ---- parent -> engine ---- */
@@ -79,6 +82,7 @@ enum message_type {
 struct m_guest_up {
 	uint64_t guest;			/* id of the module */
 	uint32_t vmm_pid;
+	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
 	char name[TEXT_NAME];		/* the VMM's name for it, or "" */
 };
 
@@ -102,12 +106,36 @@ struct m_events {
 	} events;
 };
 
-/* A guest's numbers, sent now and then and when asked for. */
+/* The parent keeps events until they are taken, for the next engine if need be. */
+struct m_taken {
+	uint32_t events;		/* of that M_EVENTS: all */
+};
+
+struct m_guest_level {
+	uint64_t guest;
+	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
+};
+
+/*
+ * A guest's numbers, sent now and then, and once more after it is down.
+ *
+ *   emitted = delivered + dropped + suppressed + missed + those on their way
+ *
+ * They go on over restarts of daemon and engine.
+ */
 struct m_counters {
 	uint64_t guest;
-	uint64_t exits, emitted, delivered, dropped, suppressed, missed;
-	uint64_t lag_us;		/* from exit to here, summed over delivered */
+	uint64_t exits, emitted;
+	uint64_t delivered;		/* M_TAKEN by the engine */
+	uint64_t dropped;		/* the guest's share of the ring was taken */
+	uint64_t suppressed;		/* the guest had spent its budget */
+	uint64_t missed;		/* BPF did not see them: nothing was attached, or it could not run */
+	uint64_t ring_full;		/* of the dropped: the ring had no room for anyone */
+	uint64_t seen_again;		/* the module's own "suppressed": never emitted */
+	uint64_t address_spaces;
+	uint64_t lag_us, lagged;	/* from exit until taken, summed over so many events */
 	uint32_t vcpus, flags;		/* flags: KVM_WARDEN_GUEST_* */
+	uint32_t last;			/* 1: it is down, and these are final */
 };
 
 enum role_state { ROLE_UP = 1, ROLE_DOWN = 2 };
@@ -131,6 +159,9 @@ enum host_verb {
 	HOST_LINK_DOWN,		/* of every network device, by the VMM */
 	HOST_LINK_UP,
 	HOST_POWER_OFF,		/* QMP quit, else SIGTERM, else SIGKILL of the VMM */
+	HOST_LEVEL_OFF,		/* its level in the module, which the parent sets */
+	HOST_LEVEL_METADATA,
+	HOST_LEVEL_CONTENT,
 };
 
 struct m_act {
@@ -482,11 +513,14 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
-	msg_guard_counts;
+	msg_guard_counts, msg_taken, msg_guest_level;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);
 const char *host_verb_name(uint32_t verb);
+const char *guest_level_name(uint32_t level);
+/* The level of that name, or -1. */
+int guest_level(const char *name);
 const char *object_kind_name(uint32_t kind);
 
 #endif

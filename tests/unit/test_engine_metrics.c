@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* GET /metrics, held against promtool and against what was told. */
+#include "test_engine_world.h"
+
+static struct m_counters told = {
+	.guest = GUEST, .exits = 9000, .emitted = 1000, .delivered = 700, .dropped = 100,
+	.suppressed = 150, .missed = 40, .ring_full = 3, .seen_again = 17, .address_spaces = 21,
+	.lag_us = 1500000, .lagged = 700, .vcpus = 2,
+};
+
+static char *metrics(void)
+{
+	json_t *answer = api("GET", "/metrics", "", 200);
+	char *text = strdup(json_string_value(answer));
+
+	json_decref(answer);
+	assert_non_null(text);
+	return text;
+}
+
+/* The value of the series that begins so; -1: there is none. */
+static double value_in(const char *text, const char *series)
+{
+	const char *at = strstr(text, series);
+
+	while (at && at != text && at[-1] != '\n')
+		at = strstr(at + 1, series);
+	return at ? strtod(at + strlen(series), NULL) : -1;
+}
+
+static void await(const char *series, double value)
+{
+	for (int i = 0; i < WAIT_MS / 50; i++) {
+		char *text = metrics();
+		bool is = value_in(text, series) == value;
+
+		free(text);
+		if (is)
+			return;
+		usleep(50000);
+	}
+	fail_msg("%s never was %g: %s", series, value, metrics());
+}
+
+static void tell(const struct m_counters *m)
+{
+	send_to(w.parent, &msg_counters, 0, m, -1);
+}
+
+#define G(name) "kvm_warden_guest_" name "{guest=\"7\",name=\"web-1\"} "
+
+static void numbers_are_those_told(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	tell(&told);
+	await(G("exits_total"), 9000);
+	await(G("events_emitted_total"), 1000);
+	await(G("events_delivered_total"), 700);
+	await(G("events_dropped_total"), 100);
+	await(G("events_suppressed_total"), 150);
+	await(G("events_missed_total"), 40);
+	await(G("events_in_flight"), 10);
+	await(G("address_spaces_seen_again_total"), 17);
+	await(G("event_lag_seconds_sum"), 1.5);
+	await(G("event_lag_seconds_count"), 700);
+	await("kvm_warden_events_total{fate=\"missed\"} ", 40);
+	await("kvm_warden_events_ring_full_total ", 3);
+	await(G("observed"), 1);
+	await("kvm_warden_database_signatures ", 3);
+	await("kvm_warden_roles_up{role=\"scan\"} ", 1);
+	infected();
+	await("kvm_warden_findings_total{kind=\"file\"} ", 1);
+	await("kvm_warden_guest_objects{guest=\"7\",name=\"web-1\",state=\"infected\"} ", 1);
+	await("kvm_warden_scan_bytes_total ", 7);
+}
+
+/* What it emitted last comes after it is down; no total ever goes back. */
+static void totals_outlive_guests(void **state)
+{
+	struct m_guest_down down = { GUEST };
+	struct m_counters last = told;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	tell(&told);
+	await("kvm_warden_events_emitted_total ", 1000);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	await("kvm_warden_guests ", 0);
+	await("kvm_warden_events_emitted_total ", 1000);
+	last.emitted = last.delivered = 1003;
+	last.dropped = last.suppressed = last.missed = 0;
+	last.last = 1;
+	tell(&last);
+	await("kvm_warden_events_emitted_total ", 1003);
+	await("kvm_warden_events_total{fate=\"delivered\"} ", 1003);
+	await("kvm_warden_guests_departed_total ", 1);
+}
+
+static void promtool_finds_nothing(void **state)
+{
+	static const char hostile[] = "a\"b\\\\c} 7";
+	struct m_guest_up up = { .guest = GUEST + 1, .vmm_pid = VMM + 1, .level = KVM_WARDEN_LEVEL_OFF };
+	const char *promtool = getenv("WARDEN_PROMTOOL");
+	char *text, command[512];
+	FILE *f;
+
+	NEEDS_PROGRAMS();
+	if (!promtool || access(promtool, X_OK)) {
+		print_message("skipped: WARDEN_PROMTOOL names no promtool: scripts/setup fetches it\n");
+		skip();
+	}
+	all_up();
+	tell(&told);
+	infected();
+	strcpy(up.name, hostile);
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+	await("kvm_warden_guest_level_info{guest=\"8\",name=\"a\\\"b\\\\\\\\c} 7\",level=\"off\"} ", 1);
+	await("kvm_warden_guests_unobserved ", 1);
+	text = metrics();
+	snprintf(command, sizeof(command), "%s check metrics 2>&1", promtool);
+	f = popen(command, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(pclose(f), 0);
+	/* It reads them at all. */
+	f = popen(command, "w");
+	fputs("# TYPE x counter\nx{a=\"b\" 7\n", f);
+	assert_int_not_equal(pclose(f), 0);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(numbers_are_those_told), T(totals_outlive_guests), T(promtool_finds_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
