@@ -34,7 +34,7 @@ DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guard.c guest
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
-	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp)
+	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp warden-integrity)
 
 .PHONY: all module modules bpf userspace setup demo test test-unit test-kunit test-build clean
 .DELETE_ON_ERROR:
@@ -114,6 +114,7 @@ $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(IN
 $(eval $(call program,bin/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-integrity,userspace/integrity/main.c $(INTEGRITY_SRCS) $(LIB_SRCS),$(INTEGRITY_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-channel,userspace/channel/main.c $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS) $(LIB_SRCS),$(CHANNEL_LIBS) $(LIB_LIBS)))
 $(eval $(call program,bin/wardenctl,$(CLI_SRCS) $(LIB_SRCS),$(CLI_LIBS) $(LIB_LIBS)))
 # The agent runs in guests of every distribution: one static file.
@@ -195,7 +196,9 @@ test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
 test_srcs_vmm := userspace/daemon/vmm.c
-test_srcs_jail := $(foreach r,channel engine introspect qmp,userspace/$(r)/jail.c)
+test_srcs_jail := $(foreach r,channel engine integrity introspect qmp,userspace/$(r)/jail.c)
+test_srcs_integrity := $(INTEGRITY_SRCS)
+test_libs_integrity := $(INTEGRITY_LIBS)
 test_srcs_qmp := $(QMP_SRCS)
 test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)
