@@ -143,10 +143,11 @@ $(eval $(call program,labtest/storm,tests/lab/module/storm.c,-lpthread))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c,-lpthread))
 
-LABTESTS := abi vm memory postcopy races storm vcpus linux-guest registers ticker guard-vmm
+LABTESTS := abi ask vm memory postcopy races storm vcpus linux-guest registers ticker guard-vmm
 
 # ---- programs of the benches ----
 
