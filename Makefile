@@ -30,7 +30,7 @@ include $(wildcard userspace/*/build.mk)
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
 DAEMON_SRCS := $(addprefix userspace/daemon/,acts.c bpf.c device.c guard.c guests.c health.c \
-	monitor.c profile.c roles.c spawn.c start.c vmm.c)
+	integrity.c monitor.c profile.c roles.c spawn.c start.c vmm.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \

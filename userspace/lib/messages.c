@@ -133,7 +133,6 @@ const char *object_kind_name(uint32_t kind)
 		[OBJECT_MEMFD] = "memfd",
 		[OBJECT_DELETED] = "deleted file",
 		[OBJECT_ANON] = "anonymous memory",
-		[OBJECT_HOST] = "host integrity",
 	};
 
 	return kind && kind < ARRAY_SIZE(names) ? names[kind] : "unknown";

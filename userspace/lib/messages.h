@@ -280,7 +280,6 @@ enum object_kind {
 	OBJECT_MEMFD = 2,
 	OBJECT_DELETED = 3,
 	OBJECT_ANON = 4,		/* anonymous executable memory */
-	OBJECT_HOST = 5,		/* the host's own code: no introspector says so */
 };
 
 /*
