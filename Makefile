@@ -206,6 +206,24 @@ test_srcs_daemon := $(DAEMON_SRCS)
 test_libs_daemon := $(DAEMON_LIBS)
 test_libs_cli := -ljansson
 
+# A module's file, by the assembler, and its memory, by the linker: with and without
+# the flags that struct alt_instr has since 6.3.
+INTEGRITY_SYMBOLS := __fentry__=0xffffffff81000000 exported_function=0xffffffff81000100 \
+	__x86_indirect_thunk_r11=0xffffffff81000200 __x86_indirect_thunk_rax=0xffffffff81000220 \
+	__x86_indirect_thunk_rdx=0xffffffff81000240 __x86_return_thunk=0xffffffff81000300 \
+	pv_ops=0xffffffff82000000 small_value=0x1234
+$(B)/unit/integrity_module.o $(B)/unit/integrity_module_old.o: tests/unit/integrity_module.S
+	@mkdir -p $(@D)
+	@$(CC) $(if $(findstring _old,$@),-DOLD) -c $< -o $@
+%.mem: %.o
+	@ld -e 0 --no-relax -Ttext=0xffffffffc0100000 -Tdata=0xffffffffc0110000 \
+		--section-start=.rodata=0xffffffffc0120000 \
+		--section-start=.altinstr_replacement=0xffffffffc0130000 \
+		--section-start=.static_call.text=0xffffffffc0140000 \
+		--section-start=.init.text=0xffffffffc0150000 \
+		$(addprefix --defsym=,$(INTEGRITY_SYMBOLS)) $< -o $@
+$(B)/unit/test_integrity_text: | $(B)/unit/integrity_module.mem $(B)/unit/integrity_module_old.mem
+
 area = $(word 2,$(subst _, ,$(1)))
 define unit_test
 $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) $(LIB_SRCS))
