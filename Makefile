@@ -246,9 +246,10 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclud
 FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
+	$(filter-out %/jail.c %/check.c %/report.c %/live.c,$(INTEGRITY_SRCS)) \
 	userspace/daemon/vmm.c userspace/daemon/monitor.c userspace/engine/incident.c \
 	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
-FUZZ_LIBS := -lsodium -lbpf -ljansson -linih -lcmocka
+FUZZ_LIBS := $(INTEGRITY_LIBS) -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 
 $(B)/fuzz/obj/%.o: %.c | $(B)/setup.done
@@ -266,8 +267,8 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))
 
-fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds
-fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds
+fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
+fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
 .PHONY: fuzz fuzzers
 

@@ -44,7 +44,7 @@ static bool value_of_own(struct text *text, const struct image_symbol *symbol, u
 		*ret_value = symbol->value;
 		return true;
 	}
-	if (symbol->section >= text->image->nsections)
+	if (!symbol->section || symbol->section >= text->image->nsections)
 		return refuse(text, "a symbol of no section:", symbol->name);
 	s = &text->image->sections[symbol->section];
 	if (!s->placed)

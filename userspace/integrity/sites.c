@@ -30,7 +30,7 @@ static bool add(struct finder *f, const struct site *site)
 	struct text *text = f->text;
 
 	if (text->nsites == f->room) {
-		size_t room = f->room ? f->room * 2 : 1024;
+		size_t room = f->room * 2;
 		struct site *more = room <= MAX_SITES ?
 			realloc(text->sites, room * sizeof(*more)) : NULL;
 
@@ -228,8 +228,12 @@ static void join_lengths(struct text *text)
 
 bool sites_find(struct text *text)
 {
-	struct finder f = { .text = text };
+	struct finder f = { .text = text, .room = 1024 };
 
+	text->nsites = 0;
+	text->sites = calloc(f.room, sizeof(*text->sites));
+	if (!text->sites)
+		return refuse(text, "the list of patch sites");
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		if (!add_table(&f, &tables[i]))
 			return false;
