@@ -79,7 +79,8 @@ static void a_difference_is_one_finding(void **state)
 	}
 	assert_state("kvm", "differs");
 	assert_int_equal(found(), 1);
-	f = finding(&answer);
+	answer = ctl("findings", 0);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
 	evidence = json_object_get(f, "evidence");
 	assert_string_equal(text(f, "signature"), "Integrity.kvm");
 	assert_string_equal(text(f, "object_kind"), "integrity");
