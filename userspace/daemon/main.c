@@ -64,6 +64,8 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 {
 	struct daemon *d = arg;
 
+	if (revents)
+		integrity_soon(d->integrity, "a finding of the guard");
 	/* As above. */
 	if (!guard_drain(d->guard, d->engine))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
