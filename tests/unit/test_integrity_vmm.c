@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,10 +48,12 @@ static void on_difference(void *arg, const struct vmm_mapping *m, uint64_t offse
 static bool look(pid_t pid, uint64_t *ret_own, uint64_t *ret_anonymous)
 {
 	struct vmm_text text;
+	char path[32];
 	bool whole = true;
 
 	memset(&seen, 0, sizeof(seen));
-	if (!vmm_gather(&text, pid))
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	if (!vmm_gather(&text, pid, open(path, O_RDONLY)))
 		fail_msg("%s", text.why);
 	assert_true(text.n >= 2);		/* this program and its libraries */
 	assert_int_equal(text.left_out, 0);

@@ -44,7 +44,7 @@ struct integrity {
 	bool running;
 	uint64_t guest;			/* 0: the modules */
 	uint32_t vmm_pid;
-	int pidfd, sock;
+	int pidfd, memory, sock;	/* memory: the VMM's */
 	pid_t child;
 	bool answered, malformed;
 	sd_event_source *on_child, *on_sock, *on_late;
@@ -194,7 +194,9 @@ static void stop(struct integrity *in)
 		close(in->sock);
 	if (in->pidfd >= 0)
 		close(in->pidfd);
-	in->sock = in->pidfd = -1;
+	if (in->memory >= 0)
+		close(in->memory);
+	in->sock = in->pidfd = in->memory = -1;
 }
 
 static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -234,14 +236,14 @@ static int on_late(sd_event_source *source, uint64_t when, void *arg)
 
 static noreturn void run(const struct integrity *in, int sock)
 {
-	const int fds[] = { sock, in->kcore };
+	const int fds[] = { sock, in->guest ? in->memory : in->kcore };
 	char argument[16] = "modules";
 
 	if (in->guest)
 		snprintf(argument, sizeof(argument), "%u", in->vmm_pid);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	spawn_exec(in->config->libexec_dir, "integrity", in->config_path, argument, fds,
-		   !in->guest && in->kcore >= 0 ? 2 : 1);
+		   fds[1] >= 0 ? 2 : 1);
 }
 
 static bool start(struct integrity *in)
@@ -278,15 +280,22 @@ static bool start_or_tell(struct integrity *in)
 static bool hold_vmm(struct integrity *in, const struct kvm_warden_guest_info *info)
 {
 	struct kvm_warden_guest_info now = { .guest = info->guest - 1 };
+	char path[32];
 
 	if (info->flags & KVM_WARDEN_GUEST_HIDDEN)
 		return false;
 	in->pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
 	if (in->pidfd < 0)
 		return false;
+	/* By us: the guard over VMMs takes anyone else for an intruder. */
+	snprintf(path, sizeof(path), "/proc/%u/mem", info->vmm_pid);
+	in->memory = open(path, O_RDONLY | O_CLOEXEC);
 	if (device_next_guest(in->device, &now) && now.guest == info->guest &&
 	    now.vmm_pid == info->vmm_pid)
 		return true;
+	if (in->memory >= 0)
+		close(in->memory);
+	in->memory = -1;
 	close(in->pidfd);
 	in->pidfd = -1;
 	return false;
@@ -339,7 +348,8 @@ struct integrity *integrity_new(sd_event *loop, int device, int kcore, const str
 	if (!in)
 		fatal("out of memory");
 	*in = (struct integrity){ .loop = loop, .device = device, .kcore = kcore, .config = config,
-				  .config_path = config_path, .roles = roles, .pidfd = -1, .sock = -1 };
+				  .config_path = config_path, .roles = roles, .pidfd = -1,
+				  .memory = -1, .sock = -1 };
 	if (sd_event_add_time(loop, &in->due, CLOCK_MONOTONIC, UINT64_MAX, 0, on_due, in) < 0 ||
 	    sd_event_add_time_relative(loop, &in->exits, CLOCK_MONOTONIC, EXITS_US, 0, on_exits, in) < 0)
 		fatal("no timer for checks of integrity");

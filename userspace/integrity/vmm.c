@@ -89,7 +89,7 @@ static int open_of(struct vmm_text *text, pid_t pid, const char *name)
 	return fd;
 }
 
-bool vmm_gather(struct vmm_text *ret_text, pid_t pid)
+bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory)
 {
 	static char line[8192];
 	autofile FILE *maps = NULL;
@@ -97,7 +97,9 @@ bool vmm_gather(struct vmm_text *ret_text, pid_t pid)
 
 	memset(ret_text, 0, sizeof(*ret_text));
 	ret_text->pagemap = open_of(ret_text, pid, "pagemap");
-	ret_text->memory = open_of(ret_text, pid, "mem");
+	ret_text->memory = memory;
+	if (memory < 0)
+		snprintf(ret_text->why, sizeof(ret_text->why), "/proc/%d/mem does not open (ptrace_scope?)", pid);
 	fd = open_of(ret_text, pid, "maps");
 	maps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!maps || ret_text->pagemap < 0 || ret_text->memory < 0)

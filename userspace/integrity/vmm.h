@@ -28,8 +28,11 @@ struct vmm_text {
 	char why[256];
 };
 
-/* With root's rights.  False: why. */
-bool vmm_gather(struct vmm_text *ret_text, pid_t pid);
+/*
+ * With root's rights.  memory: its /proc/PID/mem, opened by the parent, whom the
+ * guard over VMMs knows; -1: it could not be.  False: why.
+ */
+bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory);
 
 /*
  * Looks at a mapping, page by page: page is called for each that differs.

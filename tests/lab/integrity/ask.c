@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,14 +41,18 @@ static void show_done(const struct msg *m)
 
 int main(int argc, char **argv)
 {
-	int pair[2], kcore = open("/proc/kcore", O_RDONLY);
+	char path[64] = "/proc/kcore";
+	int pair[2], memory;
 	struct msg m;
 	unsigned n = 0;
 
 	if (argc != 3 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
 		return 3;
+	if (strcmp(argv[2], "modules"))
+		snprintf(path, sizeof(path), "/proc/%.20s/mem", argv[2]);
+	memory = open(path, O_RDONLY);
 	if (!fork()) {
-		int sock = fcntl(pair[1], F_DUPFD, 20), core = fcntl(kcore, F_DUPFD, 20);
+		int sock = fcntl(pair[1], F_DUPFD, 20), core = fcntl(memory, F_DUPFD, 20);
 
 		dup2(sock, ROLE_FD);
 		if (core >= 0)
