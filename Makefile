@@ -30,11 +30,11 @@ include $(wildcard userspace/*/build.mk)
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c)
 LIB_LIBS := -lsodium -lseccomp -linih
 DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guests.c health.c \
-	ledger.c monitor.c profile.c roles.c spawn.c start.c vmm.c window.c)
+	integrity.c ledger.c monitor.c profile.c roles.c spawn.c start.c vmm.c window.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
-	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp)
+	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp warden-integrity)
 
 .PHONY: all module modules bpf userspace setup demo test test-unit test-kunit test-build clean
 .DELETE_ON_ERROR:
@@ -114,6 +114,7 @@ $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(IN
 $(eval $(call program,bin/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-integrity,userspace/integrity/main.c $(INTEGRITY_SRCS) $(LIB_SRCS),$(INTEGRITY_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-channel,userspace/channel/main.c $(CHANNEL_SRCS) $(CHANNEL_PROTO_SRCS) $(LIB_SRCS),$(CHANNEL_LIBS) $(LIB_LIBS)))
 $(eval $(call program,bin/wardenctl,$(CLI_SRCS) $(LIB_SRCS),$(CLI_LIBS) $(LIB_LIBS)))
 # The agent runs in guests of every distribution: one static file.
@@ -144,11 +145,12 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c,-lpthread))
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c,-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c,-lpthread))
 
-LABTESTS := abi vm memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := abi ask vm memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 
@@ -198,12 +200,32 @@ test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
 test_srcs_vmm := userspace/daemon/vmm.c
-test_srcs_jail := $(foreach r,channel engine introspect qmp,userspace/$(r)/jail.c)
+test_srcs_jail := $(foreach r,channel engine integrity introspect qmp,userspace/$(r)/jail.c)
+test_srcs_integrity := $(INTEGRITY_SRCS)
+test_libs_integrity := $(INTEGRITY_LIBS)
 test_srcs_qmp := $(QMP_SRCS)
 test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)
 test_libs_daemon := $(DAEMON_LIBS)
 test_libs_cli := -ljansson
+
+# A module's file, by the assembler, and its memory, by the linker: with and without
+# the flags that struct alt_instr has since 6.3.
+INTEGRITY_SYMBOLS := __fentry__=0xffffffff81000000 exported_function=0xffffffff81000100 \
+	__x86_indirect_thunk_r11=0xffffffff81000200 __x86_indirect_thunk_rax=0xffffffff81000220 \
+	__x86_indirect_thunk_rdx=0xffffffff81000240 __x86_return_thunk=0xffffffff81000300 \
+	pv_ops=0xffffffff82000000 small_value=0x1234
+$(B)/unit/integrity_module.o $(B)/unit/integrity_module_old.o: tests/unit/integrity_module.S
+	@mkdir -p $(@D)
+	@$(CC) $(if $(findstring _old,$@),-DOLD) -c $< -o $@
+%.mem: %.o
+	@ld -e 0 --no-relax -Ttext=0xffffffffc0100000 -Tdata=0xffffffffc0110000 \
+		--section-start=.rodata=0xffffffffc0120000 \
+		--section-start=.altinstr_replacement=0xffffffffc0130000 \
+		--section-start=.static_call.text=0xffffffffc0140000 \
+		--section-start=.init.text=0xffffffffc0150000 \
+		$(addprefix --defsym=,$(INTEGRITY_SYMBOLS)) $< -o $@
+$(B)/unit/test_integrity_text: | $(B)/unit/integrity_module.mem $(B)/unit/integrity_module_old.mem
 
 area = $(word 2,$(subst _, ,$(1)))
 define unit_test
@@ -227,9 +249,10 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclud
 FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
+	$(filter-out %/jail.c %/check.c %/report.c %/live.c,$(INTEGRITY_SRCS)) \
 	userspace/daemon/vmm.c userspace/daemon/monitor.c userspace/engine/incident.c \
 	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
-FUZZ_LIBS := -lsodium -lbpf -ljansson -linih -lcmocka
+FUZZ_LIBS := $(INTEGRITY_LIBS) -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 
 $(B)/fuzz/obj/%.o: %.c | $(B)/setup.done
@@ -247,8 +270,8 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))
 
-fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds
-fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds
+fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
+fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
 .PHONY: fuzz fuzzers
 

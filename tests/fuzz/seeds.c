@@ -274,6 +274,22 @@ static void of_configuration(void)
 	seed("config", "all", text, strlen(text));
 }
 
+/* The file that a unit test takes apart; without it, the fuzzer has no seed of that kind. */
+static void of_integrity(void)
+{
+	static const char names[] = "ffffffff81000000 T a\nffffffffc0000000 t b\t[kvm]\n";
+	static const char line[] = "1000-3000 r-xp 00002000 08:01 5    /usr/bin/q\n";
+	static uint8_t bytes[SEED_MAX / 2];
+	FILE *f = fopen("build/unit/integrity_module.o", "r");
+
+	chosen("integrity", "names", 0, names, strlen(names));
+	chosen("integrity", "line", 1, line, strlen(line));
+	if (!f)
+		return;
+	chosen("integrity", "module", 2, bytes, fread(bytes, 1, sizeof(bytes), f));
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || sodium_init() < 0)
@@ -291,5 +307,6 @@ int main(int argc, char **argv)
 	of_guests();
 	of_vmms_deeds();
 	of_configuration();
+	of_integrity();
 	return 0;
 }

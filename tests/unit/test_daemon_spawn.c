@@ -17,7 +17,7 @@
 #include "lib/util.h"
 
 static char dir[] = "/tmp/test-spawn-XXXXXX";
-static const char *const names[] = { "engine", "scan", "channel", "introspect", "qmp" };
+static const char *const names[] = { "engine", "scan", "channel", "introspect", "qmp", "integrity" };
 
 static void run_command(const char *format, ...)
 {

@@ -82,9 +82,9 @@ static void check_capabilities(const char *field)
 {
 	uint64_t now = status_field(field);
 
-	if (now != start_capabilities())
+	if (now != start_capabilities(true))
 		fail_msg("%s is %llx, not %llx", field, (unsigned long long)now,
-			 (unsigned long long)start_capabilities());
+			 (unsigned long long)start_capabilities(true));
 }
 
 static void test_privileges(void **state)
@@ -99,7 +99,7 @@ static void test_privileges(void **state)
 	}
 	pid = child_fork();
 	if (!pid) {
-		start_drop_privileges();
+		start_drop_privileges(true);
 		check_capabilities("CapPrm");
 		check_capabilities("CapEff");
 		check_capabilities("CapBnd");
@@ -110,7 +110,7 @@ static void test_privileges(void **state)
 			_exit(3);
 		/* A program started by root gets what is bound, and that is the same. */
 		snprintf(script, sizeof(script), "grep -q '^CapEff:.%016llx$' /proc/self/status",
-			 (unsigned long long)start_capabilities());
+			 (unsigned long long)start_capabilities(true));
 		execl("/bin/sh", "sh", "-c", script, NULL);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -7,6 +7,7 @@
 
 #include "channel/jail.h"
 #include "engine/jail.h"
+#include "integrity/jail.h"
 #include "introspect/jail.h"
 #include "lib/sandbox.h"
 #include "qmp/jail.h"
@@ -18,6 +19,7 @@ static int as_engine(void) { return jail_engine(FOLDER, BASE + ROLE_UID_ENGINE);
 static int as_channel(void) { return jail_channel(FOLDER, BASE + ROLE_UID_CHANNEL); }
 static int as_introspect(void) { return jail_introspect(BASE + ROLE_UID_INTROSPECT + 7); }
 static int as_other_introspect(void) { return jail_introspect(BASE + ROLE_UID_INTROSPECT + 8); }
+static int as_integrity(void) { return jail_integrity(BASE + ROLE_UID_INTEGRITY); }
 static int as_qmp(void) { return jail_qmp(BASE + ROLE_UID_QMP); }
 
 static const struct {
@@ -29,6 +31,7 @@ static const struct {
 	{ as_engine, "engine", BASE + ROLE_UID_ENGINE, true },
 	{ as_channel, "channel", BASE + ROLE_UID_CHANNEL, true },
 	{ as_introspect, "introspect", BASE + ROLE_UID_INTROSPECT + 7, false },
+	{ as_integrity, "integrity", BASE + ROLE_UID_INTEGRITY, false },
 	{ as_qmp, "qmp", BASE + ROLE_UID_QMP, false },
 };
 

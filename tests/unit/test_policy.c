@@ -116,12 +116,26 @@ static void hosts_answers_keep_their_order(void **state)
 	assert_null(policy_rule(&policy, "c"));
 }
 
+/* A rule for malware does not answer for the host's code; an exemption may. */
+static void hosts_code_must_be_named(void **state)
+{
+	assert_int_equal(load(
+		"[rule all]\nmatch = *\nactions = report,kill,contain\n"
+		"[rule host]\nmatch = Integrity.*\nkinds = integrity\nactions = report\n"
+		"[exempt known]\nsignature = Integrity.kvm_amd\n"), 0);
+	assert_string_equal(ask("Integrity.kvm", POLICY_INTEGRITY, "(host)", "").by->name, "host");
+	assert_string_equal(ask("Integrity.kvm", OBJECT_FILE, "web", "").by->name, "all");
+	assert_string_equal(ask("Integrity.kvm_amd", POLICY_INTEGRITY, "(host)", "").by->name, "known");
+}
+
 static void refusals_name_line_and_key(void **state)
 {
 	static const struct {
 		const char *text, *line, *key;
 	} bad[] = {
 		{ "[rule a]\nmatch = *\nactions = destroy\n", "line 3", "actions" },
+		{ "[rule a]\nmatch = *\nkinds = integrity\nactions = report,contain\n", "line 1", "actions" },
+		{ "[rule a]\nmatch = *\nkinds = integrity,file\nactions = report,kill\n", "line 1", "actions" },
 		{ "[rule a]\nmatch = *\nactions = kill\n", "line 3", "actions" },
 		{ "[rule a]\nmatch = *\nactions = report,contain,contain\n", "line 3", "actions" },
 		{ "[rule a]\nmatch = *\nactions = contain\n", "line 3", "actions" },
@@ -188,6 +202,7 @@ int main(void)
 		cmocka_unit_test(exemption_comes_before_rules),
 		cmocka_unit_test(a_vmm_is_answered_for_by_name),
 		cmocka_unit_test(hosts_answers_keep_their_order),
+		cmocka_unit_test(hosts_code_must_be_named),
 		cmocka_unit_test(refusals_name_line_and_key),
 		cmocka_unit_test(long_lines_are_refused),
 	};

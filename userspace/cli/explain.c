@@ -6,6 +6,16 @@
 
 #include "lib/util.h"
 
+static void print_process(const json_t *f)
+{
+	printf("  in       %s %s\n", text_of(f, "object_kind"), text_of(f, "path"));
+	printf("  run by   process %lld, %s, %s\n", (long long)number_of(f, "pid"),
+	       text_of(f, "comm"), text_of(f, "exe"));
+	if (strcmp(text_of(f, "found_by"), "guard"))
+		printf("  content  BLAKE2b-256 %s\n", text_of(f, "content_hash"));
+	printf("\n");
+}
+
 /* A finding as a story: what it is, then each step as it came. */
 static void print_story(const json_t *f)
 {
@@ -17,12 +27,10 @@ static void print_story(const json_t *f)
 	printf("Finding %lld, %s: %s in guest %s\n", (long long)number_of(f, "id"),
 	       time_text(time, number_of(f, "wall_ns")), text_of(f, "signature"),
 	       name[0] ? name : number_text(guest, number_of(f, "guest")));
-	printf("  in       %s %s\n", text_of(f, "object_kind"), text_of(f, "path"));
-	printf("  run by   process %lld, %s, %s\n", (long long)number_of(f, "pid"),
-	       text_of(f, "comm"), text_of(f, "exe"));
-	if (strcmp(text_of(f, "found_by"), "guard"))
-		printf("  content  BLAKE2b-256 %s\n", text_of(f, "content_hash"));
-	printf("\n");
+	if (!strcmp(text_of(f, "object_kind"), "integrity"))
+		printf("  in       %s\n\n", text_of(f, "path"));
+	else
+		print_process(f);
 	json_array_foreach(member(f, "chain"), i, step)
 		printf("%s  %s\n", time_text(time, number_of(step, "wall_ns")), text_of(step, "text"));
 }

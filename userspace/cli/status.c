@@ -118,6 +118,40 @@ static void print_guard(const json_t *status)
 		printf("  this kernel has not: %s\n", missing);
 }
 
+/* "integrity  kvm clean, kvm_amd DIFFERS, checked 10 s ago" */
+static void print_integrity(const json_t *status)
+{
+	const json_t *integrity = member(status, "integrity"), *c;
+	json_int_t now = number_of(status, "now_wall_ns");
+	char name[64];
+	size_t i;
+
+	if (!number_of(integrity, "seconds")) {
+		printf("Integrity  switched off in the configuration\n");
+		return;
+	}
+	printf("Integrity  of the host's code, each %lld s%s\n",
+	       (long long)number_of(integrity, "seconds"),
+	       json_array_size(member(integrity, "checked")) ? "" : ": not checked yet");
+	json_array_foreach(member(integrity, "checked"), i, c) {
+		if (number_of(c, "guest"))
+			snprintf(name, sizeof(name), "VMM of %lld", (long long)number_of(c, "guest"));
+		else
+			snprintf(name, sizeof(name), "%.40s", text_of(c, "what"));
+		printf("  %-18s %s, %lld s ago (%s)", name, text_of(c, "status"),
+		       (long long)((now - number_of(c, "checked_wall_ns")) / 1000000000),
+		       text_of(c, "cause"));
+		if (number_of(c, "differences"))
+			printf(", %lld differences", (long long)number_of(c, "differences"));
+		if (number_of(c, "kprobes"))
+			printf(", %lld kprobes of the host's", (long long)number_of(c, "kprobes"));
+		if (number_of(c, "anonymous_executable"))
+			printf(", %lld executable mappings of no file",
+			       (long long)number_of(c, "anonymous_executable"));
+		printf("%s%s\n", text_of(c, "why")[0] ? ": " : "", text_of(c, "why"));
+	}
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *bpf = member(s, "bpf");
@@ -138,6 +172,7 @@ static void print_status(const json_t *s)
 	print_counts("Orders     ", member(s, "orders"));
 	print_counts("Outcomes   ", member(s, "outcomes"));
 	print_counts("Host acts  ", member(s, "acts"));
+	print_integrity(s);
 	printf("Journal    %lld rows, head %.16s%s%s\n",
 	       (long long)number_of(member(s, "journal"), "rows"),
 	       text_of(member(s, "journal"), "head"),

@@ -14,6 +14,7 @@
 #include "daemon/guard.h"
 #include "daemon/guests.h"
 #include "daemon/health.h"
+#include "daemon/integrity.h"
 #include "daemon/roles.h"
 #include "daemon/spawn.h"
 #include "daemon/start.h"
@@ -38,6 +39,7 @@ struct daemon {
 	struct guard *guard;
 	sd_event_source *guard_ring;
 	int engine;		/* -1: down */
+	struct integrity *integrity;
 	unsigned int ticks;
 };
 
@@ -62,6 +64,8 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 {
 	struct daemon *d = arg;
 
+	if (revents)
+		integrity_soon(d->integrity, "a finding of the guard");
 	/* As above. */
 	if (!guard_drain(d->guard, d->engine))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -136,6 +140,8 @@ static void on_engine_up(void *arg, int sock)
 	    msg_post(sock, &msg_guard_state, 0, &guard, -1))
 		log_warn("warden-engine does not take word of BPF");
 	guests_engine_up(d->guests, sock);
+	/* What one before was told, this one does not know. */
+	integrity_soon(d->integrity, "a new engine");
 }
 
 static void on_engine_down(void *arg)
@@ -246,7 +252,7 @@ static const char *parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct daemon d = { .engine = -1 };
-	int device, status;
+	int device, kcore, status;
 
 	log_open("wardend", false);
 	d.config_path = parse_options(argc, argv);
@@ -259,7 +265,8 @@ int main(int argc, char **argv)
 	start_find_roles(&d.config);
 	if (spawn_hold(d.config.libexec_dir))
 		return 1;	/* an installation may be under way */
-	start_drop_privileges();
+	kcore = integrity_open_kernel(&d.config);
+	start_drop_privileges(d.config.integrity_seconds != 0);
 	device = device_open();
 	if (device < 0)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */
@@ -276,12 +283,14 @@ int main(int argc, char **argv)
 		.engine_asks = on_engine_asks, .introspector_up = on_introspector_up,
 	});
 	guests_set_roles(d.guests, d.roles);
+	d.integrity = integrity_new(d.loop, device, kcore, &d.config, d.config_path, d.roles);
 	if (roles_start(d.roles))
 		return 1;
 	log_info("watching");
 	health_ready();
 	status = sd_event_loop(d.loop);
 	health_stopping();
+	integrity_free(d.integrity);
 	acts_free(d.acts);
 	roles_free(d.roles);
 	bpf_stop(d.bpf);

@@ -22,6 +22,7 @@ static struct executable {
 	int fd;
 } executables[] = {
 	{ "engine", -1 }, { "scan", -1 }, { "channel", -1 }, { "introspect", -1 }, { "qmp", -1 },
+	{ "integrity", -1 },
 };
 
 static void make_path(char path[512], const char *libexec_dir, const char *name)

@@ -92,12 +92,17 @@ static const unsigned kept[] = {
 	CAP_KILL,			/* roles and VMMs of other users */
 };
 
-uint64_t start_capabilities(void)
+/* To read modules' places and VMMs' memory: kept where that is to be done. */
+static const unsigned for_integrity[] = { CAP_SYSLOG, CAP_SYS_PTRACE };
+
+uint64_t start_capabilities(bool integrity)
 {
 	uint64_t set = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		set |= 1ull << kept[i];
+	for (size_t i = 0; integrity && i < ARRAY_SIZE(for_integrity); i++)
+		set |= 1ull << for_integrity[i];
 	return set;
 }
 
@@ -110,11 +115,11 @@ static void drop_bounding(uint64_t keep)
 			log_warn("capability %u cannot be dropped: %s", cap, strerror(errno));
 }
 
-void start_drop_privileges(void)
+void start_drop_privileges(bool integrity)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { 0 };
-	const uint64_t keep = start_capabilities();
+	const uint64_t keep = start_capabilities(integrity);
 
 	drop_bounding(keep);
 	/* A unit may have given fewer: then those are all. */

@@ -3,6 +3,7 @@
 #ifndef WARDEN_START_H
 #define WARDEN_START_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct config;
@@ -23,9 +24,9 @@ void start_raise_file_limit(void);
  * Only what parent and roles need, and nothing that a program started later
  * could bring back.
  */
-void start_drop_privileges(void);
+void start_drop_privileges(bool integrity);
 
 /* The capabilities that remain, a bit each. */
-uint64_t start_capabilities(void);
+uint64_t start_capabilities(bool integrity);
 
 #endif

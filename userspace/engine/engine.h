@@ -183,6 +183,15 @@ struct agent_ask {
 /* Guests that are down and whose last numbers have not come. */
 #define DEPARTING 256
 
+/* A thing of the host's whose code is compared with its file. */
+#define CHECKED_MAX 128
+#define INTEGRITY_KIND "integrity"	/* of findings, and in policies */
+
+struct checked {
+	struct m_integrity_done done;	/* the last */
+	uint64_t at_wall;
+};
+
 struct engine {
 	struct config config;
 	sd_event *event;
@@ -208,6 +217,8 @@ struct engine {
 	struct session sessions[SESSIONS_MAX];
 	unsigned nsessions;
 	struct agent_ask agent_asks[AGENT_ASKS];
+	struct checked checked[CHECKED_MAX];
+	unsigned nchecked;
 	struct scan_run scan_runs[SCAN_RUNS];
 	unsigned orders_sent;		/* without an answer yet */
 	struct quota notes_quota;
@@ -311,6 +322,11 @@ void findings_decide_host(struct guest *g, const struct policy_entry *rule, int6
 			  bool again);
 /* The journal lost some: the next sweep finds them again. */
 void findings_forget(struct guest *g);
+
+/* ---- integrity.c: messages, as of the handlers above ---- */
+
+int integrity_done(struct engine *e, struct msg *m);
+int integrity_difference(struct engine *e, struct msg *m);
 
 /* ---- pump.c ---- */
 

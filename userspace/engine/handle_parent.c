@@ -282,6 +282,10 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 		return guard_events(e, m);
 	case M_GUARD_COUNTS:
 		return guard_counts(e, m);
+	case M_INTEGRITY_DIFFERENCE:
+		return integrity_difference(e, m);
+	case M_INTEGRITY_DONE:
+		return integrity_done(e, m);
 	default:
 		return -1;
 	}

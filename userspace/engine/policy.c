@@ -90,6 +90,7 @@ static bool set_kinds(struct policy_entry *e, const char *value)
 		{ "file", 1u << OBJECT_FILE }, { "memfd", 1u << OBJECT_MEMFD },
 		{ "deleted", 1u << OBJECT_DELETED }, { "anon", 1u << OBJECT_ANON },
 		{ "guard", 1u << POLICY_GUARD },
+		{ "integrity", 1u << POLICY_INTEGRITY },
 	};
 
 	return set_words(&e->kinds, value, kinds, ARRAY_SIZE(kinds));
@@ -236,7 +237,7 @@ struct key {
 
 static const struct key keys[] = {
 	{ "match", false, set_signature, "a glob of 1 to 127 characters" },
-	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, guard, separated by commas" },
+	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, guard, integrity, separated by commas" },
 	{ "guest", false, set_guest, "a glob of 1 to 127 characters" },
 	{ "actions", false, set_actions, "report, and of kill, quarantine, contain, pause,"
 	  " link_down, power_off, each once, separated by commas" },
@@ -272,6 +273,9 @@ static void check_rule(struct load *l, const struct policy_entry *e)
 	else if (e->kinds == 1u << POLICY_GUARD && e->actions & (ACTION_KILL | ACTION_QUARANTINE))
 		refuse(l, e->line, "[%s] actions: kill and quarantine are for what runs in a guest,"
 		       " not for its VMM", l->section);
+	else if (e->kinds & 1u << POLICY_INTEGRITY && (e->actions != ACTION_REPORT || e->host.n))
+		refuse(l, e->line, "[%s] actions: the host's own code is no guest's: report alone,"
+		       " in a rule of its own", l->section);
 	else if (e->nfallback && !(e->actions & (ACTION_KILL | ACTION_QUARANTINE)))
 		refuse(l, e->line, "[%s] fallback: needs kill or quarantine in actions: it follows"
 		       " what an agent did not do", l->section);
@@ -457,11 +461,11 @@ static bool matches(const char *glob, const char *text)
 	return !glob[0] || !fnmatch(glob, text, 0);
 }
 
-/* A rule for malware must not answer for a VMM unless it says so; an exemption may. */
+/* A rule for malware must not answer for a VMM or the host unless it says so; an exemption may. */
 static bool kind_matches(const struct policy_entry *e, uint32_t kind)
 {
-	if (kind == POLICY_GUARD && !e->exempt)
-		return e->kinds & 1u << POLICY_GUARD;
+	if ((kind == POLICY_GUARD || kind == POLICY_INTEGRITY) && !e->exempt)
+		return e->kinds & 1u << kind;
 	return !e->kinds || e->kinds & 1u << kind;
 }
 

@@ -7,6 +7,8 @@
  *   kinds = file,memfd,deleted,anon      (optional; all these)
  *           guard            what the guard saw a VMM do: match is its Guard.*
  *                            name; never without being named; the host's answers
+ *           integrity        code of the host's that differs from its file: never
+ *                            without being named, and reported alone
  *   guest = GLOB             guest's name (optional; all)
  *   actions = LIST           report (required), and of the agent: kill,
  *                            quarantine; of the host, done at once and in the
@@ -38,7 +40,8 @@
 #define POLICY_TEXT 128
 #define POLICY_NAME 64
 
-#define POLICY_GUARD 31		/* beside enum object_kind */
+#define POLICY_INTEGRITY 30	/* beside enum object_kind */
+#define POLICY_GUARD 31
 #define POLICY_HOST_VERBS 4	/* contain, pause, link_down, power_off */
 #define POLICY_STEPS 8
 

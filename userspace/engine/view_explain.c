@@ -51,12 +51,26 @@ static void tell_guard(json_t *chain, const json_t *f)
 	     "; this line would: \"" : ", and no line of it could", rule, rule[0] ? "\"" : "");
 }
 
+static void tell_difference(json_t *chain, const json_t *f, const json_t *evidence)
+{
+	tell(chain, f, "checked", "The code of %s in memory was compared with its file.",
+	     text_of(evidence, "what"));
+	tell(chain, f, "differs", "%s+%s (%s, at %s in memory), %lld bytes: expected %s, found %s.",
+	     text_of(evidence, "section"), text_of(evidence, "offset"), text_of(evidence, "symbol"),
+	     text_of(evidence, "address"), (long long)number_of(evidence, "length"),
+	     text_of(evidence, "expected"), text_of(evidence, "found"));
+}
+
 static void tell_finding(json_t *chain, const json_t *f)
 {
 	const json_t *evidence = json_object_get(f, "evidence");
 	const char *name = text_of(f, "guest_name");
 	bool event = !strcmp(text_of(f, "found_by"), "event");
 
+	if (!strcmp(text_of(f, "object_kind"), INTEGRITY_KIND)) {
+		tell_difference(chain, f, evidence);
+		return;
+	}
 	tell(chain, f, "seen", "%s showed process %lld (%s, %s) of guest %lld%s%s%s.",
 	     event ? "An exit of the guest told of a new address space; a look at it from outside" :
 	     "A sweep over all processes from outside",

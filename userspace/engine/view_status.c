@@ -128,6 +128,7 @@ json_t *view_status(struct engine *e)
 	view_set(s, "acts", tally(e, "SELECT state AS what, count(*) AS n FROM acts GROUP BY state"));
 	view_set(s, "discrepancies", json_integer(count(e,
 		"SELECT count(*) AS n FROM events WHERE kind = 'agent lies'")));
+	view_set(s, "integrity", view_integrity(e));
 	view_set(s, "journal", journal_json(e));
 	json_decref(guests);
 	return s;

@@ -21,6 +21,7 @@ json_t *view_status(struct engine *e);
 /* ---- view_guest.c ---- */
 
 json_t *view_guests(struct engine *e);
+json_t *view_integrity(struct engine *e);
 json_t *view_guest(struct engine *e, struct guest *g);
 json_t *view_sessions(const struct engine *e);
 json_t *view_counters(const struct m_counters *c);

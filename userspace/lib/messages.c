@@ -105,6 +105,19 @@ SCHEMA(agent_info, AGENT_INFO, TEXT(m_agent_info, name), U32(m_agent_info, state
 SCHEMA(agent_done, AGENT_DONE, U32(m_agent_done, status), TEXT(m_agent_done, token),
        TEXT(m_agent_done, why))
 
+SCHEMA(integrity_difference, INTEGRITY_DIFFERENCE, U64(m_integrity_difference, guest),
+       U32(m_integrity_difference, vmm_pid), TEXT(m_integrity_difference, what),
+       TEXT(m_integrity_difference, section), TEXT(m_integrity_difference, symbol),
+       U64(m_integrity_difference, offset), U64(m_integrity_difference, address),
+       U64(m_integrity_difference, length), TEXT(m_integrity_difference, expected),
+       TEXT(m_integrity_difference, found))
+SCHEMA(integrity_done, INTEGRITY_DONE, U64(m_integrity_done, guest), U32(m_integrity_done, vmm_pid),
+       U32(m_integrity_done, status), TEXT(m_integrity_done, what), U64(m_integrity_done, sections),
+       U64(m_integrity_done, bytes), U64(m_integrity_done, sites), U64(m_integrity_done, patched),
+       U64(m_integrity_done, kprobes), U64(m_integrity_done, anonymous),
+       U64(m_integrity_done, differences), U64(m_integrity_done, elapsed_us),
+       TEXT(m_integrity_done, cause), TEXT(m_integrity_done, why))
+
 const char *order_status_name(uint32_t status)
 {
 	static const char *const names[] = {
@@ -178,4 +191,15 @@ int guest_level(const char *name)
 		if (!strcmp(levels[i], name))
 			return i;
 	return -1;
+}
+
+const char *integrity_status_name(uint32_t status)
+{
+	static const char *const names[] = {
+		[INTEGRITY_CLEAN] = "clean",
+		[INTEGRITY_DIFFERS] = "differs",
+		[INTEGRITY_UNAVAILABLE] = "unavailable",
+	};
+
+	return status && status < ARRAY_SIZE(names) ? names[status] : "unknown";
 }

@@ -73,6 +73,9 @@ enum message_type {
 	M_AGENT_INFO,		/* channel -> engine */
 	M_AGENT_DONE,		/* channel -> engine: exactly one for each M_AGENT_ACT */
 
+	M_INTEGRITY_DIFFERENCE = 112,	/* warden-integrity -> parent -> engine */
+	M_INTEGRITY_DONE,		/* the same: one for each thing checked */
+
 	M_TAKEN = 128,		/* engine -> parent: one for each M_EVENTS, in their order */
 	M_GUEST_LEVEL,		/* parent -> engine: when it changes */
 };
@@ -506,6 +509,41 @@ struct m_agent_done {
 	char why[TEXT_WHY];
 };
 
+/* ---- integrity of the host's own code ---- */
+
+/* The parent sets guest and vmm_pid: 0 for a module. */
+struct m_integrity_difference {
+	uint64_t guest;
+	uint32_t vmm_pid;
+	char what[TEXT_NAME];		/* "kvm", "kvm_amd", ...; "VMM" */
+	char section[TEXT_NAME];	/* of the module; a VMM's: the mapped file */
+	char symbol[TEXT_NAME];
+	uint64_t offset;		/* in section or file */
+	uint64_t address, length;
+	char expected[2 * 32 + 1], found[2 * 32 + 1];	/* hexadecimal, of the first bytes */
+};
+
+enum integrity_status {
+	INTEGRITY_CLEAN = 1,
+	INTEGRITY_DIFFERS = 2,
+	INTEGRITY_UNAVAILABLE = 3,	/* all or a part was not checked, and why: never clean */
+};
+
+struct m_integrity_done {
+	uint64_t guest;
+	uint32_t vmm_pid;
+	uint32_t status;
+	char what[TEXT_NAME];
+	uint64_t sections, bytes;	/* compared */
+	uint64_t sites, patched;	/* patch sites; of a VMM: its own pages */
+	uint64_t kprobes;		/* that stand in it, by the kernel's list */
+	uint64_t anonymous;		/* a VMM's executable mappings of no file */
+	uint64_t differences;
+	uint64_t elapsed_us;
+	char cause[TEXT_NAME];		/* the parent's: why it was checked now */
+	char why[TEXT_WHY];
+};
+
 extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_events, msg_counters, msg_role_state, msg_look, msg_sweep,
 	msg_probe, msg_kernel, msg_task, msg_object, msg_uses, msg_done,
@@ -513,7 +551,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
-	msg_guard_counts, msg_taken, msg_guest_level;
+	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);
@@ -522,5 +560,6 @@ const char *guest_level_name(uint32_t level);
 /* The level of that name, or -1. */
 int guest_level(const char *name);
 const char *object_kind_name(uint32_t kind);
+const char *integrity_status_name(uint32_t status);
 
 #endif

@@ -15,6 +15,7 @@ enum role_uid {
 	ROLE_UID_SCAN,			/* broker, loader and workers */
 	ROLE_UID_CHANNEL,
 	ROLE_UID_QMP,
+	ROLE_UID_INTEGRITY,
 	ROLE_UID_INTROSPECT = 0x10000,	/* and the guest's id modulo 65536 */
 };
 

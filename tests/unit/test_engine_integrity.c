@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What checks of the host's own code say, through the engine to wardenctl. */
+#include "test_engine_world.h"
+
+static const char policy_host[] =
+	"[rule malware]\nmatch = *\nactions = report,kill\n"
+	"[rule host]\nmatch = Integrity.*\nkinds = integrity\nactions = report\n";
+
+static void say_done(const char *what, uint64_t guest, uint32_t status, uint64_t differences,
+		     const char *why)
+{
+	struct m_integrity_done d = { .guest = guest, .vmm_pid = guest ? VMM : 0, .status = status,
+				      .differences = differences, .sections = 9, .cause = "interval" };
+
+	strcpy(d.what, what);
+	strcpy(d.why, why);
+	send_to(w.parent, &msg_integrity_done, 0, &d, -1);
+}
+
+static void say_difference(const char *what, uint64_t guest, const char *found)
+{
+	struct m_integrity_difference d = {
+		.guest = guest, .vmm_pid = guest ? VMM : 0, .section = ".text", .symbol = "f+0x3",
+		.offset = 0x123, .address = 0xffffffffc0100123, .length = 1, .expected = "90",
+	};
+
+	strcpy(d.what, what);
+	strcpy(d.found, found);
+	send_to(w.parent, &msg_integrity_difference, 0, &d, -1);
+}
+
+/* The one of that name, of status. */
+static json_t *checked(const char *what, json_t **ret_status)
+{
+	json_t *s = ctl("status", 0), *c;
+	size_t i;
+
+	*ret_status = s;
+	json_array_foreach(json_object_get(json_object_get(s, "integrity"), "checked"), i, c)
+		if (!strcmp(text(c, "what"), what))
+			return c;
+	return NULL;
+}
+
+static void assert_state(const char *what, const char *state)
+{
+	json_t *s;
+
+	for (int i = 0; i < 100; i++) {
+		json_t *c = checked(what, &s);
+		bool is = c && !strcmp(text(c, "status"), state);
+
+		json_decref(s);
+		if (is)
+			return;
+		usleep(20000);
+	}
+	fail_msg("%s is not %s", what, state);
+}
+
+static size_t found(void)
+{
+	json_t *answer = ctl("findings", 0);
+	size_t n = json_array_size(json_object_get(answer, "findings"));
+
+	json_decref(answer);
+	return n;
+}
+
+static void a_difference_is_one_finding(void **state)
+{
+	json_t *answer, *f, *evidence;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	for (int i = 0; i < 3; i++) {
+		say_difference("kvm", 0, "cc");
+		say_done("kvm", 0, INTEGRITY_DIFFERS, 1, "");
+	}
+	assert_state("kvm", "differs");
+	assert_int_equal(found(), 1);
+	answer = ctl("findings", 0);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
+	evidence = json_object_get(f, "evidence");
+	assert_string_equal(text(f, "signature"), "Integrity.kvm");
+	assert_string_equal(text(f, "object_kind"), "integrity");
+	assert_string_equal(text(f, "guest_name"), "(host)");
+	assert_string_equal(text(evidence, "offset"), "0x123");
+	assert_string_equal(text(evidence, "expected"), "90");
+	assert_string_equal(text(evidence, "found"), "cc");
+	/* By the rule that names the kind, not by the first that matches all. */
+	assert_string_equal(text(json_array_get(json_object_get(f, "decisions"), 0), "rule"), "host");
+	assert_int_equal(json_array_size(json_object_get(f, "orders")), 0);
+	json_decref(answer);
+	/* Another byte in the same place is another finding. */
+	say_difference("kvm", 0, "cd");
+	say_done("kvm", 0, INTEGRITY_CLEAN, 0, "");
+	assert_state("kvm", "clean");
+	assert_int_equal(found(), 2);
+	verify_journal();
+}
+
+static void an_unchecked_thing_is_not_clean(void **state)
+{
+	json_t *s, *c;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	say_done("kvm_amd", 0, INTEGRITY_UNAVAILABLE, 0, "not checked: file is of another build");
+	assert_state("kvm_amd", "unavailable");
+	c = checked("kvm_amd", &s);
+	assert_string_equal(text(c, "why"), "not checked: file is of another build");
+	json_decref(s);
+	assert_int_equal(found(), 0);
+}
+
+static void a_vmm_is_its_guests(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST };
+	json_t *answer, *f, *s;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	say_difference("VMM", GUEST, "cc");
+	say_done("VMM", GUEST, INTEGRITY_DIFFERS, 1, "");
+	assert_state("VMM", "differs");
+	f = finding(&answer);
+	assert_int_equal(number(f, "guest"), GUEST);
+	assert_string_equal(text(f, "guest_name"), NAME);
+	json_decref(answer);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	/* Of a guest that is gone nothing is kept, and nothing is taken any more. */
+	say_difference("VMM", GUEST, "cd");
+	say_done("VMM", GUEST, INTEGRITY_CLEAN, 0, "");
+	say_done("kvm", 0, INTEGRITY_CLEAN, 0, "");
+	assert_state("kvm", "clean");
+	assert_null(checked("VMM", &s));
+	json_decref(s);
+	assert_int_equal(found(), 1);
+}
+
+#define H(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_host)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		H(a_difference_is_one_finding), H(an_unchecked_thing_is_not_clean), H(a_vmm_is_its_guests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

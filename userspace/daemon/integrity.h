@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Checks of the host's own code: KVM's modules, ours, and each VMM, by
+ * warden-integrity, one process for each, one after the other.  At start, every
+ * integrity_seconds, and soon after what makes one worth it.
+ */
+#ifndef WARDEN_DAEMON_INTEGRITY_H
+#define WARDEN_DAEMON_INTEGRITY_H
+
+#include <systemd/sd-event.h>
+
+struct config;
+struct integrity;
+struct roles;
+
+/*
+ * Before privileges are dropped: /proc/kcore needs one that is not kept.  -1:
+ * it cannot be had, and checks of modules say so.
+ */
+int integrity_open_kernel(const struct config *config);
+
+/* kcore is taken over.  NULL: switched off. */
+struct integrity *integrity_new(sd_event *loop, int device, int kcore, const struct config *config,
+				const char *config_path, struct roles *roles);
+void integrity_free(struct integrity *integrity);
+
+/*
+ * A check is due, and why, in a word or two: once for however many ask, and not
+ * more often than each 30 s.  NULL: nothing to be done.
+ */
+void integrity_soon(struct integrity *integrity, const char *cause);
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "integrity/symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int by_address(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct symbol *const *x = a, *const *y = b;
+	int r = strcmp((*x)->name, (*y)->name);
+
+	return r ? r : *x < *y ? -1 : *x > *y;
+}
+
+/* "ffffffff81000000 T name\t[module]" with its end cut off. */
+static bool read_line(struct symbol *s, char *line)
+{
+	char *end, *module;
+
+	s->address = strtoull(line, &end, 16);
+	if (end - line != 16 || end[0] != ' ' || !end[1] || end[2] != ' ')
+		return false;
+	s->type = end[1];
+	s->name = end + 3;
+	s->module = "";
+	module = strchr(end + 3, '\t');
+	if (!module)
+		return true;
+	*module++ = '\0';
+	if (*module++ != '[' || !strchr(module, ']'))
+		return false;
+	*strchr(module, ']') = '\0';
+	s->module = module;
+	return true;
+}
+
+static size_t count_lines(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *at = text; (at = memchr(at, '\n', text + size - at)); at++)
+		n++;
+	return n;
+}
+
+bool symbols_read(struct symbols *ret_symbols, char *text, size_t size)
+{
+	struct symbols s = { .n = 0 };
+	size_t most = count_lines(text, size);
+	bool shown = false;
+
+	s.by_address = most && most <= SYMBOLS_MAX ? calloc(most, sizeof(*s.by_address)) : NULL;
+	s.by_name = s.by_address ? calloc(most, sizeof(*s.by_name)) : NULL;
+	if (!s.by_name || memchr(text, '\0', size))
+		goto refuse;
+	for (char *line = text, *end; s.n < most; line = end + 1) {
+		end = strchr(line, '\n');
+		*end = '\0';
+		if (!read_line(&s.by_address[s.n], line))
+			goto refuse;
+		shown |= s.by_address[s.n].address != 0;
+		s.n++;
+	}
+	if (!shown)
+		goto refuse;
+	qsort(s.by_address, s.n, sizeof(*s.by_address), by_address);
+	for (size_t i = 0; i < s.n; i++)
+		s.by_name[i] = &s.by_address[i];
+	qsort(s.by_name, s.n, sizeof(*s.by_name), by_name);
+	*ret_symbols = s;
+	return true;
+refuse:
+	symbols_free(&s);
+	return false;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+	free(symbols->by_address);
+	free(symbols->by_name);
+	memset(symbols, 0, sizeof(*symbols));
+}
+
+static size_t first_named(const struct symbols *symbols, const char *name)
+{
+	size_t low = 0, high = symbols->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(symbols->by_name[middle]->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static size_t behind(const struct symbols *symbols, const struct symbol *before)
+{
+	size_t i = first_named(symbols, before->name);
+
+	while (i < symbols->n && symbols->by_name[i] != before)
+		i++;
+	return i + 1;
+}
+
+/* What the kernel or a module exports is in capitals. */
+static bool is_wanted(const struct symbol *s, const char *module)
+{
+	return module ? !strcmp(s->module, module) : s->type >= 'A' && s->type <= 'Z';
+}
+
+const struct symbol *symbols_named(const struct symbols *symbols, const char *name,
+				   const char *module, const struct symbol *before)
+{
+	size_t i = before ? behind(symbols, before) : first_named(symbols, name);
+
+	for (; i < symbols->n && !strcmp(symbols->by_name[i]->name, name); i++)
+		if (is_wanted(symbols->by_name[i], module))
+			return symbols->by_name[i];
+	return NULL;
+}
+
+const struct symbol *symbols_at(const struct symbols *symbols, uint64_t address)
+{
+	size_t low = 0, high = symbols->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (symbols->by_address[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < symbols->n && symbols->by_address[low].address == address ?
+	       &symbols->by_address[low] : NULL;
+}
+
+const struct symbol *symbols_end(const struct symbols *symbols)
+{
+	return symbols->by_address + symbols->n;
+}
+
+/* Trampolines, BPF programs, probes' slots: code that no file holds. */
+static bool is_generated(const struct symbol *s)
+{
+	return !strncmp(s->module, "__builtin__", 11) || !strcmp(s->module, "bpf");
+}
+
+bool symbols_is_function(const struct symbols *symbols, uint64_t address)
+{
+	const struct symbol *s = symbols_at(symbols, address);
+
+	for (; s && s < symbols_end(symbols) && s->address == address; s++)
+		if (strchr("tTwW", s->type) && !is_generated(s))
+			return true;
+	return false;
+}
