@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest that runs a guest: a few instructions that enter it by VMRUN or VMLAUNCH.
- * The nested one goes round for ever, and its OUT is nobody's but the VMM's.
+ * A guest that runs a guest: a few instructions that enter it by VMRUN (AMD
+ * alone).  The nested one goes round for ever, and its OUT is nobody's but the VMM's.
  */
 #ifndef NESTED_H
 #define NESTED_H
@@ -9,6 +9,6 @@
 #include <stdint.h>
 
 /* Makes one of a vCPU whose CPUID and registers are those of a plain vm64. */
-void nested_prepare(uint8_t *ram, int kvm, int vcpu);
+void nested_prepare(uint8_t *ram, int vcpu);
 
 #endif

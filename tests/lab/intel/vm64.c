@@ -132,7 +132,7 @@ void vm64_run(uint8_t *ram, bool nested)
 	set_cpuid(kvm, vcpu);
 	set_registers(vcpu);
 	if (nested)
-		nested_prepare(ram, kvm, vcpu);
+		nested_prepare(ram, vcpu);
 	for (;;) {
 		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
 			err(1, "KVM_RUN");
