@@ -25,7 +25,6 @@
 #define EVENTS_PER_SECOND 50
 
 #define EPERM 1
-#define EAGAIN 11
 #define AF_UNSPEC 0
 #define AF_UNIX 1
 #define UNIX_PATH 108
@@ -150,6 +149,16 @@ static __always_inline long earlier(int ret)
 	return answer;
 }
 
+/* A branch: of the negation that a compiler makes of it 6.12's knows no bounds. */
+static __always_inline long refusal(long denied)
+{
+	long answer = 0;
+
+	asm volatile("if %[denied] == 0 goto +1\n\t%[answer] = -1"
+		     : [answer] "+r"(answer) : [denied] "r"(denied));
+	return answer;
+}
+
 /* As in warden.bpf.c: a bound, not a quota. */
 static __always_inline int within_budget(struct warden_guard_counts *c, __u64 now)
 {
@@ -170,7 +179,7 @@ incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int c
 	__u64 now = bpf_ktime_get_ns();
 	struct warden_guard_event *e;
 
-	*ret_verdict = denied ? -EPERM : 0;
+	*ret_verdict = refusal(denied);
 	if (c) {
 		__sync_fetch_and_add(&c->violations, 1);
 		if (denied)
@@ -685,7 +694,6 @@ int BPF_PROG(see_read_file, struct file *file, int id)
 SEC("lsm/task_alloc")
 long BPF_PROG(lsm_fork, struct task_struct *task, unsigned long clone_flags, int ret)
 {
-	const struct warden_guard_settings *s = get_settings();
 	struct warden_guard_counts *c;
 	struct warden_guard_mark *m;
 	long verdict;
@@ -702,7 +710,7 @@ long BPF_PROG(lsm_fork, struct task_struct *task, unsigned long clone_flags, int
 		e->address = c->processes;
 		bpf_ringbuf_submit(e, 0);
 	}
-	return s && s->deny ? -EAGAIN : 0;
+	return verdict;
 }
 
 /* Before the child runs. */
