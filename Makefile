@@ -225,7 +225,7 @@ $(B)/unit/integrity_module.o $(B)/unit/integrity_module_old.o: tests/unit/integr
 		--section-start=.static_call.text=0xffffffffc0140000 \
 		--section-start=.init.text=0xffffffffc0150000 \
 		$(addprefix --defsym=,$(INTEGRITY_SYMBOLS)) $< -o $@
-$(B)/unit/test_integrity_text: | $(B)/unit/integrity_module.mem $(B)/unit/integrity_module_old.mem
+$(B)/unit/test_integrity_text $(B)/unit/test_integrity_check: | $(B)/unit/integrity_module.mem $(B)/unit/integrity_module_old.mem
 
 area = $(word 2,$(subst _, ,$(1)))
 define unit_test
