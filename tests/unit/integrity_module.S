@@ -89,6 +89,10 @@ static_tail: jmp __SCT__here
 	.pushsection .static_call_sites, "aw"
 	.long static_tail - ., key + 1 - .
 	.popsection
+static_warning: call __SCT__WARN_trap
+	.pushsection .static_call_sites, "aw"
+	.long static_warning - ., key - .
+	.popsection
 paravirt: .byte 0xff, 0x15
 	.long pv_ops - . - 4
 	.pushsection .parainstructions, "a"

@@ -45,6 +45,7 @@ static const char kallsyms[] =
 	"ffffffff81000300 T __x86_return_thunk\n"
 	"ffffffff81000400 T ftrace_caller\n"
 	"ffffffff81000500 T srso_return_thunk\n"
+	"ffffffff81000600 T __SCT__WARN_trap\n"
 	"ffffffff82000000 D pv_ops\n"
 	"0000000000001234 A small_value\n"
 	"ffffffffc0800000 t ftrace_trampoline\t[__builtin__ftrace]\n"
@@ -323,6 +324,8 @@ static void test_direct_call(void **state)
 static void test_retpolines(void **state)
 {
 	assert_int_equal(WITH("retpoline", 0x41, 0xff, 0xd3, 0x66, 0x90), 0);
+	assert_int_equal(WITH("retpoline", 0x2e, 0x2e, 0x41, 0xff, 0xd3), 0);
+	assert_true(WITH("retpoline", 0x3e, 0x3e, 0x41, 0xff, 0xd3));
 	assert_true(WITH("retpoline", 0x41, 0xff, 0xd2, 0x66, 0x90));	/* another register */
 	assert_true(WITH("retpoline", 0x41, 0xff, 0xe3, 0x66, 0x90));	/* a jump */
 	assert_true(WITH("retpoline", 0x41, 0xff, 0xd3, 0xcc, 0xcc));
@@ -383,6 +386,8 @@ static void test_static_calls(void **state)
 		/* A trampoline is of the kernel's making, but no function. */
 		assert_true(BRANCH(labels[i], 1, TRAMPOLINE, i ? 0xe9 : 0xe8, REL));
 	}
+	assert_int_equal(WITH("static_warning", 0x67, 0x48, 0x0f, 0xb9, 0x3a), 0);
+	assert_true(WITH("static_call", 0x67, 0x48, 0x0f, 0xb9, 0x3a));
 	assert_int_equal(BRANCH("paravirt", 1, EXPORTED, 0xe8, REL, 0x90), 0);
 	assert_true(BRANCH("paravirt", 1, EVIL, 0xe8, REL, 0x90));
 }

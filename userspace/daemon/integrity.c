@@ -39,9 +39,10 @@ struct integrity {
 	struct roles *roles;
 	sd_event_source *due, *exits;
 	uint64_t began, next;		/* us: the round's start; the next one's */
-	char cause[TEXT_NAME], next_cause[TEXT_NAME];
+	char cause[TEXT_NAME], next_cause[TEXT_NAME], late_cause[TEXT_NAME];
 	/* The round under way. */
 	bool running;
+	bool late;			/* the next one came due meanwhile */
 	uint64_t guest;			/* 0: the modules */
 	uint32_t vmm_pid;
 	int pidfd, memory, sock;	/* memory: the VMM's */
@@ -312,6 +313,9 @@ static void next_vmm(struct integrity *in)
 			return;
 	}
 	in->running = false;
+	if (in->late)
+		schedule(in, now_us() + SOON_US, in->late_cause);
+	in->late = false;
 }
 
 static int on_due(sd_event_source *source, uint64_t when, void *arg)
@@ -322,7 +326,8 @@ static int on_due(sd_event_source *source, uint64_t when, void *arg)
 	memcpy(cause, in->next_cause, sizeof(cause));
 	in->next = 0;
 	if (in->running) {
-		integrity_soon(in, cause);
+		in->late = true;
+		memcpy(in->late_cause, cause, sizeof(in->late_cause));
 		return 0;
 	}
 	in->running = true;

@@ -112,10 +112,18 @@ static size_t behind(const struct symbols *symbols, const struct symbol *before)
 	return i + 1;
 }
 
-/* What the kernel or a module exports is in capitals. */
+/* Trampolines, BPF programs, probes' slots: code that no file holds. */
+static bool is_generated(const struct symbol *s)
+{
+	return !strncmp(s->module, "__builtin__", 11) || !strcmp(s->module, "bpf");
+}
+
+/* What the kernel exports is in capitals; of a module's not every kernel tells it. */
 static bool is_wanted(const struct symbol *s, const char *module)
 {
-	return module ? !strcmp(s->module, module) : s->type >= 'A' && s->type <= 'Z';
+	if (module)
+		return !strcmp(s->module, module);
+	return (s->type >= 'A' && s->type <= 'Z') || (s->module[0] && !is_generated(s));
 }
 
 const struct symbol *symbols_named(const struct symbols *symbols, const char *name,
@@ -148,12 +156,6 @@ const struct symbol *symbols_at(const struct symbols *symbols, uint64_t address)
 const struct symbol *symbols_end(const struct symbols *symbols)
 {
 	return symbols->by_address + symbols->n;
-}
-
-/* Trampolines, BPF programs, probes' slots: code that no file holds. */
-static bool is_generated(const struct symbol *s)
-{
-	return !strncmp(s->module, "__builtin__", 11) || !strcmp(s->module, "bpf");
 }
 
 bool symbols_is_function(const struct symbols *symbols, uint64_t address)

@@ -134,6 +134,16 @@ bool variant_is_short_jump(const struct place *p)
 
 /* ---- one function a kind ---- */
 
+/* What the file's branch goes to: at is of its distance. */
+static const char *target_name(const struct text *text, const struct site *site, size_t at)
+{
+	const struct image_reloc *r = image_reloc_at(&text->image->sections[site->section],
+						     site->offset + at);
+
+	return r ? text->image->symbols[r->symbol].name : "";
+}
+
+
 static bool is_endbr(const struct text *text, const struct site *site, const struct place *p)
 {
 	static const uint8_t forms[][4] = {
@@ -184,6 +194,7 @@ static bool is_return(const struct text *text, const struct site *site, const st
 static bool is_static_call(const struct text *text, const struct site *site, const struct place *p)
 {
 	static const uint8_t zero[] = { 0x2e, 0x2e, 0x2e, 0x31, 0xc0 };
+	static const uint8_t warning[] = { 0x67, 0x48, 0x0f, 0xb9, 0x3a };	/* ud1, since 6.19 */
 	size_t at = site->length == 6 ? 2 : 1;
 	uint64_t target;
 
@@ -192,6 +203,8 @@ static bool is_static_call(const struct text *text, const struct site *site, con
 	if (site->length == 5 && (variant_is_nops(p->live, 5) || !memcmp(p->live, zero, 5) ||
 				  (p->live[0] == RET && is_all(p->live + 1, INT3, 4))))
 		return true;
+	if (site->length == 5 && !memcmp(p->live, warning, 5))
+		return !strcmp(target_name(text, site, at), "__SCT__WARN_trap");
 	if (site->length == 5 && p->live[0] != CALL && p->live[0] != JMP)
 		return false;
 	if (site->length != 5 && site->length != 6)
@@ -216,9 +229,7 @@ static int thunk_register(const struct text *text, const struct site *site, size
 	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
 	static const char prefix[] = "__x86_indirect_thunk_";
-	const struct image_reloc *r = image_reloc_at(&text->image->sections[site->section],
-						     site->offset + at);
-	const char *name = r ? text->image->symbols[r->symbol].name : "";
+	const char *name = target_name(text, site, at);
 
 	if (strncmp(name, prefix, sizeof(prefix) - 1))
 		return -1;
@@ -234,6 +245,9 @@ static size_t indirect_length(const uint8_t *live, size_t n, int reg, bool call)
 	static const uint8_t lfence[] = { 0x0f, 0xae, 0xe8 };
 	size_t at = n > 3 && !memcmp(live, lfence, 3) ? 3 : 0;
 
+	/* Prefixes that mean nothing fill it up in front, so that it ends where the call did. */
+	while (at < n && live[at] == 0x2e)
+		at++;
 	if (reg >= 8 && (at >= n || live[at++] != 0x41))
 		return 0;
 	if (n < at + 2 || live[at] != 0xff || live[at + 1] != ((call ? 0xd0 : 0xe0) | (reg & 7)))
