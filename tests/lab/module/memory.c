@@ -3,7 +3,6 @@
  * memory: reads and mappings of a guest's memory, held to the UAPI header: what
  * they show, what they must never do to the VMM, and what a holder of the fds must
  * not be able to do with them.  Prints TAP.
- * memory qemu PID: the same of a QEMU whose RAM is a shared memfd.
  * memory keep: leaves a process that holds a mapping and no fd, and prints its id.
  */
 #include "memvm.h"
@@ -335,50 +334,6 @@ static void test_no_leader(void)
 	end_vm(&vm);
 }
 
-/* ---- QEMU ---- */
-
-/* Of a guest that stands still, a mapping and reads show the same. */
-static void compare_slot(int guest, const struct kvm_warden_memslot *slot)
-{
-	int memory = open_memory(guest, slot->gpa, slot->size);
-	uint8_t *map = map_memory(memory, slot->size, 0);
-	size_t same = 0, there = 0;
-	static uint8_t copy[PAGE];
-
-	for (uint64_t at = 0; map != MAP_FAILED && at < slot->size; at += PAGE) {
-		if (read_at(guest, slot->gpa + at, buf, PAGE, 0).done != PAGE)
-			continue;
-		there++;
-		same += peek(map + at, copy, PAGE) && !memcmp(buf, copy, PAGE);
-	}
-	check(there > 1000 && same == there, "QEMU's slot of %llu MiB: %zu pages there, %zu mapped the same",
-	      (unsigned long long)slot->size >> 20, there, same);
-	munmap(map, slot->size);
-	close(memory);
-}
-
-static void test_qemu(pid_t pid)
-{
-	struct kvm_warden_memslot slots[64], *ram = NULL;
-	struct kvm_warden_memslots request = { .slots = (uintptr_t)slots, .count = 64 };
-	struct kvm_warden_guest_info info;
-	int guest;
-
-	for (int i = 0; i < 300 && !(find_guest(pid, &info) && info.exits > 20000); i++)
-		usleep(100000);
-	guest = open_guest(info.guest);
-	if (guest < 0 || contain(info.guest, 60000) || ioctl(guest, KVM_WARDEN_MEMSLOTS, &request))
-		err(1, "QEMU's guest");
-	for (unsigned i = 0; i < request.count && i < 64; i++)
-		if ((slots[i].flags & KVM_WARDEN_SLOT_MAPPABLE) && (!ram || slots[i].size > ram->size))
-			ram = &slots[i];
-	check(ram && ram->size >= (64u << 20), "QEMU's RAM in a memfd is mappable (%u slots)", request.count);
-	if (ram)
-		compare_slot(guest, ram);
-	release(info.guest);
-	close(guest);
-}
-
 /* ---- a mapping and no fd ---- */
 
 static int keep_mapping(void)
@@ -418,10 +373,6 @@ int main(int argc, char **argv)
 	open_control();
 	if (argc > 1 && !strcmp(argv[1], "keep"))
 		return keep_mapping();
-	if (argc > 2 && !strcmp(argv[1], "qemu")) {
-		test_qemu(atoi(argv[2]));
-		goto out;
-	}
 	test_sweep(ANONYMOUS, "anonymous");
 	test_sweep(MEMFD, "memfd");
 	test_huge();
@@ -430,7 +381,6 @@ int main(int argc, char **argv)
 	test_changes();
 	test_unprivileged();
 	test_no_leader();
-out:
 	printf("1..%d\n", tests);
 	return failures != 0;
 }
