@@ -114,16 +114,13 @@ static long guest_memslots(struct kw_guest *guest, void __user *arg)
 		goto out_unpin;
 	}
 	r = read_memslots(guest, slots, &request.count);
-	if (r)
-		goto out_free;
-	if (copy_to_user(u64_to_user_ptr(request.slots), slots,
-			 sizeof(*slots) * min(room, request.count)) ||
-	    copy_to_user(arg, &request, sizeof(request)))
-		r = -EFAULT;
-out_free:
-	kvfree(slots);
 out_unpin:
-	fput(file);
+	fput(file);		/* the user's memory may take its time */
+	if (!r && (copy_to_user(u64_to_user_ptr(request.slots), slots,
+				sizeof(*slots) * min(room, request.count)) ||
+		   copy_to_user(arg, &request, sizeof(request))))
+		r = -EFAULT;
+	kvfree(slots);
 	return r;
 }
 
@@ -226,6 +223,8 @@ static long guest_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct kw_guest *guest = file->private_data;
 	void __user *user = (void __user *)arg;
 
+	if (READ_ONCE(guest->gone))
+		return -ENODEV;
 	switch (cmd) {
 	case KVM_WARDEN_GUEST_INFO:
 		return guest_info(guest, user);

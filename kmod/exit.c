@@ -94,7 +94,8 @@ static __always_inline void slow_path(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 	preempt_disable_notrace();
 	v->hot.cr3 = cr3;
 	v->hot.lstar = lstar;
-	if (regs_are_wanted(v, idtr) && !v->opaque)
+	if (regs_are_wanted(v, idtr) && !v->opaque &&
+	    READ_ONCE(v->guest->level) != KVM_WARDEN_LEVEL_OFF)
 		take_regs(v, vcpu, backend);
 	if (nested)
 		WRITE_ONCE(v->guest->flags, v->guest->flags | KVM_WARDEN_GUEST_NESTED);

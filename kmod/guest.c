@@ -334,6 +334,13 @@ static void unhash(struct kw_guest *guest, struct list_head *dead)
 	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);
 }
 
+/* Hooks of KVM's, and callbacks of page tracking, which run with preemption off. */
+static void wait_for_probes(void)
+{
+	tracepoint_synchronize_unregister();
+	synchronize_rcu();
+}
+
 /* Two grace periods for all of them: a storm of short VMs does not outrun us. */
 static void remove_guests(struct list_head *dead)
 {
@@ -341,9 +348,9 @@ static void remove_guests(struct list_head *dead)
 
 	if (list_empty(dead))
 		return;
-	tracepoint_synchronize_unregister();	/* no probe remembers one anew from here on */
+	wait_for_probes();	/* none remembers one anew from here on */
 	kw_exit_forget();
-	tracepoint_synchronize_unregister();	/* no probe uses what it remembered */
+	wait_for_probes();	/* none uses what it remembered */
 	list_for_each_entry_safe(guest, next, dead, node) {
 		list_del_init(&guest->node);
 		kw_freeze_end_guest(guest);
@@ -355,7 +362,10 @@ static void remove_guests(struct list_head *dead)
 	}
 }
 
-/* KVM frees a vCPU's page with the vCPU: then the reference to it is ours alone. */
+/*
+ * KVM frees a vCPU's page with the vCPU: then the reference to it is ours alone,
+ * unless someone pinned the page (a pipe does); no vCPU runs without its mm.
+ */
 static bool has_vcpus(struct kw_guest *guest)
 {
 	struct kw_vcpu *v;
@@ -388,7 +398,7 @@ static bool is_alive(struct kw_guest *guest)
 		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
 		if (ran)
 			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
-		return ran || has_vcpus(guest);
+		return ran || (atomic_read(&guest->mm->mm_users) && has_vcpus(guest));
 	}
 	fput(file);
 	return true;

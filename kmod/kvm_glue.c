@@ -692,12 +692,13 @@ int kw_kvm_memslots(struct kvm *kvm, struct mm_struct *mm,
 	return n;
 }
 
-/* Under kvm->srcu.  A slot that is about to change is none. */
+/* Under kvm->srcu.  One of KVM's own, or that is about to change, is none. */
 static struct kvm_memory_slot *find_slot(struct kvm *kvm, gfn_t gfn)
 {
 	struct kvm_memory_slot *slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
 
-	return slot && !(slot->flags & KVM_MEMSLOT_INVALID) ? slot : NULL;
+	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEMSLOT_INVALID) ?
+	       slot : NULL;
 }
 
 unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa)
@@ -749,7 +750,7 @@ bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn)
 
 	idx = srcu_read_lock(&kvm->srcu);
 	slot = find_slot(kvm, gfn);
-	has = slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEM_READONLY);
+	has = slot && !(slot->flags & KVM_MEM_READONLY);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return has;
 }

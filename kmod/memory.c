@@ -5,6 +5,9 @@
  * for anew.  A fault may wait for a userfaultfd server, however long, so it holds
  * nothing that the VMM or KVM could wait for: neither kvm->srcu nor the VM, and
  * GUP lets the mmap lock go while it waits.
+ *
+ * The reader's own memory may take as long (FUSE, userfaultfd): it is touched
+ * without faults while the VM is held, and faulted in while nothing is.
  */
 #include "memory.h"
 
@@ -28,12 +31,37 @@
 
 struct reading {
 	struct kw_guest *guest;
-	struct file *file;		/* pins the VM; NULL while a fault is taken */
+	struct file *file;		/* pins the VM; NULL: neither it nor its mm is held */
 	bool fault;
 	unsigned int room;
 	struct page **pages;
 	struct page *few[FEW];
 };
+
+/* ---- the VM ---- */
+
+static int hold(struct reading *reading)
+{
+	struct kw_guest *guest = reading->guest;
+
+	reading->file = kw_guest_pin(guest);
+	if (!reading->file)
+		return -ENODEV;
+	if (mmget_not_zero(guest->mm))
+		return 0;
+	fput(reading->file);
+	reading->file = NULL;
+	return -ENODEV;
+}
+
+static void let_go(struct reading *reading)
+{
+	if (!reading->file)
+		return;
+	mmput_async(reading->guest->mm);
+	fput(reading->file);
+	reading->file = NULL;
+}
 
 /* ---- copying ---- */
 
@@ -59,23 +87,48 @@ static unsigned long copy_out(u64 to, const void *from, unsigned int len)
 	return copy_to_user(u64_to_user_ptr(to), from, len);
 }
 
-/* Copies from pages[] what the segment still wants, and lets all of them go. */
+/*
+ * Copies from pages[] what the segment still wants, and lets all of them go.
+ * -EFAULT: the buffer has to be faulted in from seg->done on.
+ */
 static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n)
 {
 	int i, run, r = 0;
 
 	for (i = 0; i < n; i += run) {
-		unsigned int at = offset_in_page(seg->gpa + seg->done), len;
+		unsigned int at = offset_in_page(seg->gpa + seg->done), len, left;
 
 		run = same_folio(pages + i, n - i);
 		len = min_t(size_t, seg->len - seg->done, run * PAGE_SIZE - at);
-		if (!r && copy_out(seg->buf + seg->done, page_address(pages[i]) + at, len))
-			r = -EFAULT;
-		if (!r)
-			seg->done += len;
+		if (!r) {
+			left = copy_out(seg->buf + seg->done, page_address(pages[i]) + at, len);
+			seg->done += len - left;
+			r = left ? -EFAULT : 0;
+		}
 		folio_put_refs(page_folio(pages[i]), run);
 	}
 	return r;
+}
+
+static int copy_without_faults(struct kvm_warden_segment *seg, struct page **pages, int n)
+{
+	int r;
+
+	pagefault_disable();
+	r = copy_pages(seg, pages, n);
+	pagefault_enable();
+	return r;
+}
+
+/* As much of the buffer as one copy takes. */
+static int fault_in_buffer(struct reading *reading, const struct kvm_warden_segment *seg)
+{
+	size_t want = min_t(size_t, seg->len - seg->done, MANY * PAGE_SIZE);
+
+	let_go(reading);
+	if (fault_in_writeable(u64_to_user_ptr(seg->buf + seg->done), want) == want)
+		return -EFAULT;
+	return hold(reading);
 }
 
 /* ---- faults ---- */
@@ -122,11 +175,12 @@ static int fault_in(struct reading *reading, u64 gpa, int *error)
 	if (*error)
 		return 0;
 	fput(reading->file);
-	reading->file = NULL;
 	*error = bring_in(guest, hva);
+	reading->file = kw_guest_pin(guest);
+	if (!reading->file)
+		mmput_async(guest->mm);
 	if (*error == -EINTR)
 		return -EINTR;
-	reading->file = kw_guest_pin(guest);
 	return reading->file ? 0 : -ENODEV;
 }
 
@@ -186,7 +240,9 @@ static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 		n = get_pages(reading, seg);
 		if (n <= 0)
 			return n;
-		r = copy_pages(seg, reading->pages, n);
+		r = copy_without_faults(seg, reading->pages, n);
+		if (r == -EFAULT)
+			r = fault_in_buffer(reading, seg);
 		if (r)
 			return r;
 		if (fatal_signal_pending(current))
@@ -197,8 +253,22 @@ static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 	return 0;
 }
 
-static int tell_result(const struct kvm_warden_segment *seg,
-		       struct kvm_warden_segment __user *user)
+static int get_segment(struct reading *reading, struct kvm_warden_segment *seg,
+		       const struct kvm_warden_segment __user *user)
+{
+	unsigned long left;
+
+	pagefault_disable();
+	left = copy_from_user(seg, user, sizeof(*seg));
+	pagefault_enable();
+	if (!left)
+		return 0;
+	let_go(reading);
+	return copy_from_user(seg, user, sizeof(*seg)) ? -EFAULT : hold(reading);
+}
+
+static int put_result(const struct kvm_warden_segment *seg,
+		      struct kvm_warden_segment __user *user)
 {
 	if (!user_write_access_begin(user, sizeof(*user)))
 		return -EFAULT;
@@ -211,6 +281,20 @@ fault:
 	return -EFAULT;
 }
 
+static int tell_result(struct reading *reading, const struct kvm_warden_segment *seg,
+		       struct kvm_warden_segment __user *user)
+{
+	int r;
+
+	pagefault_disable();
+	r = put_result(seg, user);
+	pagefault_enable();
+	if (!r)
+		return 0;
+	let_go(reading);
+	return put_result(seg, user) ?: hold(reading);
+}
+
 static long read_segments(struct reading *reading, const struct kvm_warden_read *request)
 {
 	struct kvm_warden_segment __user *user = u64_to_user_ptr(request->segments);
@@ -219,13 +303,13 @@ static long read_segments(struct reading *reading, const struct kvm_warden_read 
 	int r;
 
 	for (i = 0; i < request->count; i++) {
-		if (copy_from_user(&seg, &user[i], sizeof(seg)))
-			return -EFAULT;
-		r = kw_check_segment(&seg);
+		r = get_segment(reading, &seg, &user[i]);
+		if (!r)
+			r = kw_check_segment(&seg);
 		if (!r)
 			r = read_segment(reading, &seg);
 		if (!r)
-			r = tell_result(&seg, &user[i]);
+			r = tell_result(reading, &seg, &user[i]);
 		if (r)
 			return r;
 	}
@@ -247,16 +331,11 @@ long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *reques
 		return r;
 	if (READ_ONCE(guest->flags) & KVM_WARDEN_GUEST_ENCRYPTED)
 		return -EPERM;
-	reading.file = kw_guest_pin(guest);
-	if (!reading.file)
-		return -ENODEV;
-	r = -ENODEV;
-	if (mmget_not_zero(guest->mm)) {
-		r = read_segments(&reading, request);
-		mmput_async(guest->mm);
-	}
-	if (reading.file)
-		fput(reading.file);
+	r = hold(&reading);
+	if (r)
+		return r;
+	r = read_segments(&reading, request);
+	let_go(&reading);
 	if (reading.pages != reading.few)
 		free_page((unsigned long)reading.pages);
 	return r;

@@ -51,12 +51,10 @@ static u32 at_rest(struct kw_vcpu *v)
 
 static void interrupt(struct kw_vcpu *v)
 {
-	u64 now = ktime_get_mono_fast_ns();
+	u64 now = ktime_get_mono_fast_ns(), last = READ_ONCE(v->interrupted);
 
-	if (now - READ_ONCE(v->interrupted) < INTERRUPT_EVERY)
-		return;
-	WRITE_ONCE(v->interrupted, now);
-	kw_vcpu_interrupt(v->vcpu);
+	if (now - last >= INTERRUPT_EVERY && cmpxchg64(&v->interrupted, last, now) == last)
+		kw_vcpu_interrupt(v->vcpu);
 }
 
 /* A vCPU in the guest is interrupted; one on its way there exits later. */

@@ -76,8 +76,10 @@ static __always_inline u32 vmx_reason(struct kvm_vcpu *vcpu)
 static inline bool vmx_vmcs_is_ours(void)
 {
 	unsigned long stack = (unsigned long)task_stack_page(current);
+	u64 rsp = vmx_read(HOST_RSP);
 
-	return vmx_read(HOST_RSP) - stack < THREAD_SIZE;
+	/* 0: KVM has not entered it yet, and is about to. */
+	return !rsp || rsp - stack < THREAD_SIZE;
 }
 
 static inline bool vmx_encrypted(struct kvm_vcpu *vcpu)

@@ -63,20 +63,35 @@ static bool is_there(struct address_space *mapping, struct folio *folio, pgoff_t
 	       pgoff < DIV_ROUND_UP(i_size_read(mapping->host), PAGE_SIZE);
 }
 
+/*
+ * A page that its file system still reads (FUSE, for ever if it likes) is locked
+ * and not there: nobody waits for it.  For another lock one waits killably.
+ */
+static vm_fault_t lock_if_there(struct address_space *mapping, struct folio *folio, pgoff_t pgoff)
+{
+	if (!folio_test_uptodate(folio) || folio_lock_killable(folio))
+		return VM_FAULT_SIGBUS;
+	if (folio->mapping == mapping && is_there(mapping, folio, pgoff))
+		return VM_FAULT_LOCKED;
+	folio_unlock(folio);
+	/* Taken away, or moved meanwhile: the next look tells. */
+	return folio->mapping == mapping ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
-	struct folio *folio = filemap_lock_folio(mapping, vmf->pgoff);
+	struct folio *folio = filemap_get_folio(mapping, vmf->pgoff);
+	vm_fault_t r;
 
 	if (IS_ERR_OR_NULL(folio))
 		return VM_FAULT_SIGBUS;
-	if (!is_there(mapping, folio, vmf->pgoff)) {
-		folio_unlock(folio);
+	r = lock_if_there(mapping, folio, vmf->pgoff);
+	if (r == VM_FAULT_LOCKED)
+		vmf->page = folio_file_page(folio, vmf->pgoff);
+	else
 		folio_put(folio);
-		return VM_FAULT_SIGBUS;
-	}
-	vmf->page = folio_file_page(folio, vmf->pgoff);
-	return VM_FAULT_LOCKED;
+	return r;
 }
 
 static const struct vm_operations_struct window_vm_ops = {
