@@ -30,7 +30,7 @@ include $(wildcard userspace/*/build.mk)
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c proc.c)
 LIB_LIBS := -lsodium -lseccomp -linih
 DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guests.c health.c \
-	integrity.c ledger.c monitor.c profile.c roles.c spawn.c start.c vmm.c window.c)
+	integrity.c ledger.c monitor.c names.c profile.c roles.c spawn.c start.c vmm.c window.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
 PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
@@ -251,7 +251,7 @@ FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
 	$(filter-out %/jail.c %/check.c %/report.c %/live.c,$(INTEGRITY_SRCS)) \
 	userspace/daemon/vmm.c userspace/daemon/monitor.c userspace/engine/incident.c \
-	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c proc.c)
+	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
 FUZZ_LIBS := $(INTEGRITY_LIBS) -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 
