@@ -139,12 +139,66 @@ static void a_vmm_is_its_guests(void **state)
 	assert_int_equal(found(), 1);
 }
 
+/* What a VMM makes us write hides nothing about the kernel's code. */
+static void noise_hides_no_difference_of_the_host(void **state)
+{
+	char other[16];
+	json_t *answer, *f, *g;
+	json_int_t held;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	for (int i = 0; i < 400; i++) {
+		snprintf(other, sizeof(other), "%04x", i);
+		say_difference("VMM", GUEST, other);
+	}
+	say_done("VMM", GUEST, INTEGRITY_DIFFERS, 400, "");
+	for (int i = 0; i < 300; i++) {
+		snprintf(other, sizeof(other), "%04x", i);
+		say_difference("kvm", 0, other);
+	}
+	say_done("kvm", 0, INTEGRITY_DIFFERS, 300, "");
+	assert_state("kvm", "differs");
+	/* The last that was told is the kernel's, and there. */
+	answer = ctl("findings", 0);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
+	assert_string_equal(text(f, "signature"), "Integrity.kvm");
+	assert_string_equal(text(json_object_get(f, "evidence"), "found"), "012b");
+	json_decref(answer);
+	/* The guest's are held, and counted. */
+	g = guest_json();
+	held = number(json_object_get(g, "work"), "notes_held");
+	if (held < 100 || held > 220)
+		fail_msg("%lld held", (long long)held);
+	json_decref(g);
+	assert_state("VMM", "differs");
+}
+
+/* Who has a guest now takes the place of who had it: no "clean" of before stays. */
+static void an_old_vmm_is_forgotten(void **state)
+{
+	struct m_integrity_done d = { .guest = GUEST, .vmm_pid = VMM + 1, .what = "VMM",
+				      .status = INTEGRITY_UNAVAILABLE, .why = "let go" };
+	json_t *s, *c;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	say_done("VMM", GUEST, INTEGRITY_CLEAN, 0, "");
+	assert_state("VMM", "clean");
+	send_to(w.parent, &msg_integrity_done, 0, &d, -1);
+	assert_state("VMM", "unavailable");
+	c = checked("VMM", &s);
+	assert_int_equal(number(c, "vmm_pid"), VMM + 1);
+	json_decref(s);
+}
+
 #define H(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_host)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		H(a_difference_is_one_finding), H(an_unchecked_thing_is_not_clean), H(a_vmm_is_its_guests),
+		H(noise_hides_no_difference_of_the_host), H(an_old_vmm_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

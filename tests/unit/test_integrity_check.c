@@ -40,6 +40,16 @@ static size_t memory_size;
 static struct module module;
 static struct m_integrity_difference difference;
 static struct m_integrity_done done;
+static bool breaks;		/* what shows the kernel, after the first try */
+static struct kernel kernel;
+
+/* The pause between two tries. */
+int usleep(useconds_t us)
+{
+	if (breaks)
+		kernel.kallsyms = -1;
+	return 0;
+}
 
 static Elf64_Shdr *section(const char *name)
 {
@@ -92,7 +102,6 @@ static int as_file(const void *bytes, size_t size)
 
 static void run(int sock, const char *symbols)
 {
-	static struct kernel kernel;
 	int core = as_file(memory, memory_size);
 
 	kernel.kallsyms = as_file(symbols, strlen(symbols));
@@ -164,6 +173,22 @@ static void test_differs(void **state)
 	*at ^= 0x10;
 }
 
+/* What was found stays found, though a later try cannot read. */
+static void test_difference_is_kept(void **state)
+{
+	uint8_t *at = memory + section(".text")->sh_offset + 9;
+
+	NEEDS_ROOT();
+	*at ^= 0x10;
+	breaks = true;
+	assert_int_equal(check(kallsyms), 1);
+	breaks = false;
+	assert_int_equal(done.status, INTEGRITY_DIFFERS);
+	assert_int_equal(done.differences, 1);
+	assert_int_equal(difference.offset, 9);
+	*at ^= 0x10;
+}
+
 static void test_unavailable(void **state)
 {
 	NEEDS_ROOT();
@@ -188,7 +213,7 @@ static void test_unavailable(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_clean), T(test_differs), T(test_unavailable) };
+	const struct CMUnitTest tests[] = { T(test_clean), T(test_differs), T(test_difference_is_kept), T(test_unavailable) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

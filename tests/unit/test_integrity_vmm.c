@@ -7,16 +7,20 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "integrity/vmm.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
 static struct {
@@ -48,11 +52,11 @@ static void on_difference(void *arg, const struct vmm_mapping *m, uint64_t offse
 static bool look(pid_t pid, uint64_t *ret_own, uint64_t *ret_anonymous)
 {
 	struct vmm_text text;
-	char path[32];
+	char path[64];
 	bool whole = true;
 
 	memset(&seen, 0, sizeof(seen));
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", pid, proc_living_thread(pid));
 	if (!vmm_gather(&text, pid, open(path, O_RDONLY)))
 		fail_msg("%s", text.why);
 	assert_true(text.n >= 2);		/* this program and its libraries */
@@ -134,6 +138,117 @@ static void test_anonymous_code(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static void *run_on(void *arg)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* Its code is changed, a thread started, and the first one exits. */
+static noreturn void run_headless(void)
+{
+	uint8_t *at = (uint8_t *)victim + 1;
+	void *page = (void *)((uintptr_t)at & ~4095ul);
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC))
+		_exit(1);
+	*at ^= 0xff;
+	if (mprotect(page, 4096, PROT_READ | PROT_EXEC) ||
+	    pthread_create(&thread, NULL, run_on, NULL))
+		_exit(1);
+	syscall(SYS_exit, 0);
+	_exit(1);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[32], state = '?';
+	autofile FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	return state;
+}
+
+static void wait_for_zombie(pid_t pid)
+{
+	for (int i = 0; state_of(pid) != 'Z'; i++) {
+		if (i == 1000)
+			fail_msg("process %d does not end", pid);
+		usleep(10000);
+	}
+}
+
+/* A VMM whose first thread has exited, as it may at will, hides nothing. */
+static void test_first_thread_gone(void **state)
+{
+	uint64_t own, anonymous;
+	pid_t pid;
+
+	if (geteuid())
+		skip();
+	pid = fork();
+	if (!pid)
+		run_headless();
+	wait_for_zombie(pid);
+	assert_true(proc_living_thread(pid) > 0);
+	assert_int_not_equal(proc_living_thread(pid), pid);
+	assert_true(look(pid, &own, &anonymous));
+	assert_int_equal(seen.calls, 1);
+	assert_int_equal(seen.address, (uintptr_t)victim + 1);
+	assert_true(own >= 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Nothing to be seen is not clean. */
+static void test_ended(void **state)
+{
+	struct vmm_text text;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	wait_for_zombie(pid);
+	assert_int_equal(proc_living_thread(pid), -1);
+	assert_false(vmm_gather(&text, pid, STDIN_FILENO));
+	assert_string_equal(text.why, "no thread of it runs");
+	assert_null(text.mappings);
+	waitpid(pid, NULL, 0);
+}
+
+/* It unmaps all that is of files: what is left is compared with nothing. */
+static void test_no_file(void **state)
+{
+	struct vmm_text text;
+	const char *line = "1000-3000 rwxp 00000000 00:00 0 \n";
+	autofile FILE *maps = tmpfile();
+
+	assert_non_null(maps);
+	fputs(line, maps);
+	rewind(maps);
+	memset(&text, 0, sizeof(text));
+	assert_false(vmm_read_maps(&text, getpid(), maps));
+	assert_int_equal(text.anonymous, 1);
+	assert_string_equal(text.why, "it shows no code of any file (has it ended?)");
+}
+
+/* A list that breaks off is not one that ends. */
+static void test_broken_list(void **state)
+{
+	struct vmm_text text = { .left_out = 1 };
+	autofile FILE *maps = fopen("/tmp", "re");	/* EISDIR */
+
+	assert_non_null(maps);
+	assert_false(vmm_read_maps(&text, getpid(), maps));
+	assert_non_null(strstr(text.why, "its mappings cannot be read: "));
+}
+
 static void test_lines(void **state)
 {
 	static const char *const refused[] = {
@@ -163,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patched), cmocka_unit_test(test_anonymous_code),
+		cmocka_unit_test(test_first_thread_gone), cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_no_file), cmocka_unit_test(test_broken_list),
 		cmocka_unit_test(test_lines),
 	};
 

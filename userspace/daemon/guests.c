@@ -14,6 +14,7 @@
 #include "daemon/clock.h"
 #include "daemon/device.h"
 #include "daemon/guard.h"
+#include "daemon/names.h"
 #include "daemon/roles.h"
 #include "daemon/vmm.h"
 #include "daemon/window.h"
@@ -32,6 +33,7 @@ struct guest {
 	struct guest *next;
 	uint64_t id;
 	uint32_t vmm_pid, cid;
+	char name[TEXT_NAME];	/* as its VMM had it when it came */
 	int fd;
 	int vmm_pidfd;		/* -1: that process is not certain to be the VMM */
 	struct role *introspector;
@@ -114,7 +116,7 @@ static void tell_up(struct guests *guests, const struct guest *g, int sock)
 		.level = g->lower ? KVM_WARDEN_LEVEL_OFF : g->level,
 	};
 
-	vmm_guest_name(g->vmm_pid, message.name, sizeof(message.name));
+	memcpy(message.name, g->name, sizeof(message.name));
 	tell(guests, &msg_guest_up, &message, sock);
 }
 
@@ -179,11 +181,8 @@ static int hold_vmm(int guest_fd, uint32_t pid)
  */
 static void choose_level(struct guests *guests, struct guest *g, uint32_t level)
 {
-	char name[TEXT_NAME];
-	uint32_t most;
+	uint32_t most = config_level(guests->config, g->name);
 
-	vmm_guest_name(g->vmm_pid, name, sizeof(name));
-	most = config_level(guests->config, name);
 	g->level = MIN(level, most);
 	g->lower = most < level;
 }
@@ -231,6 +230,8 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	};
 	guests->list = g;
 	guard_watch(guests->guard, g->id, g->vmm_pid);
+	vmm_guest_name(g->vmm_pid, g->name, sizeof(g->name));
+	names_keep(guests->config->run_dir, g->id, g->name);
 	choose_level(guests, g, info->level);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
@@ -297,6 +298,7 @@ static void drop(struct guests *guests, struct guest *g)
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
 	guard_forget(guests->guard, g->id);
+	names_forget(guests->config->run_dir, g->id);
 	close(g->fd);
 	if (g->vmm_pidfd >= 0)
 		close(g->vmm_pidfd);

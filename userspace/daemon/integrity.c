@@ -22,6 +22,7 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
 #define GAP_US 30000000ull		/* from one round's start to the next one's */
@@ -181,6 +182,15 @@ static void tell_unanswered(struct integrity *in, const char *why)
 
 /* ---- a child ---- */
 
+static void let_go(struct integrity *in)
+{
+	if (in->pidfd >= 0)
+		close(in->pidfd);
+	if (in->memory >= 0)
+		close(in->memory);
+	in->pidfd = in->memory = -1;
+}
+
 static void stop(struct integrity *in)
 {
 	in->on_child = sd_event_source_disable_unref(in->on_child);
@@ -193,11 +203,8 @@ static void stop(struct integrity *in)
 	in->child = 0;
 	if (in->sock >= 0)
 		close(in->sock);
-	if (in->pidfd >= 0)
-		close(in->pidfd);
-	if (in->memory >= 0)
-		close(in->memory);
-	in->sock = in->pidfd = in->memory = -1;
+	in->sock = -1;
+	let_go(in);
 }
 
 static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -277,28 +284,31 @@ static bool start_or_tell(struct integrity *in)
 
 /* ---- a round ---- */
 
+/* By us: the guard over VMMs takes anyone else for an intruder. */
+static int open_memory(uint32_t pid)
+{
+	pid_t thread = proc_living_thread(pid);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%d/mem", pid, thread);
+	return thread < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* As in guests.c: the process is the VMM's only while the module still says so. */
 static bool hold_vmm(struct integrity *in, const struct kvm_warden_guest_info *info)
 {
 	struct kvm_warden_guest_info now = { .guest = info->guest - 1 };
-	char path[32];
 
 	if (info->flags & KVM_WARDEN_GUEST_HIDDEN)
 		return false;
 	in->pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
 	if (in->pidfd < 0)
 		return false;
-	/* By us: the guard over VMMs takes anyone else for an intruder. */
-	snprintf(path, sizeof(path), "/proc/%u/mem", info->vmm_pid);
-	in->memory = open(path, O_RDONLY | O_CLOEXEC);
+	in->memory = open_memory(info->vmm_pid);
 	if (device_next_guest(in->device, &now) && now.guest == info->guest &&
 	    now.vmm_pid == info->vmm_pid)
 		return true;
-	if (in->memory >= 0)
-		close(in->memory);
-	in->memory = -1;
-	close(in->pidfd);
-	in->pidfd = -1;
+	let_go(in);
 	return false;
 }
 
@@ -309,7 +319,10 @@ static void next_vmm(struct integrity *in)
 	while (device_next_guest(in->device, &info)) {
 		in->guest = info.guest;
 		in->vmm_pid = info.vmm_pid;
-		if (hold_vmm(in, &info) && start_or_tell(in))
+		/* What is not looked at does not stay "clean"; of a guest that is gone nobody asks. */
+		if (!hold_vmm(in, &info))
+			tell_unanswered(in, "its VMM has let go of it, or is gone");
+		else if (start_or_tell(in))
 			return;
 	}
 	in->running = false;

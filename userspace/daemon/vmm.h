@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a VMM's command line says of its guest.  The VMM is trusted no further
- * than for a name: nothing is decided by it, and who answers at a monitor's
- * socket is checked.
+ * than for a name, taken once, when its guest comes; and who answers at a
+ * monitor's socket is checked.
  */
 #ifndef WARDEN_VMM_H
 #define WARDEN_VMM_H

@@ -128,6 +128,7 @@ struct guest {
 	uint64_t limit_checked[ANSWER_KINDS];
 	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
+	uint64_t differences_held;	/* of its VMM's code, in the check under way */
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */
 };

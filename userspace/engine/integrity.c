@@ -19,8 +19,8 @@ static struct checked *slot_of(struct engine *e, const struct m_integrity_done *
 	for (unsigned i = 0; i < e->nchecked; i++) {
 		struct checked *c = &e->checked[i];
 
-		if (c->done.guest == done->guest && c->done.vmm_pid == done->vmm_pid &&
-		    !strcmp(c->done.what, done->what))
+		/* Who has the guest now takes the place of the one before. */
+		if (c->done.guest == done->guest && !strcmp(c->done.what, done->what))
 			return c;
 		if (c->done.guest && !guest_find(e, c->done.guest))
 			gone = c;
@@ -47,25 +47,47 @@ static void note_change(struct engine *e, const struct m_integrity_done *done)
 	engine_flush_soon(e);
 }
 
+/*
+ * A guest's things are on its own quota.  The host's have none: they are few, and
+ * nobody's noise may hide what is wrong with the kernel.
+ */
+static bool may_note(struct guest *g)
+{
+	return !g || guest_may_note(g);
+}
+
+static void tell_held(struct guest *g)
+{
+	if (!g || !g->differences_held)
+		return;
+	log_warn("integrity of guest %llu's VMM: %llu differences are not in the journal, as its quota is used up; the next check tells them again",
+		 (unsigned long long)g->id, (unsigned long long)g->differences_held);
+	g->differences_held = 0;
+}
+
 int integrity_done(struct engine *e, struct msg *m)
 {
 	struct m_integrity_done done;
 	struct checked *c;
+	struct guest *g;
 	bool changed;
 
 	if (!msg_decode(m, &msg_integrity_done, &done) || !done.status ||
 	    done.status > INTEGRITY_UNAVAILABLE)
 		return -1;
-	if (done.guest && !guest_find(e, done.guest))
+	g = done.guest ? guest_find(e, done.guest) : NULL;
+	if (done.guest && !g)
 		return 0;
+	tell_held(g);
 	c = slot_of(e, &done);
-	changed = !c || c->done.status != done.status || strcmp(c->done.why, done.why);
+	changed = !c || c->done.status != done.status || c->done.vmm_pid != done.vmm_pid ||
+		  strcmp(c->done.why, done.why);
 	if (c) {
 		c->done = done;
 		c->at_wall = now_wall();
 	}
 	/* Without a slot there is no knowing: said each time, within the quota. */
-	if (changed && (c || engine_may_note(e)))
+	if (changed && (c || may_note(g)))
 		note_change(e, &done);
 	return 0;
 }
@@ -130,15 +152,19 @@ int integrity_difference(struct engine *e, struct msg *m)
 {
 	struct m_integrity_difference d;
 	char signature[TEXT_NAME + 16];
-	const struct guest *g;
+	struct guest *g;
 	bool known;
 	int64_t seq;
 
 	if (!msg_decode(m, &msg_integrity_difference, &d))
 		return -1;
 	g = d.guest ? guest_find(e, d.guest) : NULL;
-	if ((d.guest && !g) || !engine_may_note(e))
+	if (d.guest && !g)
 		return 0;
+	if (!may_note(g)) {
+		g->differences_held++;
+		return 0;
+	}
 	snprintf(signature, sizeof(signature), "Integrity.%s", d.what);
 	seq = write_finding(e, g, signature, &d, &known);
 	if (seq > 0 && !known)

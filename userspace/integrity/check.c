@@ -188,16 +188,26 @@ static void tell(struct report *report, const struct look *look)
 	report_end(report, look->whole ? 0 : INTEGRITY_UNAVAILABLE, look->text.why);
 }
 
-/* What is being patched differs for a moment; what differs each time stays so. */
+/*
+ * What is being patched differs for a moment; what differs each time stays so.
+ * A try that could not see all takes nothing back.
+ */
 static void look_again(struct look *look, struct kernel *kernel, struct module *module,
 		       struct image *image)
 {
+	static struct look before;
+
 	for (unsigned i = 0; i < TRIES; i++) {
-		if (i) {
-			forget(look);
+		before = *look;
+		if (i)
 			usleep(PAUSE_US);
-		}
 		look_at(look, kernel, module, image);
+		if (!look->whole && look->text.ndifferences < before.text.ndifferences) {
+			forget(look);
+			*look = before;
+		} else {
+			forget(&before);
+		}
 		if (!look->text.ndifferences)
 			return;
 	}
@@ -263,7 +273,9 @@ void check_vmm(struct vmm_text *text)
 	}
 	report.done.sites = own;
 	report.done.anonymous = text->anonymous;
-	if (text->left_out)
+	if (text->why[0])
+		report_end(&report, INTEGRITY_UNAVAILABLE, text->why);
+	else if (text->left_out)
 		report_end(&report, INTEGRITY_UNAVAILABLE, "mapped files that cannot be opened, or too many");
 	else
 		report_end(&report, whole ? 0 : INTEGRITY_UNAVAILABLE,

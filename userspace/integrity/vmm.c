@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/proc.h"
 #include "lib/util.h"
 
 #define PAGE 4096u
@@ -50,15 +51,16 @@ bool vmm_parse_mapping(const char *line, struct vmm_mapping *ret_mapping, bool *
 	return inode || !is_kernels(ret_mapping->name);
 }
 
-static void open_mapped(pid_t pid, struct vmm_mapping *m)
+/* By the thread's own number: those of /proc/PID/task have no such folder. */
+static void open_mapped(pid_t thread, struct vmm_mapping *m)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, m->start, m->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, thread, m->start, m->end);
 	m->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-static void add(struct vmm_text *text, pid_t pid, const char *line)
+static void add(struct vmm_text *text, pid_t thread, const char *line)
 {
 	struct vmm_mapping m;
 	bool file;
@@ -70,46 +72,64 @@ static void add(struct vmm_text *text, pid_t pid, const char *line)
 		return;
 	}
 	if (text->n < VMM_MAPPINGS)
-		open_mapped(pid, &m);
+		open_mapped(thread, &m);
 	if (m.file < 0)
 		text->left_out++;
 	else
 		text->mappings[text->n++] = m;
 }
 
-static int open_of(struct vmm_text *text, pid_t pid, const char *name)
+static int open_of(struct vmm_text *text, pid_t pid, pid_t thread, const char *name)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, thread, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		snprintf(text->why, sizeof(text->why), "%s: %s", path, strerror(errno));
 	return fd;
 }
 
-bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory)
+/* A process that ended meanwhile has no mappings. */
+bool vmm_read_maps(struct vmm_text *text, pid_t thread, FILE *maps)
 {
 	static char line[8192];
+
+	while (fgets(line, sizeof(line), maps))
+		add(text, thread, line);
+	if (ferror(maps))
+		snprintf(text->why, sizeof(text->why), "its mappings cannot be read: %s",
+			 strerror(errno));
+	else if (!text->n && !text->left_out)
+		snprintf(text->why, sizeof(text->why), "it shows no code of any file (has it ended?)");
+	return !text->why[0];
+}
+
+bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory)
+{
+	pid_t thread = proc_living_thread(pid);
 	autofile FILE *maps = NULL;
 	int fd;
 
 	memset(ret_text, 0, sizeof(*ret_text));
-	ret_text->pagemap = open_of(ret_text, pid, "pagemap");
+	ret_text->pagemap = -1;
 	ret_text->memory = memory;
+	if (thread < 0) {
+		snprintf(ret_text->why, sizeof(ret_text->why), "no thread of it runs");
+		return false;
+	}
+	ret_text->pagemap = open_of(ret_text, pid, thread, "pagemap");
 	if (memory < 0)
 		snprintf(ret_text->why, sizeof(ret_text->why), "/proc/%d/mem does not open (ptrace_scope?)", pid);
-	fd = open_of(ret_text, pid, "maps");
+	fd = open_of(ret_text, pid, thread, "maps");
 	maps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!maps || ret_text->pagemap < 0 || ret_text->memory < 0)
 		return false;
 	ret_text->mappings = calloc(VMM_MAPPINGS, sizeof(*ret_text->mappings));
 	if (!ret_text->mappings)
-		return false;
-	while (fgets(line, sizeof(line), maps))
-		add(ret_text, pid, line);
-	return true;
+		snprintf(ret_text->why, sizeof(ret_text->why), "no memory for its mappings");
+	return ret_text->mappings && vmm_read_maps(ret_text, thread, maps);
 }
 
 /* ---- comparing ---- */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #define VMM_MAPPINGS 2048
@@ -25,7 +26,7 @@ struct vmm_text {
 	size_t n;
 	uint64_t anonymous;		/* executable mappings of no file */
 	uint64_t left_out;		/* more than are kept, or files that do not open */
-	char why[256];
+	char why[256];			/* not "": it is not whole, or nothing at all */
 };
 
 /*
@@ -42,6 +43,12 @@ bool vmm_compare(const struct vmm_text *text, const struct vmm_mapping *mapping,
 		 void (*differs)(void *arg, const struct vmm_mapping *mapping, uint64_t offset,
 				 const uint8_t *expected, const uint8_t *found, size_t n),
 		 void *arg, uint64_t *ret_own);
+
+/*
+ * /proc/THREAD/maps into a text that has room for mappings.  False: why; that
+ * nothing was seen is said, too.
+ */
+bool vmm_read_maps(struct vmm_text *text, pid_t thread, FILE *maps);
 
 /* One line of /proc/PID/maps; false: it is not of an executable mapping. */
 bool vmm_parse_mapping(const char *line, struct vmm_mapping *ret_mapping, bool *ret_file);
