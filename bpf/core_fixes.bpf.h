@@ -10,8 +10,8 @@
 #define CORE __attribute__((preserve_access_index))
 
 struct path;
+struct sock;
 struct sockaddr;
-struct socket;
 
 typedef struct {
 	int counter;
@@ -49,6 +49,29 @@ struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_flags;
+} CORE;
+
+struct socket {
+	struct sock *sk;
+} CORE;
+
+struct sockaddr_un {
+	char sun_path[108];
+} CORE;
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+} CORE;
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+} CORE;
+
+struct pt_regs {
+	unsigned long bx;
+	unsigned long di;
 } CORE;
 
 /* Two __u32 up to 6.2, one __u64 after it: the same bytes on x86. */

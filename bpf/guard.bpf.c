@@ -27,7 +27,6 @@
 #define EPERM 1
 #define AF_UNSPEC 0
 #define AF_UNIX 1
-#define UNIX_PATH 108
 #define AF_INET 2
 #define AF_INET6 10
 #define CLONE_THREAD 0x10000
@@ -37,6 +36,8 @@
 #define FMODE_WRITE 2
 #define OPENED_FOR_EXEC 0x20		/* __FMODE_EXEC: bprm_check judges that */
 #define PTRACE_MODE_ATTACH 2
+#define READ_IMPLIES_EXEC 0x400000
+#define ASK_PERSONALITY 0xffffffff
 
 /* A map, as the parent may change it while the programs run. */
 struct {
@@ -74,6 +75,8 @@ struct {
 	__type(key, struct warden_guard_key);
 	__type(value, __u32);
 } profile SEC(".maps");
+
+static const struct warden_guard_counts no_counts;
 
 /* Do LSM programs run?  The parent opens a file, and looks. */
 __u32 probe_tgid;
@@ -113,25 +116,28 @@ static __always_inline int is_starting(const struct warden_guard_mark *m)
 
 static __always_inline struct warden_guard_counts *counts_of(__u64 guest)
 {
-	struct warden_guard_counts *c = bpf_map_lookup_elem(&guard_counts, &guest), zero = {};
+	struct warden_guard_counts *c = bpf_map_lookup_elem(&guard_counts, &guest);
 
 	if (c)
 		return c;
-	bpf_map_update_elem(&guard_counts, &guest, &zero, BPF_NOEXIST);
+	bpf_map_update_elem(&guard_counts, &guest, &no_counts, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&guard_counts, &guest);
 }
 
-static __always_inline void watch(__u32 tgid, const struct warden_guard_mark *mark)
+/* False: there is no room for it, or for its counts. */
+static __always_inline int watch(__u32 tgid, const struct warden_guard_mark *mark)
 {
 	struct warden_guard_counts *c = counts_of(mark->guest);
 
-	if (bpf_map_update_elem(&watched, &tgid, mark, BPF_NOEXIST)) {
-		/* Watched already: a VMM with a second guest. */
-		if (c && !mark_of(tgid))
+	if (!bpf_map_update_elem(&watched, &tgid, mark, BPF_NOEXIST)) {
+		if (c)
+			__sync_fetch_and_add(&c->processes, 1);
+	} else if (!mark_of(tgid)) {	/* else a VMM with a second guest */
+		if (c)
 			__sync_fetch_and_add(&c->unwatched, 1);
-	} else if (c) {
-		__sync_fetch_and_add(&c->processes, 1);
+		return 0;
 	}
+	return c != NULL;
 }
 
 /* ---- what is found ---- */
@@ -160,16 +166,19 @@ static __always_inline long refusal(long denied)
 }
 
 /* As in warden.bpf.c: a bound, not a quota. */
-static __always_inline int within_budget(struct warden_guard_counts *c, __u64 now)
+static __always_inline int within_budget(struct warden_guard_budget *b, __u64 now)
 {
-	if ((__s64)(now - c->window) >= (__s64)SECOND) {
-		c->window = now;
-		c->in_window = 0;
+	if ((__s64)(now - b->window) >= (__s64)SECOND) {
+		b->window = now;
+		b->in_window = 0;
 	}
-	return __sync_fetch_and_add(&c->in_window, 1) < EVENTS_PER_SECOND;
+	return __sync_fetch_and_add(&b->in_window, 1) < EVENTS_PER_SECOND;
 }
 
-/* NULL: counted, and no more; *ret_verdict is what the hook returns. */
+/*
+ * NULL: counted, and no more; *ret_verdict is what the hook returns.  Of whom no
+ * counts are kept nothing is told: it would have no bound.
+ */
 static __always_inline struct warden_guard_event *
 incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int can_deny)
 {
@@ -180,23 +189,21 @@ incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int c
 	struct warden_guard_event *e;
 
 	*ret_verdict = refusal(denied);
-	if (c) {
-		__sync_fetch_and_add(&c->violations, 1);
-		if (denied)
-			__sync_fetch_and_add(&c->denied, 1);
-		if (!within_budget(c, now)) {
-			__sync_fetch_and_add(&c->over_budget, 1);
-			return NULL;
-		}
+	if (!c || what >= GUARD_KINDS)
+		return NULL;
+	__sync_fetch_and_add(&c->violations, 1);
+	if (denied)
+		__sync_fetch_and_add(&c->denied, 1);
+	if (!within_budget(&c->budget[what], now)) {
+		__sync_fetch_and_add(&c->over_budget, 1);
+		return NULL;
 	}
 	e = bpf_ringbuf_reserve(&incidents, sizeof(*e), 0);
 	if (!e) {
-		if (c)
-			__sync_fetch_and_add(&c->dropped, 1);
+		__sync_fetch_and_add(&c->dropped, 1);
 		return NULL;
 	}
-	if (c)
-		__sync_fetch_and_add(&c->submitted, 1);
+	__sync_fetch_and_add(&c->submitted, 1);
 	__builtin_memset(e, 0, sizeof(*e));
 	e->guest = m->guest;
 	e->time_ns = now;
@@ -399,6 +406,34 @@ int BPF_PROG(see_mprotect, struct vm_area_struct *vma, unsigned long reqprot, un
 	return 0;
 }
 
+/*
+ * All that it can read becomes executable: mappings pass the hook above as such,
+ * the heap passes none.  Behind no hook, so in both sets, and never refused.
+ */
+static __always_inline int on_personality(__u32 personality)
+{
+	struct warden_guard_mark *m;
+
+	if (personality == ASK_PERSONALITY || !(personality & READ_IMPLIES_EXEC))
+		return 0;
+	m = mark_of_current();
+	if (m)
+		found(m, GUARD_MADE_CODE, personality, 0, 0, NULL, 0, 0);
+	return 0;
+}
+
+SEC("fentry/__x64_sys_personality")
+int BPF_PROG(see_personality, const struct pt_regs *regs)
+{
+	return on_personality(BPF_CORE_READ(regs, di));
+}
+
+SEC("fentry/__ia32_sys_personality")
+int BPF_PROG(see_personality32, const struct pt_regs *regs)
+{
+	return on_personality(BPF_CORE_READ(regs, bx));
+}
+
 /* ---- other processes ---- */
 
 static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int can_deny)
@@ -508,13 +543,31 @@ int BPF_PROG(see_socket, int family, int type, int protocol, int kern)
 	return 0;
 }
 
+static __always_inline void take_unix(struct warden_guard_key *key, const void *path, __u32 n)
+{
+	clear_key(key);
+	if (n > GUARD_UNIX_PATH)
+		n = GUARD_UNIX_PATH;
+	/* The verifier loses that bound; the compiler would drop the mask. */
+	asm volatile("" : "+r"(n));
+	bpf_probe_read_kernel(key->path, n & 127, path);
+	/* An abstract name is no path, and never looks like one. */
+	if (!key->path[0])
+		key->path[0] = '@';
+}
+
+static __always_inline int may_reach(const struct warden_guard_key *key)
+{
+	return rights_of(key) & GUARD_CONNECTS && !guard_path_climbs(key->path);
+}
+
 /* A copy in the kernel of what the VMM gave, of that length. */
 static __always_inline long on_address(void *address, int len, __u32 what, int can_deny)
 {
 	struct warden_guard_mark *m = mark_of_current();
 	struct warden_guard_key key;
 	__u16 family = 0, port = 0;
-	__u32 n = len - 2, flags = 0;
+	__u32 flags = 0;
 
 	if (!m || m->helper || len < 2 || is_starting(m))
 		return 0;
@@ -523,15 +576,8 @@ static __always_inline long on_address(void *address, int len, __u32 what, int c
 		return 0;
 	clear_key(&key);
 	if (family == AF_UNIX) {
-		if (n > UNIX_PATH)
-			n = UNIX_PATH;
-		/* The verifier loses that bound; the compiler would drop the mask. */
-		asm volatile("" : "+r"(n));
-		bpf_probe_read_kernel(key.path, n & 127, address + 2);
-		/* An abstract name is no path, and never looks like one. */
-		if (!key.path[0])
-			key.path[0] = '@';
-		if (what == GUARD_BIND || rights_of(&key) & GUARD_CONNECTS)
+		take_unix(&key, address + 2, len - 2);
+		if (what == GUARD_BIND || may_reach(&key))
 			return 0;
 	} else if (has_family(family)) {
 		return 0;
@@ -570,6 +616,44 @@ SEC("fentry/security_socket_bind")
 int BPF_PROG(see_bind, struct socket *sock, void *address, int len)
 {
 	on_address(address, len, GUARD_BIND, 0);
+	return 0;
+}
+
+/*
+ * A datagram, or a datagram socket's connect: by the name that the other socket
+ * is bound to.  What was connected has been judged.
+ */
+static __always_inline long on_datagram(struct socket *sock, struct socket *other, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+	struct unix_sock *self, *peer;
+	struct unix_address *address;
+	struct warden_guard_key key;
+
+	if (!m || m->helper || is_starting(m))
+		return 0;
+	self = (void *)BPF_CORE_READ(sock, sk);
+	peer = (void *)BPF_CORE_READ(other, sk);
+	address = BPF_CORE_READ(peer, addr);
+	if (!address || (void *)BPF_CORE_READ(self, peer) == (void *)peer)
+		return 0;
+	take_unix(&key, __builtin_preserve_access_index(&address->name[0].sun_path),
+		  BPF_CORE_READ(address, len) - 2);
+	if (may_reach(&key))
+		return 0;
+	return found(m, GUARD_CONNECT, AF_UNIX, 0, 0, key.path, 0, can_deny);
+}
+
+SEC("lsm/unix_may_send")
+long BPF_PROG(lsm_datagram, struct socket *sock, struct socket *other, int ret)
+{
+	return ret ? earlier(ret) : on_datagram(sock, other, 1);
+}
+
+SEC("fentry/security_unix_may_send")
+int BPF_PROG(see_datagram, struct socket *sock, struct socket *other)
+{
+	on_datagram(sock, other, 0);
 	return 0;
 }
 
@@ -690,24 +774,31 @@ int BPF_PROG(see_read_file, struct file *file, int id)
 
 /* ---- lives of processes ---- */
 
-/* Threads share their process's mark.  The map has room for all that are let live. */
+/*
+ * Threads share their process's mark.  The map has room for all that are let
+ * live; who is not counted has no more of them.
+ */
 SEC("lsm/task_alloc")
 long BPF_PROG(lsm_fork, struct task_struct *task, unsigned long clone_flags, int ret)
 {
 	struct warden_guard_counts *c;
+	struct warden_guard_event *e;
 	struct warden_guard_mark *m;
 	long verdict;
-	struct warden_guard_event *e;
+	__u64 live;
 
 	if (ret || clone_flags & CLONE_THREAD)
 		return earlier(ret);
 	m = mark_of_current();
-	c = m ? bpf_map_lookup_elem(&guard_counts, &m->guest) : NULL;
-	if (!c || c->processes < WARDEN_GUARD_CHILDREN)
+	if (!m)
+		return 0;
+	c = counts_of(m->guest);
+	live = c ? c->processes : 0;
+	if (c && live < WARDEN_GUARD_CHILDREN)
 		return 0;
 	e = incident(m, GUARD_PROCESSES, &verdict, 1);
 	if (e) {
-		e->address = c->processes;
+		e->address = live;
 		bpf_ringbuf_submit(e, 0);
 	}
 	return verdict;
@@ -718,6 +809,7 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct warden_guard_mark *m, copy;
+	struct warden_guard_counts *c;
 	__u32 from, tgid;
 
 	if (!parent || !child)
@@ -730,7 +822,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!m)
 		return 0;
 	copy = *m;
-	watch(tgid, &copy);
+	c = counts_of(copy.guest);
+	/* The room is for the children of the others, too. */
+	if (c && c->processes >= WARDEN_GUARD_WATCHED)
+		__sync_fetch_and_add(&c->unwatched, 1);
+	else
+		watch(tgid, &copy);
 	return 0;
 }
 
@@ -755,14 +852,13 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* A guest that was there before us: the parent's call. */
+/* A guest that was there before us: the parent's call.  1: it is watched. */
 SEC("syscall")
 int watch_vmm(struct warden_guard_mark *mark)
 {
 	struct warden_guard_mark copy = *mark;
 
-	watch(copy.vmm, &copy);
-	return 0;
+	return watch(copy.vmm, &copy);
 }
 
 SEC("raw_tp/kvm_warden_guest_up")

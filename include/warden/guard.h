@@ -63,6 +63,10 @@ struct warden_guard_mark {
 	__u32 helper;		/* 1: runs a program that the profile lets it run */
 };
 
+struct warden_guard_budget {
+	__u64 window, in_window;
+};
+
 /* violations = submitted + dropped + over_budget, exact once quiet. */
 struct warden_guard_counts {
 	__u64 violations;
@@ -72,7 +76,7 @@ struct warden_guard_counts {
 	__u64 denied;		/* of the violations */
 	__u64 processes;	/* that are watched and live */
 	__u64 unwatched;	/* children there was no room for */
-	__u64 window, in_window;	/* of the budget */
+	struct warden_guard_budget budget[GUARD_KINDS];	/* one kind hides no other */
 };
 
 /* Set by the parent before the load, and read as the programs run. */
@@ -89,9 +93,25 @@ struct warden_guard_key {
 	char path[GUARD_PATH];
 };
 
-#define WARDEN_GUARD_RING_BYTES (256u << 10)
+#define WARDEN_GUARD_RING_BYTES (1u << 20)
 #define WARDEN_GUARD_RULES 1024
 #define WARDEN_GUARD_PROCESSES 65536
 #define WARDEN_GUARD_CHILDREN 256	/* of one VMM that are let live where it is denied */
+#define WARDEN_GUARD_WATCHED 2048	/* of one VMM that are watched where it is not */
+
+#define GUARD_UNIX_PATH 108
+
+/*
+ * Does it leave by ".." a folder that it names?  Such a path is within no rule.
+ * Of GUARD_UNIX_PATH bytes, and three more that are 0.
+ */
+static inline __attribute__((always_inline)) int guard_path_climbs(const char *path)
+{
+	for (int i = 0; i < GUARD_UNIX_PATH && path[i]; i++)
+		if (path[i] == '/' && path[i + 1] == '.' && path[i + 2] == '.' &&
+		    (path[i + 3] == '/' || !path[i + 3]))
+			return 1;
+	return 0;
+}
 
 #endif

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		&msg_kernel, &msg_task, &msg_object, &msg_uses, &msg_done, &msg_probed, &msg_list,
 		&msg_look_pid, &msg_maps, &msg_vma, &msg_beacon, &msg_beacon_seen, &msg_scan,
 		&msg_verdict, &msg_database, &msg_result, &msg_session, &msg_agent_info,
-		&msg_agent_done, &msg_taken, &msg_guest_level,
+		&msg_agent_done, &msg_taken, &msg_guest_level, &msg_guard_taken,
 	};
 	static uint8_t value[sizeof(struct m_events) + 16384] __attribute__((aligned(16)));
 	static struct msg m, again;

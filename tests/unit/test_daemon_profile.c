@@ -83,6 +83,35 @@ static void rules_match_files_folders_and_beginnings(void **state)
 	assert_int_equal(rights_of("/usr/lib/helper2"), GUARD_MAP);
 }
 
+static void paths_that_climb_are_known(void **state)
+{
+	static const char *const climb[] = {
+		"/run/libvirt/../docker.sock", "/run/libvirt/..", "/..", "/../x", "/a//../x", "/a/./../x",
+	};
+	static const char *const stay[] = {
+		"", "/", "/run/libvirt/x", "/run/..x/y", "/run/x../y", "/run/.../y", "/run/./y", "@/x",
+	};
+	char path[GUARD_PATH];
+
+	for (size_t i = 0; i < sizeof(climb) / sizeof(climb[0]); i++) {
+		snprintf(path, sizeof(path), "%s", climb[i]);
+		assert_true(guard_path_climbs(path));
+	}
+	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++) {
+		snprintf(path, sizeof(path), "%s", stay[i]);
+		assert_false(guard_path_climbs(path));
+	}
+	/* To the last byte that a socket's name has, and not of what is behind its end. */
+	memset(path, 0, sizeof(path));
+	memset(path, 'a', GUARD_UNIX_PATH);
+	memcpy(path + GUARD_UNIX_PATH - 3, "/..", 3);
+	assert_true(guard_path_climbs(path));
+	memset(path, 0, sizeof(path));
+	strcpy(path, "/run/x");
+	strcpy(path + 7, "/../y");
+	assert_false(guard_path_climbs(path));
+}
+
 static void what_is_no_profile_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -140,6 +169,7 @@ int main(void)
 		cmocka_unit_test(without_a_file_it_is_off),
 		cmocka_unit_test(settings_are_read),
 		cmocka_unit_test(rules_match_files_folders_and_beginnings),
+		cmocka_unit_test(paths_that_climb_are_known),
 		cmocka_unit_test(what_is_no_profile_is_refused),
 		cmocka_unit_test(no_more_rules_than_there_is_room_for),
 		cmocka_unit_test(the_shipped_profile_is_one),

@@ -229,6 +229,56 @@ static void a_rule_for_malware_leaves_vmms_alone(void **state)
 	json_decref(answer);
 }
 
+static int64_t of_work(const char *key)
+{
+	json_t *g = guest_json();
+	int64_t n = number(json_object_get(g, "work"), key);
+
+	json_decref(g);
+	return n;
+}
+
+/* The parent keeps them until they are taken. */
+static void send_files(unsigned from, unsigned n)
+{
+	struct m_guard_events m = { .events.len = 0 };
+	struct m_guard_taken taken;
+
+	for (unsigned i = from; i < from + n; i++) {
+		struct warden_guard_event e = event_of(GUARD_FILE, "");
+
+		e.detail = GUARD_READ;
+		snprintf(e.path, sizeof(e.path), "/tmp/%u", i);
+		memcpy(m.events.data + m.events.len, &e, sizeof(e));
+		m.events.len += sizeof(e);
+	}
+	send_to(w.parent, &msg_guard_events, 0, &m, -1);
+	expect(w.parent, &msg_guard_taken, &taken);
+	assert_int_equal(taken.events, n);
+}
+
+static void a_kind_spends_its_own_quota_alone(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_USER_NAMESPACE, "");
+
+	NEEDS_PROGRAMS();
+	all_up();
+	/* What is known costs nothing. */
+	for (unsigned i = 0; i < 40; i++)
+		send_files(0, 20);
+	assert_int_equal(of_work("findings"), 20);
+	assert_int_equal(of_work("findings_held"), 0);
+	for (unsigned i = 0; i < 30; i++)
+		send_files(100 + 20 * i, 20);
+	assert_int_equal(of_work("findings"), 500);
+	assert_int_equal(of_work("findings_held"), 120);
+	send_incident(&e);
+	expect_silence(w.parent, 300);
+	assert_int_equal(of_work("findings"), 501);
+	assert_int_equal(of_work("findings_held"), 120);
+	verify_journal();
+}
+
 /* A child that outlived its VMM's guest. */
 static void without_its_guest_it_is_a_finding_too(void **state)
 {
@@ -252,6 +302,7 @@ int main(void)
 		T(status_tells),
 		cmocka_unit_test_prestate_setup_teardown(a_finding_and_what_its_rule_says, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(a_rule_for_malware_leaves_vmms_alone, setup, teardown, policy_guard),
+		cmocka_unit_test_prestate_setup_teardown(a_kind_spends_its_own_quota_alone, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(without_its_guest_it_is_a_finding_too, setup, teardown, policy_guard),
 	};
 

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
 #include "daemon/profile.h"
 #include "daemon/roles.h"
 #include "guard.skel.h"
@@ -39,7 +38,7 @@ struct guard {
 	struct watched *list;
 	struct m_guard_events batch;
 	size_t nbatch;
-	int engine;			/* of the draining under way */
+	bool sent;			/* the batch; the engine has not said that it took it */
 	char why[TEXT_WHY];		/* off, or without LSM programs: why */
 	char missing[TEXT_WHY];		/* hooks this kernel has not */
 };
@@ -72,6 +71,15 @@ static bool is_lsm(const struct bpf_program *program)
 	return bpf_program__type(program) == BPF_PROG_TYPE_LSM;
 }
 
+/* Functions that call hooks are for where those do not run; others are for both. */
+static bool is_of_other_set(const struct guard *g, const struct bpf_program *program,
+			    const char *function)
+{
+	if (is_lsm(program))
+		return !g->lsm;
+	return g->lsm && !strncmp(function, "security_", 9);
+}
+
 /* One of the two sets, without what this kernel has no function for. */
 static void choose_programs(struct guard *g, const struct btf *btf)
 {
@@ -81,7 +89,7 @@ static void choose_programs(struct guard *g, const struct btf *btf)
 	bpf_object__for_each_program(program, g->bpf->obj) {
 		if (!hook_function(program, function))
 			continue;
-		if (is_lsm(program) != g->lsm) {
+		if (is_of_other_set(g, program, function)) {
 			bpf_program__set_autoload(program, false);
 		} else if (btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) < 0) {
 			bpf_program__set_autoload(program, false);
@@ -248,6 +256,7 @@ static struct watched *find_or_add(struct guard *g, uint64_t guest)
 	if (!w)
 		fatal("out of memory");
 	w->guest = guest;
+	w->down = true;			/* until its VMM is watched */
 	w->next = g->list;
 	g->list = w;
 	return w;
@@ -255,15 +264,19 @@ static struct watched *find_or_add(struct guard *g, uint64_t guest)
 
 void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm)
 {
-	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = now_ns() };
+	/* What began while we watched has its start from its first exit's event. */
+	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &mark, .ctx_size_in = sizeof(mark));
 
 	if (!g->bpf)
 		return;
-	find_or_add(g, guest);
+	find_or_add(g, guest)->down = false;
 	if (bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.watch_vmm), &run))
 		log_err("VMM %u of guest %llu is not watched: %s", vmm,
 			(unsigned long long)guest, strerror(errno));
+	else if (!run.retval)
+		log_err("VMM %u of guest %llu is not watched, or not counted: no room for another"
+			" process or guest", vmm, (unsigned long long)guest);
 }
 
 void guard_forget(struct guard *g, uint64_t guest)
@@ -318,25 +331,36 @@ void guard_report(struct guard *g, struct roles *roles)
 	}
 }
 
+/* Those of the list go in guard_report(). */
+void guard_keep(struct guard *g, bool (*is_known)(void *arg, uint64_t guest), void *arg)
+{
+	uint64_t gone[256], guest, *at = NULL;
+	struct warden_guard_counts counts;
+	unsigned n = 0;
+	int fd;
+
+	if (!g->bpf)
+		return;
+	fd = bpf_map__fd(g->bpf->maps.guard_counts);
+	while (n < ARRAY_SIZE(gone) && !bpf_map_get_next_key(fd, at, &guest)) {
+		at = &guest;
+		if (!find(g, guest) && read_counts(g, guest, &counts) && !counts.processes &&
+		    !is_known(arg, guest))
+			gone[n++] = guest;
+	}
+	while (n)
+		bpf_map_delete_elem(fd, &gone[--n]);
+}
+
 /* ---- what was found ---- */
 
-static bool flush(struct guard *g)
+static void send_batch(struct guard *g, int engine)
 {
-	const struct warden_guard_event *e = (const void *)g->batch.events.data;
 	struct msg m;
 
-	if (!g->nbatch)
-		return true;
-	if (g->engine < 0)
-		return false;
-	g->batch.events.len = g->nbatch * sizeof(*e);
-	if (msg_encode(&m, &msg_guard_events, 0, &g->batch, -1) ||
-	    msg_send(g->engine, &m, MSG_DONTWAIT))
-		return false;
-	for (size_t i = 0; i < g->nbatch; i++)
-		find_or_add(g, e[i].guest)->delivered++;
-	g->nbatch = 0;
-	return true;
+	g->batch.events.len = g->nbatch * sizeof(struct warden_guard_event);
+	g->sent = engine >= 0 && !msg_encode(&m, &msg_guard_events, 0, &g->batch, -1) &&
+		  !msg_send(engine, &m, MSG_DONTWAIT);
 }
 
 static int on_incident(void *ctx, void *data, size_t size)
@@ -345,22 +369,42 @@ static int on_incident(void *ctx, void *data, size_t size)
 
 	if (size != sizeof(struct warden_guard_event))
 		return 0;
-	if (g->nbatch == GUARD_EVENTS_MAX)
-		return -EAGAIN;
 	memcpy(g->batch.events.data + g->nbatch * size, data, size);
 	g->nbatch++;
-	return g->nbatch == GUARD_EVENTS_MAX && !flush(g) ? -EAGAIN : 0;
+	/* This one is taken all the same. */
+	return g->nbatch == GUARD_EVENTS_MAX ? -EAGAIN : 0;
 }
 
 bool guard_drain(struct guard *g, int engine)
 {
 	if (!g->ring)
 		return true;
-	g->engine = engine;
-	if (!flush(g))
+	if (g->sent)
 		return false;
-	ring_buffer__consume(g->ring);
-	return flush(g);
+	if (g->nbatch < GUARD_EVENTS_MAX)
+		ring_buffer__consume(g->ring);
+	if (g->nbatch)
+		send_batch(g, engine);
+	return !g->nbatch;
+}
+
+bool guard_taken(struct guard *g, const struct msg *m)
+{
+	const struct warden_guard_event *e = (const void *)g->batch.events.data;
+	struct m_guard_taken taken;
+
+	if (!msg_decode(m, &msg_guard_taken, &taken) || !g->sent || taken.events != g->nbatch)
+		return false;
+	for (size_t i = 0; i < g->nbatch; i++)
+		find_or_add(g, e[i].guest)->delivered++;
+	g->nbatch = 0;
+	g->sent = false;
+	return true;
+}
+
+void guard_engine_down(struct guard *g)
+{
+	g->sent = false;
 }
 
 /* ---- life ---- */
@@ -390,7 +434,6 @@ struct guard *guard_start(const struct config *config)
 
 	if (!g)
 		fatal("out of memory");
-	g->engine = -1;
 	if (profile_load(config->guard, &g->profile)) {
 		free(g);
 		return NULL;

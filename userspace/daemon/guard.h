@@ -13,6 +13,7 @@
 struct config;
 struct guard;
 struct m_guard_state;
+struct msg;
 struct roles;
 
 /* Always one, be it off; NULL: the profile is refused, and why is in the log. */
@@ -28,11 +29,19 @@ void guard_state(const struct guard *guard, struct m_guard_state *ret_state);
 void guard_watch(struct guard *guard, uint64_t guest, uint32_t vmm);
 void guard_forget(struct guard *guard, uint64_t guest);
 
+/* Forgets the counts of guests that nobody knows, which came and went between two looks. */
+void guard_keep(struct guard *guard, bool (*is_known)(void *arg, uint64_t guest), void *arg);
+
 /*
- * Sends what was found to the engine.  False: that is slow, and the rest stays
- * in the ring, where losses are counted by guest.
+ * Sends a batch of what was found to the engine.  False: that one is to be taken
+ * first, and the rest stays in the ring, where losses are counted by guest.
  */
 bool guard_drain(struct guard *guard, int engine);
+
+/* The engine has taken the batch; false: that cannot be. */
+bool guard_taken(struct guard *guard, const struct msg *m);
+/* What it had not taken goes to the next. */
+void guard_engine_down(struct guard *guard);
 
 /* Counters of each guest's VMM, to the engine. */
 void guard_report(struct guard *guard, struct roles *roles);

@@ -337,10 +337,14 @@ static void settle_gone(struct guests *guests);
 /* So that those which are there have their share of the ring, and no others. */
 static void tend_bpf(struct guests *guests)
 {
+	bool keep = guests->refreshes++ % KEEP_EVERY == 0;
+
+	if (keep && guests->guard)
+		guard_keep(guests->guard, is_known, guests);
 	if (!guests->bpf)
 		return;
 	bpf_share(guests->bpf, guests_count(guests));
-	if (guests->refreshes++ % KEEP_EVERY == 0)
+	if (keep)
 		bpf_keep(guests->bpf, is_known, guests);
 }
 

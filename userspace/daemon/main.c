@@ -150,6 +150,7 @@ static void on_engine_down(void *arg)
 
 	d->engine = -1;
 	guests_engine_down(d->guests);
+	guard_engine_down(d->guard);
 	acts_forget(d->acts);
 }
 
@@ -159,6 +160,13 @@ static bool on_engine_asks(void *arg, const struct msg *m)
 {
 	struct daemon *d = arg;
 
+	if (m->type == M_GUARD_TAKEN) {
+		if (!guard_taken(d->guard, m))
+			return false;
+		if (d->guard_ring)
+			sd_event_source_set_enabled(d->guard_ring, SD_EVENT_ON);
+		return true;
+	}
 	if (m->type != M_TAKEN) {
 		if (!acts_take(d->acts, m))
 			return false;

@@ -6,6 +6,7 @@
 #ifndef WARDEN_ENGINE_ENGINE_H
 #define WARDEN_ENGINE_ENGINE_H
 
+#include <linux/types.h>
 #include <systemd/sd-event.h>
 
 #include "engine/clock.h"
@@ -16,6 +17,7 @@
 #include "engine/records.h"
 #include "engine/scans.h"
 #include "lib/config.h"
+#include "warden/guard.h"
 
 struct engine;
 struct guest;
@@ -129,6 +131,7 @@ struct guest {
 	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
 	uint64_t differences_held;	/* of its VMM's code, in the check under way */
+	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */
 };

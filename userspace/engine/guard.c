@@ -12,6 +12,16 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
+/*
+ * New findings of a guest's VMM, of each kind: so many at once, and in a day.
+ * They are none of malware's, whose quota is the guest's own.
+ */
+#define NEW_QUOTA 500
+#define NEW_REFILL_NS (86400 * NS_PER_S / NEW_QUOTA)
+/* Known ones that are decided anew. */
+#define AGAIN_QUOTA 50
+#define AGAIN_REFILL_NS NS_PER_S
+
 static json_t *evidence_of(const struct engine *e, const struct incident *i)
 {
 	char address[32];
@@ -24,7 +34,18 @@ static json_t *evidence_of(const struct engine *e, const struct incident *i)
 			 "degraded", e->guard.state == GUARD_IS_DEGRADED);
 }
 
-static int64_t write_finding(struct engine *e, const struct guest *g, const struct incident *i,
+static bool may_be_new(struct engine *e, struct guest *g, const struct incident *i)
+{
+	if (!g)
+		return engine_may_note(e);
+	if (quota_take(&g->guard_new[i->what], NEW_QUOTA, NEW_REFILL_NS, now_mono()))
+		return true;
+	g->counts.findings_held++;
+	return false;
+}
+
+/* 0: the quota is spent. */
+static int64_t write_finding(struct engine *e, struct guest *g, const struct incident *i,
 			     bool *ret_known)
 {
 	static const uint8_t no_content[HASH_BYTES];
@@ -36,10 +57,13 @@ static int64_t write_finding(struct engine *e, const struct guest *g, const stru
 		.found_by = "guard", .t_seen = i->time_ns, .t_found = now_mono(),
 		.evidence = evidence_of(e, i),
 	};
-	int64_t seq = record_finding(&e->journal, &f, ret_known);
+	int64_t seq = record_known_finding(&e->journal, &f);
 
+	*ret_known = seq > 0;
+	if (seq <= 0)
+		seq = may_be_new(e, g, i) ? record_finding(&e->journal, &f, ret_known) : 0;
 	json_decref(f.evidence);
-	if (seq < 0 || !*ret_known)
+	if (seq && !*ret_known)
 		log_warn("guest %llu (%s): %s %s: %s, process %u (%s)%s%s",
 			 (unsigned long long)i->guest, f.guest_name, incident_actor(i),
 			 incident_words(i->what), i->path, i->pid, i->comm,
@@ -70,6 +94,11 @@ static void decide(struct guest *g, const struct incident *i, int64_t finding, b
 			answer.by->name : "", "report", note);
 }
 
+static bool may_be_again(struct guest *g)
+{
+	return g && quota_take(&g->guard_again, AGAIN_QUOTA, AGAIN_REFILL_NS, now_mono());
+}
+
 /* A child may do it when its guest is gone, or before that is known. */
 static void on_incident(struct engine *e, const struct incident *i)
 {
@@ -77,17 +106,15 @@ static void on_incident(struct engine *e, const struct incident *i)
 	bool known;
 	int64_t seq;
 
-	if (g ? !findings_within_quota(g, false, now_mono()) : !engine_may_note(e))
-		return;
 	seq = write_finding(e, g, i, &known);
-	if (seq <= 0)
+	if (seq <= 0 || (known && !may_be_again(g)))
 		return;
 	engine_flush_soon(e);
 	if (g && !known)
 		g->counts.findings++;
 	if (g)
 		decide(g, i, seq, known);
-	else if (!known)
+	else
 		record_decision(&e->journal, seq, "", "report", "its guest is not there");
 }
 
@@ -96,6 +123,7 @@ int guard_events(struct engine *e, struct msg *m)
 	struct m_guard_events events;
 	struct warden_guard_event raw;
 	struct incident incident;
+	struct m_guard_taken taken;
 
 	_Static_assert(sizeof(raw) * GUARD_EVENTS_MAX == sizeof(events.events.data),
 		       "the message has room for so many");
@@ -107,6 +135,8 @@ int guard_events(struct engine *e, struct msg *m)
 			return -1;
 		on_incident(e, &incident);
 	}
+	taken.events = events.events.len / sizeof(raw);
+	peer_post(&e->parent, &msg_guard_taken, 0, &taken, -1);
 	return 0;
 }
 

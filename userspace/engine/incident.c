@@ -92,7 +92,8 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 		strcpy(i->path, "anonymous memory");
 		return;
 	case GUARD_MADE_CODE:
-		strcpy(i->path, "memory of its own");
+		strcpy(i->path, i->length ? "memory of its own" :
+		       "all memory it can read (personality)");
 		return;
 	case GUARD_TRACED:
 		snprintf(i->path, sizeof(i->path), "process %u (%s)", i->pid, i->comm);

@@ -77,16 +77,30 @@ int64_t records_number(struct journal *j, const char *sql,
 	return number;
 }
 
+static int64_t find_by_key(struct journal *j, const uint8_t key[HASH_BYTES])
+{
+	const struct journal_value by_key[] = { V_BLOB(key, HASH_BYTES) };
+
+	return records_number(j, "SELECT seq FROM findings WHERE key = ?", by_key, 1);
+}
+
+int64_t record_known_finding(struct journal *j, const struct finding_record *f)
+{
+	uint8_t key[HASH_BYTES];
+
+	finding_key(key, f);
+	return find_by_key(j, key);
+}
+
 int64_t record_finding(struct journal *j, const struct finding_record *f, bool *ret_known)
 {
 	uint8_t key[HASH_BYTES];
-	const struct journal_value by_key[] = { V_BLOB(key, sizeof(key)) };
 	autofree char *text = json_text(f->evidence);
 	const char *evidence = text ? text : "{}";
 	int64_t seq;
 
 	finding_key(key, f);
-	seq = records_number(j, "SELECT seq FROM findings WHERE key = ?", by_key, 1);
+	seq = find_by_key(j, key);
 	*ret_known = seq > 0;
 	if (seq)
 		return seq;

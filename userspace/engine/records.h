@@ -41,6 +41,8 @@ int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
  * this one made it); its seq is returned and nothing is written.
  */
 int64_t record_finding(struct journal *j, const struct finding_record *f, bool *ret_known);
+/* The seq of the one that the journal has; 0: none; or -1. */
+int64_t record_known_finding(struct journal *j, const struct finding_record *f);
 
 int64_t record_decision(struct journal *j, int64_t finding, const char *rule,
 			const char *action, const char *note);

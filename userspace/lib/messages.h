@@ -44,6 +44,7 @@ enum message_type {
 	M_GUARD_STATE = 24,	/* parent -> engine, of the guard over VMMs */
 	M_GUARD_EVENTS,		/* parent -> engine */
 	M_GUARD_COUNTS,		/* parent -> engine */
+	M_GUARD_TAKEN,		/* engine -> parent: one for each M_GUARD_EVENTS */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -213,6 +214,11 @@ struct m_guard_events {
 		uint32_t len;
 		uint8_t data[GUARD_EVENTS_MAX * 328];
 	} events;
+};
+
+/* As m_taken. */
+struct m_guard_taken {
+	uint32_t events;
 };
 
 /* violations = delivered + dropped + suppressed once quiet. */
@@ -551,7 +557,8 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
-	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level;
+	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
+	msg_guard_taken;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);

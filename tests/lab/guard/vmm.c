@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -144,6 +145,28 @@ static int try_unix(const char *path)
 	return result(connect(fd, (struct sockaddr *)&address, sizeof(address)));
 }
 
+/* To whom it never connected. */
+static int try_datagram(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return result(sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof(address)));
+}
+
+/* In a child: the VMM's own memory stays as it is. */
+static int try_personality(const char *unused)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(result(personality(READ_IMPLIES_EXEC)));
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
 static int try_namespace(const char *unused)
 {
 	int status;
@@ -205,6 +228,14 @@ static int try_orphan(const char *path)
 	return read(out[0], &answer, 1) == 1 ? answer : EIO;
 }
 
+/* More files than are told in a second, and a program behind them. */
+static int try_hidden(const char *path)
+{
+	for (int i = 0; i < 80; i++)
+		try_open("/etc/shadow");
+	return try_exec(path);
+}
+
 /* ---- commands ---- */
 
 static const struct {
@@ -215,6 +246,8 @@ static const struct {
 	{ "mprotect", try_mprotect }, { "ptrace", try_ptrace }, { "memory", try_memory },
 	{ "open", try_open }, { "inet", try_inet }, { "unix", try_unix },
 	{ "namespace", try_namespace }, { "uring", try_uring }, { "orphan", try_orphan },
+	{ "datagram", try_datagram }, { "personality", try_personality },
+	{ "hidden", try_hidden },
 };
 
 int main(void)
