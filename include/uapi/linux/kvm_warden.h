@@ -540,8 +540,8 @@ struct kvm_warden_map {
  *     second later at most.
  *   - A page whose memory slot is deleted or moved is let go (_SLOT).  So it is if
  *     KVM refuses the move in the end and the slot stays, as from 6.5 on it does
- *     each move while a guest is watched (no VMM is known to move one).  Slots of
- *     the guest's SMM alone matter not.
+ *     each move while a guest is watched (no VMM is known to move one).  Slots
+ *     that the guest's SMM alone has do not matter.
  *   - From 6.5 on KVM allocates two bytes for each page of the guest at its first
  *     watch, until the VM ends.
  *   - While a watch is there every guest's page faults cost some instructions
@@ -553,7 +553,8 @@ struct kvm_warden_map {
  * fd watches; -EEXIST the same is watched; -ENOSPC too many pages; -ENXIO a page that
  * is no writable RAM; -EINVAL among others: a vCPU's page-table root; -ESHUTDOWN hooks
  * are switched off; -EINTR a signal came, and nothing was done: ask again.
- * Of KVM_WARDEN_UNWATCH: -EINTR killed while it waited; -ENOENT this fd watches no such bytes (any more).
+ * Of KVM_WARDEN_UNWATCH: -ENOENT this fd watches no such bytes (any more); -EINTR killed
+ * while it waited.
  */
 struct kvm_warden_watch {
 	__u64 gpa;
