@@ -116,8 +116,8 @@ static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const c
 	if (level < 0)
 		return level;
 	WRITE_ONCE(guest->level, level);
-	if (level == KVM_WARDEN_LEVEL_OFF)
-		kw_watch_end(guest, KVM_WARDEN_WRITE_OFF, false);
+	if (level == KVM_WARDEN_LEVEL_OFF && !kw_watch_end(guest, KVM_WARDEN_WRITE_OFF, false))
+		return -EINTR;
 	return count;
 }
 

@@ -27,6 +27,7 @@
 
 #include <linux/file.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -96,6 +97,12 @@ static void tell_end(struct kw_watch *w, u64 gfn, u32 why)
 
 /* ---- on the vCPU's thread ---- */
 
+/* Who switches off ends the watch next, but may have to wait for our lock. */
+static bool is_off(struct kw_guest *guest)
+{
+	return READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF || !kw_glue_enabled();
+}
+
 static bool is_watched(struct kw_watch *w, u64 gpa, u32 len)
 {
 	struct kw_range *r;
@@ -136,7 +143,7 @@ static void written(struct kw_track *track, u64 gpa, const u8 *bytes, u32 len)
 	v = kw_vcpu_current();
 	if (v && v->guest == w->guest) {
 		v->watch_faults = 0;
-		told = len && is_watched(w, gpa, len);
+		told = len && !is_off(w->guest) && is_watched(w, gpa, len);
 		if (told)
 			tell_write(v, gpa, bytes, len, &record);
 	}
@@ -148,37 +155,43 @@ static void written(struct kw_track *track, u64 gpa, const u8 *bytes, u32 len)
 static bool tracks(struct kw_watch *w, u64 gfn)
 {
 	struct kw_range *r;
-	bool found = false;
 
-	raw_spin_lock(&w->lock);
+	lockdep_assert_held(&w->lock);
 	kw_for_each_range(r, w->ranges)
-		found |= kw_range_tracks(r, gfn);
-	raw_spin_unlock(&w->lock);
-	return found;
-}
-
-static void let_go_soon(struct kw_watch *w, u64 gfn, u32 why)
-{
-	raw_spin_lock(&w->lock);
-	w->bad_gfn = gfn;
-	w->bad_why = why;
-	raw_spin_unlock(&w->lock);
-	queue_work(system_highpri_wq, &w->tidy);
+		if (kw_range_tracks(r, gfn))
+			return true;
+	return false;
 }
 
 /* Each fault is followed by a write, or KVM cannot carry it out. */
+static void judge_fault(struct kw_watch *w, struct kw_vcpu *v, u64 gfn, u64 error)
+{
+	u32 why = 0;
+
+	raw_spin_lock(&w->lock);
+	if (tracks(w, gfn)) {
+		if (error & v->backend->fault_walk)
+			why = KVM_WARDEN_WRITE_PAGE_TABLE;
+		else if (++v->watch_faults > STUCK_AFTER)
+			why = KVM_WARDEN_WRITE_STUCK;
+	}
+	if (why) {
+		w->bad_gfn = gfn;
+		w->bad_why = why;
+	}
+	raw_spin_unlock(&w->lock);
+	if (why)
+		queue_work(system_highpri_wq, &w->tidy);
+}
+
 void kw_watch_on_fault(struct kw_vcpu *v, u64 gpa, u64 error)
 {
 	struct kw_watch *w;
 
 	rcu_read_lock();
 	w = rcu_dereference(v->guest->watch);
-	if (w && (error & FAULT_WRITE) && tracks(w, KW_GFN(gpa))) {
-		if (error & v->backend->fault_walk)
-			let_go_soon(w, KW_GFN(gpa), KVM_WARDEN_WRITE_PAGE_TABLE);
-		else if (++v->watch_faults > STUCK_AFTER)
-			let_go_soon(w, KW_GFN(gpa), KVM_WARDEN_WRITE_STUCK);
-	}
+	if (w && (error & FAULT_WRITE))
+		judge_fault(w, v, KW_GFN(gpa), error);
 	rcu_read_unlock();
 }
 
@@ -193,17 +206,16 @@ static void set_pages(struct kw_watch *w, struct kw_range *r, u32 pages)
 	raw_spin_unlock(&w->lock);
 }
 
-/* KVM counts no more for this page of the range: tracked says if it did till now. */
-static void forget_page(struct kw_watch *w, struct kw_range *r, u64 gfn, bool tracked)
+/* KVM counts no more for this page of the range. */
+static void forget_page(struct kw_watch *w, struct kw_range *r, u64 gfn)
 {
 	lockdep_assert_held(&w->pages_lock);
-	if (tracked)
-		kw_track_remove(&w->track, gfn);
+	kw_track_remove(&w->track, gfn);
 	set_pages(w, r, r->pages & ~BIT(gfn - KW_GFN(r->gpa)));
 }
 
 /* All ranges let this page go; true if one had it. */
-static bool drop_page(struct kw_watch *w, u64 gfn, bool tracked)
+static bool drop_page(struct kw_watch *w, u64 gfn)
 {
 	struct kw_range *r;
 	bool had = false;
@@ -211,7 +223,7 @@ static bool drop_page(struct kw_watch *w, u64 gfn, bool tracked)
 	lockdep_assert_held(&w->pages_lock);
 	kw_for_each_range(r, w->ranges) {
 		if (kw_range_tracks(r, gfn)) {
-			forget_page(w, r, gfn, tracked);
+			forget_page(w, r, gfn);
 			had = true;
 		}
 	}
@@ -227,13 +239,17 @@ static void drop_range(struct kw_watch *w, struct kw_range *r, u32 why)
 	for (i = 0; i < KVM_WARDEN_WATCH_PAGES; i++) {
 		if (!kw_range_tracks(r, first + i))
 			continue;
-		forget_page(w, r, first + i, true);
+		forget_page(w, r, first + i);
 		if (why)
 			tell_end(w, first + i, why);
 	}
 }
 
-/* KVM's call, on the thread that deletes the slot. */
+/*
+ * KVM's call, on the thread that deletes or moves the slot, which is there still
+ * but invalid: it comes back with our count if KVM refuses the move in the end.
+ * SMM has slots of its own, whose end is told as well: we count in the others.
+ */
 static void slot_gone(struct kw_track *track, u64 gfn, u64 pages)
 {
 	struct kw_watch *w = container_of(track, struct kw_watch, track);
@@ -246,7 +262,7 @@ static void slot_gone(struct kw_track *track, u64 gfn, u64 pages)
 
 		for (i = 0; i < KVM_WARDEN_WATCH_PAGES; i++)
 			if (kw_range_tracks(r, first + i) && first + i - gfn < pages &&
-			    drop_page(w, first + i, false))
+			    !kw_kvm_has_ram(w->guest->kvm, first + i) && drop_page(w, first + i))
 				tell_end(w, first + i, KVM_WARDEN_WRITE_SLOT);
 	}
 	mutex_unlock(&w->pages_lock);
@@ -296,14 +312,19 @@ static const struct mmu_notifier_ops mm_ops = { .release = vmm_ends };
 static int notice_end_of_mm(struct kw_watch *w)
 {
 	struct mm_struct *mm = w->guest->mm;
-	int r = -ENODEV;
+	int r;
 
 	w->vmm_ends = false;
 	w->mm_ends = (struct mmu_notifier){ .ops = &mm_ops };
-	if (mmget_not_zero(mm)) {
-		r = mmu_notifier_register(&w->mm_ends, mm);
-		mmput_async(mm);
+	if (!mmget_not_zero(mm))
+		return -ENODEV;
+	/* A VMM can hold its lock for as long as it likes. */
+	r = mmap_write_lock_killable(mm);
+	if (!r) {
+		r = __mmu_notifier_register(&w->mm_ends, mm);
+		mmap_write_unlock(mm);
 	}
+	mmput_async(mm);
 	return r;
 }
 
@@ -344,6 +365,9 @@ static void unlink(struct kw_watch *w, u32 why)
 	kw_for_each_range(r, w->ranges)
 		drop_range(w, r, why);
 	mutex_unlock(&w->pages_lock);
+	raw_spin_lock(&w->lock);
+	w->bad_why = 0;		/* was of this watch, not of the next one */
+	raw_spin_unlock(&w->lock);
 	kw_track_end(&w->track);
 	mmu_notifier_unregister(&w->mm_ends, w->guest->mm);
 	kw_hook_drop(KW_HOOK_PAGE_FAULT);
@@ -376,7 +400,7 @@ static void let_bad_page_go(struct kw_watch *w)
 	if (!why)
 		return;
 	mutex_lock(&w->pages_lock);
-	if (drop_page(w, gfn, true))
+	if (drop_page(w, gfn))
 		tell_end(w, gfn, why);
 	mutex_unlock(&w->pages_lock);
 }
@@ -403,10 +427,15 @@ void kw_watch_init_guest(struct kw_guest *guest)
 	mutex_init(&guest->watch_lock);
 }
 
+static struct kw_watch *current_watch(struct kw_guest *guest)
+{
+	return rcu_dereference_protected(guest->watch, lockdep_is_held(&guest->watch_lock));
+}
+
+/* One that is made is nobody's until its first request succeeded. */
 static struct kw_watch *get_or_make(struct kw_guest *guest, const void *holder)
 {
-	struct kw_watch *w = rcu_dereference_protected(guest->watch,
-						       lockdep_is_held(&guest->watch_lock));
+	struct kw_watch *w = current_watch(guest);
 
 	if (w)
 		return w->holder == holder ? w : ERR_PTR(-EBUSY);
@@ -421,8 +450,14 @@ static struct kw_watch *get_or_make(struct kw_guest *guest, const void *holder)
 	mutex_init(&w->read_lock);
 	raw_spin_lock_init(&w->lock);
 	INIT_WORK(&w->tidy, tidy_fn);
-	rcu_assign_pointer(guest->watch, w);
 	return w;
+}
+
+/* Not linked, and found by nobody; without watch_lock, which tidy_fn() takes. */
+static void free_watch(struct kw_watch *w)
+{
+	cancel_work_sync(&w->tidy);
+	kvfree(w);
 }
 
 /* The watch of this fd, while it is open; or NULL. */
@@ -456,6 +491,8 @@ static int refuse(struct kw_guest *guest, const struct kvm_warden_watch *request
 	u32 flags = READ_ONCE(guest->flags);
 
 	lockdep_assert_held(&guest->watch_lock);
+	if (READ_ONCE(guest->gone))
+		return -ENODEV;
 	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
 		return -EACCES;
 	if (!kw_watch_enabled() || (flags & KVM_WARDEN_GUEST_NESTED))
@@ -495,16 +532,23 @@ static int begin(struct kw_watch *w, const struct kvm_warden_watch *request)
 int kw_watch_begin(struct kw_guest *guest, const void *holder,
 		   const struct kvm_warden_watch *request)
 {
-	struct kw_watch *w;
+	struct kw_watch *w = NULL;
 	int r;
 
-	mutex_lock(&guest->watch_lock);
+	if (mutex_lock_killable(&guest->watch_lock))
+		return -EINTR;
 	r = refuse(guest, request);
 	if (!r) {
 		w = get_or_make(guest, holder);
 		r = IS_ERR(w) ? PTR_ERR(w) : begin(w, request);
 	}
+	if (!r)
+		rcu_assign_pointer(guest->watch, w);
+	if (IS_ERR(w) || w == current_watch(guest))
+		w = NULL;
 	mutex_unlock(&guest->watch_lock);
+	if (w)
+		free_watch(w);
 	return r;
 }
 
@@ -516,7 +560,8 @@ int kw_watch_stop(struct kw_guest *guest, const void *holder,
 
 	if (!w)
 		return -ENOENT;
-	mutex_lock(&guest->watch_lock);
+	if (mutex_lock_killable(&guest->watch_lock))
+		return -EINTR;
 	mutex_lock(&w->pages_lock);
 	r = kw_range_find(w->ranges, request->gpa, request->len);
 	if (r)
@@ -619,21 +664,23 @@ void kw_watch_release(struct kw_guest *guest, const void *holder)
 	mutex_unlock(&guest->watch_lock);
 	/* The page-fault probe may be about to queue it. */
 	synchronize_rcu();
-	cancel_work_sync(&w->tidy);
-	kvfree(w);
+	free_watch(w);
 }
 
 bool kw_watch_end(struct kw_guest *guest, u32 why, bool try)
 {
 	struct kw_watch *w;
 
-	if (!rcu_access_pointer(guest->watch))
+	if (!try) {
+		/* None there is no answer: one may be about to begin, under the lock. */
+		if (mutex_lock_killable(&guest->watch_lock))
+			return false;
+	} else if (!rcu_access_pointer(guest->watch)) {
 		return true;
-	if (!try)
-		mutex_lock(&guest->watch_lock);
-	else if (!mutex_trylock(&guest->watch_lock))
+	} else if (!mutex_trylock(&guest->watch_lock)) {
 		return false;
-	w = rcu_dereference_protected(guest->watch, lockdep_is_held(&guest->watch_lock));
+	}
+	w = current_watch(guest);
 	if (w)
 		unlink(w, why);
 	mutex_unlock(&guest->watch_lock);

@@ -29,7 +29,8 @@ void kw_watch_release(struct kw_guest *guest, const void *holder);
 
 /*
  * Nothing of the guest is watched afterwards, because of that
- * (KVM_WARDEN_WRITE_*).  try: unless somebody is changing it; then false.
+ * (KVM_WARDEN_WRITE_*).  try: unless somebody is changing it; then false.  Else
+ * false if we are killed while we wait for them.
  */
 bool kw_watch_end(struct kw_guest *guest, u32 why, bool try);
 void kw_watch_end_all(u32 why);

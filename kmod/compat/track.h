@@ -17,7 +17,10 @@
 struct kw_track {
 	/* On the vCPU's thread, after the write; may not sleep for long. */
 	void (*written)(struct kw_track *track, u64 gpa, const u8 *bytes, u32 len);
-	/* A memory slot goes; on the VMM's thread, which holds kvm->slots_lock. */
+	/*
+	 * A memory slot of any address space goes, and is there till the return; on the
+	 * VMM's thread, which holds kvm->slots_lock.
+	 */
 	void (*slot_gone)(struct kw_track *track, u64 gfn, u64 pages);
 	struct kvm_page_track_notifier_node node;
 	struct kvm *kvm;
@@ -43,9 +46,10 @@ int kw_track_begin(struct kw_track *track, struct kvm *kvm, struct mm_struct *mm
 void kw_track_end(struct kw_track *track);
 
 /*
- * KVM counts: each page is removed as often as it was added, unless its slot
- * went.  Between two of these no slot_gone() may be missed: the caller's lock,
- * which slot_gone() takes as well, is held.
+ * KVM counts, in the slot of the first address space: each page is removed as often
+ * as it was added, in slot_gone() at the latest.  Between two of these no
+ * slot_gone() may be missed: the caller's lock, which slot_gone() takes as well,
+ * is held.
  */
 int kw_track_add(struct kw_track *track, u64 gfn);
 void kw_track_remove(struct kw_track *track, u64 gfn);

@@ -514,7 +514,8 @@ struct kvm_warden_map {
  * Reports each write of the guest to these bytes after it happened, as an event
  * kvm_warden_write and as a struct kvm_warden_write to be read().  It detects and
  * cannot block.  UNWATCH ends the watch of the same @gpa and @len.  A watch belongs
- * to its fd and ends with it; one fd of a guest can watch at a time.
+ * to its fd and ends with it.  One fd of a guest can watch at a time: from its first
+ * WATCH that succeeds until it is closed.
  *
  * KVM makes the pages read-only for the guest and carries out each instruction
  * that writes to them by its emulator.  Hence:
@@ -537,19 +538,23 @@ struct kvm_warden_map {
  *   - For a nested guest's write there is no second try: KVM would end the VM.  So
  *     the watch of a guest that begins to run guests ends (_NESTED), a quarter of a
  *     second later at most.
- *   - A page whose memory slot is deleted or moved is let go (_SLOT); from 6.5 on
- *     KVM refuses to move a slot of a watched guest (no VMM is known to).
+ *   - A page whose memory slot is deleted or moved is let go (_SLOT).  So it is if
+ *     KVM refuses the move in the end and the slot stays, as from 6.5 on it does
+ *     each move while a guest is watched (no VMM is known to move one).  Slots
+ *     that the guest's SMM alone has do not matter.
  *   - From 6.5 on KVM allocates two bytes for each page of the guest at its first
  *     watch, until the VM ends.
  *   - While a watch is there every guest's page faults cost some instructions
  *     more, and the VM's end may wait for the module's, milliseconds.
  *
  * Off unless the module is loaded with watch=1 (up to 6.11) or watch=2.  Errors of
- * KVM_WARDEN_WATCH: -EOPNOTSUPP off, a kernel without page tracking, or a guest that runs guests
- * itself; -EPERM encrypted guest; -EBUSY another fd watches; -EEXIST the same is
- * watched; -ENOSPC too many pages; -ENXIO a page that is no writable RAM; -EINVAL
- * among others: a vCPU's page-table root; -ESHUTDOWN hooks are switched off.
- * Of KVM_WARDEN_UNWATCH: -ENOENT this fd watches no such bytes (any more).
+ * KVM_WARDEN_WATCH: -ENODEV the guest is gone; -EOPNOTSUPP off, a kernel without page
+ * tracking, or a guest that runs guests itself; -EPERM encrypted guest; -EBUSY another
+ * fd watches; -EEXIST the same is watched; -ENOSPC too many pages; -ENXIO a page that
+ * is no writable RAM; -EINVAL among others: a vCPU's page-table root; -ESHUTDOWN hooks
+ * are switched off; -EINTR a signal came, and nothing was done: ask again.
+ * Of KVM_WARDEN_UNWATCH: -ENOENT this fd watches no such bytes (any more); -EINTR killed
+ * while it waited.
  */
 struct kvm_warden_watch {
 	__u64 gpa;

@@ -18,6 +18,8 @@
 #define RAM 0x20000u
 #define SECOND 0x40000u		/* another slot, and its size */
 #define SECOND_SIZE 0x10000u
+#define SMM_SLOT (1 << 16 | 1)	/* one of the guest's SMM, if KVM has it */
+#define SMM_ROUNDS 0x9000u	/* a byte there counts those it was made and deleted */
 #define CODE 0x1000u
 #define MEMORY_SIZE (1u << 20)
 
@@ -32,6 +34,7 @@ struct program {
 	size_t size;
 	bool irqchip;		/* HLT waits in the kernel */
 	bool paged;		/* 32-bit code, one page table at 0x6000 */
+	bool smm;		/* SIGUSR2 is for the SMM's slot beside the second one */
 	int vcpus;		/* 0: 1 */
 };
 
@@ -105,7 +108,8 @@ static inline int vmm_make_vcpu(const struct program *program, int index)
 
 /*
  * The child.  Its first thread serves signals, the others run a vCPU each.
- * SIGUSR1: KVM maps the guest's memory anew.  SIGUSR2: the second slot is made anew.
+ * SIGUSR1: KVM maps the guest's memory anew.  SIGUSR2: the second slot is made anew,
+ * or one of SMM made in its place and deleted.
  */
 static inline void be_vmm(const struct program *program, int ready)
 {
@@ -136,6 +140,12 @@ static inline void be_vmm(const struct program *program, int ready)
 		sigwait(&both, &signal);
 		if (signal == SIGUSR1) {
 			madvise(vmm_ram, RAM, MADV_DONTNEED);	/* shared: the bytes stay */
+			continue;
+		}
+		if (program->smm) {
+			vmm_set_slot(SMM_SLOT, SECOND, SECOND_SIZE);
+			vmm_set_slot(SMM_SLOT, SECOND, 0);
+			vmm_ram[SMM_ROUNDS]++;
 			continue;
 		}
 		vmm_set_slot(1, SECOND, 0);

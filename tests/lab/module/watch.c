@@ -185,6 +185,8 @@ static void test_refusals(void)
 
 	vmm_start(&vmm, &writes);
 	other = open_guest(vmm.info.guest);
+	check(watch(other, 0x30000, 1) == ENXIO && read(other, &w, sizeof(w)) < 0 && errno == EINVAL,
+	      "a request that failed is no first watch, and leaves the place to the other fd");
 	check(result(ioctl(vmm.guest, KVM_WARDEN_WATCH, &request)) == EINVAL, "flags are EINVAL");
 	check(watch(vmm.guest, PAGE, 0) == EINVAL && watch(vmm.guest, ~0ull, 2) == EINVAL,
 	      "no bytes, or an address that wraps, are EINVAL");
@@ -225,6 +227,56 @@ static void test_slot(void)
 	}
 	check(good, "five times: a slot made anew ends the watch, which can begin again");
 	check(runs(vmm.guest), "the guest runs on");
+	vmm_end(&vmm);
+}
+
+static uint8_t smm_rounds(int guest)
+{
+	uint8_t rounds = 0;
+
+	read_guest(guest, SMM_ROUNDS, &rounds, 1);
+	return rounds;
+}
+
+/* Reads for that time: writes alone are told, the last of them after the half. */
+static bool goes_on(int guest, unsigned int ms)
+{
+	struct kvm_warden_write w = { 0 };
+	uint64_t begun = now_us(), last = 0;
+
+	while (now_us() < begun + ms * 1000) {
+		if (!(events_of(guest, 100) & POLLIN) || read(guest, &w, sizeof(w)) != sizeof(w))
+			continue;
+		if (w.flags)
+			return false;
+		last = w.time_ns / 1000;
+	}
+	return last > begun + ms * 500;
+}
+
+/* KVM tells the end of a slot of any address space; we count in the first one. */
+static void test_smm_slot(void)
+{
+	static const struct program program = { .code = writer, .size = sizeof(writer), .smm = true };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct vmm vmm;
+
+	if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) < 2) {
+		printf("# a slot of SMM: skipped, this KVM has none\n");
+		close(kvm);
+		return;
+	}
+	close(kvm);
+	vmm_start(&vmm, &program);
+	check(!watch(vmm.guest, PAGE + 0x100, 8), "watched, beside a slot of SMM");
+	for (int i = 1; i <= 3; i++) {
+		kill(vmm.pid, SIGUSR2);
+		for (int k = 0; k < 30 && smm_rounds(vmm.guest) != i; k++)
+			usleep(100000);
+	}
+	check(smm_rounds(vmm.guest) == 3, "which is made and deleted three times");
+	check(goes_on(vmm.guest, 1000), "the watch goes on");
+	check(!unwatch(vmm.guest, PAGE + 0x100, 8), "until it is ended");
 	vmm_end(&vmm);
 }
 
@@ -367,6 +419,7 @@ int main(int argc, char **argv)
 	test_writes();
 	test_refusals();
 	test_slot();
+	test_smm_slot();
 	test_stuck();
 	test_page_table();
 	test_switches();
