@@ -251,7 +251,7 @@ FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
 	$(filter-out %/jail.c %/check.c %/report.c %/live.c,$(INTEGRITY_SRCS)) \
 	userspace/daemon/vmm.c userspace/daemon/monitor.c userspace/engine/incident.c \
-	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c)
+	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c proc.c)
 FUZZ_LIBS := $(INTEGRITY_LIBS) -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))
 

@@ -399,6 +399,9 @@ static void let_bad_page_go(struct kw_watch *w)
 	raw_spin_unlock(&w->lock);
 	if (!why)
 		return;
+	/* A slot that goes faults without a write, until KVM tells of it. */
+	if (!kw_kvm_has_ram(w->guest->kvm, gfn))
+		why = KVM_WARDEN_WRITE_SLOT;
 	mutex_lock(&w->pages_lock);
 	if (drop_page(w, gfn))
 		tell_end(w, gfn, why);
