@@ -55,6 +55,15 @@ static pid_t starter_of(const struct role *r)
 	return children[0];
 }
 
+/* A worker is root's too, for the moment until it is in its jail. */
+static bool stays_root(pid_t pid)
+{
+	if (status_of(pid, "Uid:"))
+		return false;
+	usleep(20000);
+	return !status_of(pid, "Uid:");
+}
+
 /* A child of root's that is none of those: a loader that has just been made. */
 static pid_t wait_for_loader(const struct role *r, pid_t other_than)
 {
@@ -62,7 +71,7 @@ static pid_t wait_for_loader(const struct role *r, pid_t other_than)
 		pid_t children[CHILDREN];
 
 		for (size_t n = children_of(r->pid, children); n-- > 1;)
-			if (children[n] != other_than && status_of(children[n], "Uid:") == 0)
+			if (children[n] != other_than && stays_root(children[n]))
 				return children[n];
 		usleep(1000);
 	}
