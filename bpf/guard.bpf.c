@@ -330,6 +330,18 @@ int BPF_PROG(see_exec, struct linux_binprm *bprm)
 
 /* ---- executable memory ---- */
 
+/*
+ * 6.12's verifier takes a hook's pointers for never NULL, and drops a plain test:
+ * the argument is looked at where it lies.
+ */
+static __always_inline int has_argument(unsigned long long *ctx, int n)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), &ctx[n]);
+	return value != 0;
+}
+
 SEC("lsm/mmap_file")
 long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long prot,
 	     unsigned long flags, int ret)
@@ -343,7 +355,7 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 	m = mark_of_current();
 	if (!m)
 		return 0;
-	if (!file)
+	if (!has_argument(ctx, 0))
 		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
 	if (is_starting(m))
 		return 0;
