@@ -332,7 +332,7 @@ int BPF_PROG(see_exec, struct linux_binprm *bprm)
 
 /*
  * 6.12's verifier takes a hook's pointers for never NULL, and drops a plain test:
- * the argument is looked at where it lies.
+ * the argument is looked at where it lies.  7.2's knows better, and wants one.
  */
 static __always_inline int has_argument(unsigned long long *ctx, int n)
 {
@@ -355,7 +355,7 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 	m = mark_of_current();
 	if (!m)
 		return 0;
-	if (!has_argument(ctx, 0))
+	if (!has_argument(ctx, 0) || !file)
 		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
 	if (is_starting(m))
 		return 0;
