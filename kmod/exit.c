@@ -145,6 +145,32 @@ static __always_inline void on_exit(struct kvm_vcpu *vcpu, const struct kw_backe
 		return slow(v, vcpu);
 }
 
+/* A vendor's probes: its backend is a constant in each, so that no call is indirect. */
+#define PROBES(vendor)								\
+	static noinline void slow_path_##vendor(struct kw_vcpu *v,		\
+						struct kvm_vcpu *vcpu)		\
+	{									\
+		slow_path(v, vcpu, &vendor##_backend);				\
+	}									\
+										\
+	static noinline void other_##vendor(struct kvm_vcpu *vcpu)		\
+	{									\
+		on_other(vcpu, &vendor##_backend);				\
+	}									\
+										\
+	void notrace kw_probe_exit_##vendor(void *data, struct kvm_vcpu *vcpu,	\
+					    u32 isa)				\
+	{									\
+		on_exit(vcpu, &vendor##_backend, slow_path_##vendor,		\
+			other_##vendor);					\
+	}									\
+										\
+	void kw_probe_entry_##vendor(void *data, struct kvm_vcpu *vcpu,		\
+				     bool immediate_exit)			\
+	{									\
+		kw_freeze_at_entry(vcpu, &vendor##_backend);			\
+	}
+
 #ifdef FACT_HAVE_SVM
 static const struct kw_backend svm_backend = {
 	.cr3 = svm_cr3,
@@ -159,25 +185,7 @@ static const struct kw_backend svm_backend = {
 	.fault_walk = SVM_FAULT_WALK,
 };
 
-static noinline void slow_path_svm(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
-{
-	slow_path(v, vcpu, &svm_backend);
-}
-
-static noinline void other_svm(struct kvm_vcpu *vcpu)
-{
-	on_other(vcpu, &svm_backend);
-}
-
-void notrace kw_probe_exit_svm(void *data, struct kvm_vcpu *vcpu, u32 isa)
-{
-	on_exit(vcpu, &svm_backend, slow_path_svm, other_svm);
-}
-
-void kw_probe_entry_svm(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
-{
-	kw_freeze_at_entry(vcpu, &svm_backend);
-}
+PROBES(svm)
 #endif
 
 #ifdef FACT_HAVE_VMX
@@ -193,25 +201,7 @@ static const struct kw_backend vmx_backend = {
 	.fault_fetch = VMX_FAULT_FETCH,
 };
 
-static noinline void slow_path_vmx(struct kw_vcpu *v, struct kvm_vcpu *vcpu)
-{
-	slow_path(v, vcpu, &vmx_backend);
-}
-
-static noinline void other_vmx(struct kvm_vcpu *vcpu)
-{
-	on_other(vcpu, &vmx_backend);
-}
-
-void notrace kw_probe_exit_vmx(void *data, struct kvm_vcpu *vcpu, u32 isa)
-{
-	on_exit(vcpu, &vmx_backend, slow_path_vmx, other_vmx);
-}
-
-void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit)
-{
-	kw_freeze_at_entry(vcpu, &vmx_backend);
-}
+PROBES(vmx)
 #endif
 
 /* The module loader relocates no pointer that a per-CPU variable begins with. */
