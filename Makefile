@@ -3,8 +3,8 @@
 # make demo       all set-up, then the main job on real input, in the lab
 # make test       all set-up, then every test; ends with "N passed, N failed, N skipped"
 # make install    into the system, or below DESTDIR; make uninstall
-# make test-all   the same with an Intel host, the other kernels and 200 kills of roles,
-#                 then a minute of each fuzzer
+# make test-all   the same with an Intel host, the other kernels, a debug kernel, races of
+#                 two CPUs and 200 kills of roles, then a minute of each fuzzer
 # make modules    [KERNELS="6.1 6.12 7.2"]: the module for the running kernel, or for Debian's
 # make deb        Debian packages
 # make bench      [BENCH=name] [LAB_KERNEL=6.1]: what it costs, one JSON line a figure
@@ -56,7 +56,7 @@ setup: $(B)/setup.done
 # ---- module ----
 
 KMOD_FILES := Kbuild VERSION $(wildcard kmod/*.[ch] kmod/compat/*) \
-	include/uapi/linux/kvm_warden.h scripts/build-module
+	include/uapi/linux/kvm_warden.h scripts/build-module tests/lab/races/delays.c
 
 # Which kernel that is today: after an upgrade, another one.
 define kernel_today
@@ -298,15 +298,15 @@ test-kunit: | $(B)/setup.done
 test: lab-ready $(UNIT) fuzzers
 	@tests/run all
 
-# The lab's main tests with each other kernel as the host's: a part of test-all.
-test-kernels: lab-ready
-	@tests/run kernels
+# Parts of test-all, by the names that tests/run knows.
+test-kernels test-debug test-races: test-%: lab-ready
+	@tests/run $*
 
 test-all:
 	@scripts/setup intel
 	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
-.PHONY: test-all test-kernels
+.PHONY: test-all test-kernels test-debug test-races
 
 clean:
 	rm -rf $(B)
