@@ -321,7 +321,7 @@ static void test_gone(int guest, const char *how)
 
 	check(hangs_up(guest), "%s: poll says hang-up", how);
 	check(read_at(guest, 0x1000, &byte, 1, 0).error == -ENODEV - 10000 &&
-	      refused(guest, KVM_WARDEN_GUEST_INFO, &info) == ENODEV, "%s: the fd is ENODEV", how, 0);
+	      refused(guest, KVM_WARDEN_GUEST_INFO, &info) == ENODEV, "%s: the fd is ENODEV", how);
 }
 
 static int sysfs_guests(void)
