@@ -134,27 +134,29 @@ DEMO_PROGRAMS := $(addprefix $(B)/demo/,plan report launcher sleeper from-memfd 
 
 # ---- programs of the other lab tests ----
 
-$(eval $(call program,labtest/abi,tests/lab/module/abi.c,-lpthread,-static))
-$(eval $(call program,labtest/vm,tests/lab/module/vm.c,))
-$(eval $(call program,labtest/memory,tests/lab/module/memory.c,-lpthread))
-$(eval $(call program,labtest/postcopy,tests/lab/module/postcopy.c,-lpthread))
-$(eval $(call program,labtest/races,tests/lab/module/races.c,-lpthread))
-$(eval $(call program,labtest/storm,tests/lab/module/storm.c,-lpthread))
-$(eval $(call program,labtest/hooks,tests/lab/module/hooks.c,-lpthread))
-$(eval $(call program,labtest/watch,tests/lab/module/watch.c,-lpthread))
-$(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c,-lpthread))
+TINYVM := tests/lab/tinyvm.c
+$(eval $(call program,labtest/abi,tests/lab/module/abi.c $(TINYVM),-lpthread,-static))
+$(eval $(call program,labtest/vm,tests/lab/module/vm.c $(TINYVM),))
+$(eval $(call program,labtest/msr,tests/lab/integrity/msr.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/memory,tests/lab/module/memory.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/postcopy,tests/lab/module/postcopy.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/races,tests/lab/module/races.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/storm,tests/lab/module/storm.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/hooks,tests/lab/module/hooks.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/watch,tests/lab/module/watch.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
-$(eval $(call program,labtest/flood,tests/lab/accounting/flood.c,-lpthread))
+$(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
-$(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c,-lpthread))
+$(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthread))
 
-LABTESTS := abi ask vm memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 
-$(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c,))
+$(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c $(TINYVM),))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
 $(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c,-lpthread))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory)

@@ -157,4 +157,11 @@ int on_idt(void *ctx)
 	return forward(ctx);
 }
 
+/* Attached only where a check of integrity is to follow: the module then looks at each MSR. */
+SEC("raw_tp/kvm_warden_msr_first")
+int on_msr_first(void *ctx)
+{
+	return forward(ctx);
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -54,7 +54,7 @@ void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason)
 	kw_emit_event(v, &event);
 }
 
-void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)
+static void stamp(struct kw_vcpu *v, struct kvm_warden_event *event)
 {
 	event->seq = atomic64_inc_return(&v->guest->emitted);
 	event->guest = v->guest->id;
@@ -63,7 +63,18 @@ void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)
 	event->vcpu = v->idx;
 	event->vmm_pid = v->guest->vmm_pid;
 	event->rip = v->opaque ? 0 : kw_vcpu_rip(v->vcpu);
+}
+
+void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)
+{
+	stamp(v, event);
 	trace(event);
+}
+
+void kw_emit_msr_first(struct kw_vcpu *v, struct kvm_warden_event *event)
+{
+	stamp(v, event);
+	trace_kvm_warden_msr_first(event);
 }
 
 void kw_emit_down(struct kw_guest *guest)

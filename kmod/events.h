@@ -18,6 +18,9 @@ void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason);
  */
 void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event);
 
+/* The same for kvm_warden_msr_first, whose type is that of kvm_warden_msr_write. */
+void kw_emit_msr_first(struct kw_vcpu *v, struct kvm_warden_event *event);
+
 /* The last event of a guest. */
 void kw_emit_down(struct kw_guest *guest);
 

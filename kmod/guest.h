@@ -59,6 +59,7 @@ struct kw_guest {
 	atomic_t address_spaces;	/* bits set in roots */
 	struct kw_recent recent[1 << KW_RECENT_BITS];
 	DECLARE_BITMAP(roots, 1 << KW_ROOT_BITS);	/* page-table roots seen, by hash */
+	u32 msr_kinds[1 << KW_KIND_BITS];	/* of MSR writes, since somebody asks */
 };
 
 /*

@@ -35,12 +35,18 @@ static bool may_tell(const struct kw_vcpu *v)
 	       !kw_vcpu_in_nested_guest(v->vcpu);
 }
 
-static void tell(struct kw_vcpu *v, u32 type, u64 value, u64 data, u32 flags)
+static struct kvm_warden_event event_of(const struct kw_vcpu *v, u32 type, u64 value, u64 data,
+					u32 flags)
 {
-	struct kvm_warden_event event = {
+	return (struct kvm_warden_event) {
 		.type = type, .value = value, .data = data, .flags = flags,
 		.exit_reason = v->backend->reason(v->vcpu),
 	};
+}
+
+static void tell(struct kw_vcpu *v, u32 type, u64 value, u64 data, u32 flags)
+{
+	struct kvm_warden_event event = event_of(v, type, value, data, flags);
 
 	kw_emit_event(v, &event);
 }
@@ -60,12 +66,31 @@ static void on_page_fault(struct kw_vcpu *v, u64 gpa, u64 error)
 		tell(v, KVM_WARDEN_EVENT_PAGE_FAULT, gpa, error, 0);
 }
 
+/* Most writes are of a kind that was seen: they cost a look into a small table. */
+static bool is_first(const struct kw_vcpu *v, u32 msr, u64 value, bool refused)
+{
+	return trace_kvm_warden_msr_first_enabled() &&
+	       kw_kind_is_new(v->guest->msr_kinds, kw_msr_kind(msr, value, refused));
+}
+
+static noinline void tell_first(struct kw_vcpu *v, u32 msr, u64 value, u32 flags)
+{
+	struct kvm_warden_event event = event_of(v, KVM_WARDEN_EVENT_MSR_WRITE, msr, value, flags);
+
+	kw_emit_msr_first(v, &event);
+}
+
 static void on_msr(struct kw_vcpu *v, bool write, u32 msr, u64 value, bool refused)
 {
+	u32 flags = refused ? KVM_WARDEN_EVENT_REFUSED : 0;
+
 	v->hook_counts[write ? KW_MSR_WRITES : KW_MSR_READS]++;
-	if (write && may_tell(v) && trace_kvm_warden_msr_write_enabled())
-		tell(v, KVM_WARDEN_EVENT_MSR_WRITE, msr, value,
-		     refused ? KVM_WARDEN_EVENT_REFUSED : 0);
+	if (!write || !may_tell(v))
+		return;
+	if (is_first(v, msr, value, refused))
+		tell_first(v, msr, value, flags);
+	if (trace_kvm_warden_msr_write_enabled())
+		tell(v, KVM_WARDEN_EVENT_MSR_WRITE, msr, value, flags);
 }
 
 static void on_cr(struct kw_vcpu *v, bool write, unsigned int cr, u64 value)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a vCPU showed at its last exits, and the address spaces a guest showed
- * lately.  Pure; inline, for they are the hot path.
+ * What a vCPU showed at its last exits, the address spaces a guest showed
+ * lately, and the kinds of MSR writes it made.  Pure; inline, for they are the
+ * hot path.
  */
 #ifndef KW_SEEN_H
 #define KW_SEEN_H
@@ -61,6 +62,48 @@ static inline bool kw_root_is_new(unsigned long *roots, u64 cr3)
 	unsigned int bit = hash_64(cr3 >> 12, KW_ROOT_BITS);
 
 	return !test_bit(bit, roots) && !test_and_set_bit(bit, roots);
+}
+
+/*
+ * Kinds of MSR writes.  A kind is the MSR and whether KVM refused the write; of
+ * EFER also which features it switches on.  Never 0.
+ */
+#define KW_MSR_EFER	0xc0000080u
+#define KW_EFER_BITS	0x3fffffu
+
+static inline u32 kw_msr_kind(u32 msr, u64 value, bool refused)
+{
+	u64 kind = msr | (u64)refused << 32;
+
+	if (msr == KW_MSR_EFER && !refused)
+		kind |= (value & KW_EFER_BITS) << 33;
+	return hash_64(kind, 32) ?: 1;
+}
+
+#define KW_KIND_BITS 8
+#define KW_KIND_PROBES 32
+
+/*
+ * True for the first of its kind, and for one that was forgotten: a guest that
+ * fills the table loses from it what it did, so that filling hides nothing.  Two
+ * CPUs may both be told that theirs is the first.
+ */
+static inline bool kw_kind_is_new(u32 kinds[1 << KW_KIND_BITS], u32 kind)
+{
+	unsigned int home = kind >> (32 - KW_KIND_BITS), i;
+
+	for (i = 0; i < KW_KIND_PROBES; i++) {
+		u32 *at = &kinds[(home + i) % (1 << KW_KIND_BITS)], seen = READ_ONCE(*at);
+
+		if (seen == kind)
+			return false;
+		if (!seen) {
+			WRITE_ONCE(*at, kind);
+			return true;
+		}
+	}
+	WRITE_ONCE(kinds[home], kind);
+	return true;
 }
 
 #endif

@@ -70,6 +70,7 @@ KW_EVENT(kvm_warden_write);
 KW_EVENT_ASKED(kvm_warden_exec_fault, page_fault);
 KW_EVENT_ASKED(kvm_warden_page_fault, page_fault);
 KW_EVENT_ASKED(kvm_warden_msr_write, msr);
+KW_EVENT_ASKED(kvm_warden_msr_first, msr);
 KW_EVENT_ASKED(kvm_warden_cr_write, cr);
 
 #endif

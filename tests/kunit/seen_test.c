@@ -88,6 +88,52 @@ static void roots_are_counted_once(struct kunit *test)
 	KUNIT_EXPECT_LE(test, count_roots(100000), 1u << KW_ROOT_BITS);
 }
 
+static u32 kinds[1 << KW_KIND_BITS];
+
+static void kinds_of_msr_writes(struct kunit *test)
+{
+	memset(kinds, 0, sizeof(kinds));
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(0x10, 1, false)));
+	KUNIT_EXPECT_FALSE(test, kw_kind_is_new(kinds, kw_msr_kind(0x10, 2, false)));
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(0x11, 1, false)));
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(0x10, 1, true)));
+	/* What EFER switches on; what KVM refuses of it may be anything. */
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(KW_MSR_EFER, 0x501, false)));
+	KUNIT_EXPECT_FALSE(test, kw_kind_is_new(kinds, kw_msr_kind(KW_MSR_EFER, 0x501, false)));
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(KW_MSR_EFER, 0x1501, false)));
+	KUNIT_EXPECT_TRUE(test, kw_kind_is_new(kinds, kw_msr_kind(KW_MSR_EFER, ~0ULL, true)));
+	KUNIT_EXPECT_FALSE(test, kw_kind_is_new(kinds, kw_msr_kind(KW_MSR_EFER, 0, true)));
+}
+
+/* More than an operating system makes are told once each, however often they come. */
+static void a_hundred_kinds_have_room(struct kunit *test)
+{
+	unsigned int round, i, news = 0;
+
+	memset(kinds, 0, sizeof(kinds));
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < 50; i++) {
+			news += kw_kind_is_new(kinds, kw_msr_kind(0x800 + i, 0, false));
+			news += kw_kind_is_new(kinds, kw_msr_kind(0xc0010000 + i, 0, false));
+			news += kw_kind_is_new(kinds, kw_msr_kind(0x4b564d00 + i, 0, false));
+		}
+	}
+	KUNIT_EXPECT_EQ(test, news, 150u);
+}
+
+/* Who fills the table does not hide behind it. */
+static void a_full_table_is_not_blind(struct kunit *test)
+{
+	unsigned int i, news = 0;
+
+	memset(kinds, 0, sizeof(kinds));
+	for (i = 0; i < 100000; i++)
+		kw_kind_is_new(kinds, kw_msr_kind(i, 0, true));
+	for (i = 0; i < 1000; i++)
+		news += kw_kind_is_new(kinds, kw_msr_kind(0x40000000 + i, 0, false));
+	KUNIT_EXPECT_EQ(test, news, 1000u);
+}
+
 static void each_known_exit_has_its_slot(struct kunit *test)
 {
 	static const u32 known[] = { 0, 0x60, 0x72, 0x7b, 0xa5, 0x400, 0x403, ~0u };
@@ -121,6 +167,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_collision_announces_again),
 	KUNIT_CASE(jiffies_wrap),
 	KUNIT_CASE(roots_are_counted_once),
+	KUNIT_CASE(kinds_of_msr_writes),
+	KUNIT_CASE(a_hundred_kinds_have_room),
+	KUNIT_CASE(a_full_table_is_not_blind),
 	KUNIT_CASE(each_known_exit_has_its_slot),
 	KUNIT_CASE(any_exit_stays_in_the_histogram),
 	{}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A round over VMMs that cannot be looked at: the engine hears of each.  The
- * device is played here, the engine and warden-integrity by shell scripts.
+ * Rounds over VMMs that cannot be looked at: the engine hears of each; and how
+ * often guests bring one forward.  The device and the clock are played here, the
+ * engine and warden-integrity by shell scripts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/integrity.h"
 #include "daemon/roles.h"
@@ -27,6 +30,7 @@
 #define DEVICE 12345
 #define GONE 2000000000u		/* no process has such a number */
 #define LIMIT_S 60			/* a busy machine is no failure */
+#define INTERVAL 300			/* integrity_seconds */
 
 static char dir[] = "/tmp/test-integrity-XXXXXX";
 static struct kvm_warden_guest_info guests[2];
@@ -48,6 +52,21 @@ int ioctl(int fd, unsigned long request, ...)
 		return 0;
 	}
 	return -1;
+}
+
+/*
+ * Years behind, so that to the kernel every timer is due: only what this clock
+ * says counts.
+ */
+static time_t ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	long r = syscall(SYS_clock_gettime, clock, ts);
+
+	if (clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME)
+		*ts = (struct timespec){ .tv_sec = 1 + ahead };
+	return r;
 }
 
 static void role(const char *name, const char *script)
@@ -88,41 +107,109 @@ static unsigned told(const char *what)
 	return n;
 }
 
-static void test_vmms_out_of_reach(void **state)
-{
-	static struct config config = { .integrity_seconds = 300 };
-	time_t until = time(NULL) + LIMIT_S;
-	struct integrity *in;
-	struct roles *roles;
+static struct {
 	sd_event *loop;
+	struct roles *roles;
+	struct integrity *in;
+} w;
+
+static void begin(void)
+{
+	static struct config config = { .integrity_seconds = INTERVAL };
 	char script[160];
 
-	/* One let go of its guest; another's process is not there. */
-	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = getpid(),
-						    .flags = KVM_WARDEN_GUEST_HIDDEN };
-	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = GONE };
+	snprintf(script, sizeof(script), "%s/told", dir);
+	unlink(script);
 	snprintf(config.libexec_dir, sizeof(config.libexec_dir), "%s", dir);
 	snprintf(script, sizeof(script), "exec cat <&%d >%s/told", ROLE_FD, dir);
 	role("engine", script);
 	role("scan", "exec sleep 1000");
 	role("channel", "exec sleep 1000");
 	role("integrity", "exit 0");
-	assert_true(sd_event_new(&loop) >= 0);
-	roles = roles_new(loop, dir, "/dev/null", &(struct roles_hooks){
+	assert_true(sd_event_new(&w.loop) >= 0);
+	w.roles = roles_new(w.loop, dir, "/dev/null", &(struct roles_hooks){
 		.engine_up = on_engine_up, .engine_down = on_engine_down,
 	});
-	assert_int_equal(roles_start(roles), 0);
-	in = integrity_new(loop, DEVICE, -1, &config, "/dev/null", roles);
-	while (told("its VMM has let go of it, or is gone") < 2) {
+	assert_int_equal(roles_start(w.roles), 0);
+	w.in = integrity_new(w.loop, DEVICE, -1, &config, "/dev/null", w.roles);
+}
+
+static void end(void)
+{
+	integrity_free(w.in);
+	roles_free(w.roles);
+	sd_event_unref(w.loop);
+	memset(guests, 0, sizeof(guests));
+}
+
+/* Lets time stand still until what was told so many times. */
+static void await(const char *what, unsigned times)
+{
+	time_t until = time(NULL) + LIMIT_S;
+
+	while (told(what) < times) {
 		if (time(NULL) > until)
-			fail_msg("told of %u", told("its VMM has let go of it, or is gone"));
-		sd_event_run(loop, 50000);
+			fail_msg("\"%s\" was told %u times, not %u", what, told(what), times);
+		sd_event_run(w.loop, 10000);
 	}
+}
+
+static void test_vmms_out_of_reach(void **state)
+{
+	/* One let go of its guest; another's process is not there. */
+	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = getpid(),
+						    .flags = KVM_WARDEN_GUEST_HIDDEN };
+	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = GONE };
+	begin();
+	ahead += 2;
+	await("its VMM has let go of it, or is gone", 2);
 	/* The modules, whose check ended without a word, come first. */
 	assert_int_equal(told("modules"), 1);
-	integrity_free(in);
-	roles_free(roles);
-	sd_event_unref(loop);
+	end();
+}
+
+/* When the round after the one at last begins, in s after it; rounds last no time. */
+static time_t next_gap(time_t *last, const char *cause)
+{
+	unsigned before = told("modules");
+	time_t gap;
+
+	while (told("modules") == before) {
+		if (cause)
+			integrity_after_guest(w.in, cause);
+		ahead++;
+		for (int i = 0; i < 5; i++)
+			sd_event_run(w.loop, 1000);
+		assert_true(ahead - *last < 100000);
+	}
+	gap = ahead - *last;
+	*last = ahead;
+	return gap;
+}
+
+/* But for the time that a process takes to be started. */
+static void about(time_t is, time_t want)
+{
+	if (is < want - 10 || is > want + 10)
+		fail_msg("a round began after %lld s, not %lld", (long long)is, (long long)want);
+}
+
+/* A guest that makes new things all the time. */
+static void test_guests_hurry_a_little(void **state)
+{
+	static const time_t gaps[] = { 30, 60, 120, 240, INTERVAL, 30, 60 };
+	time_t last = ahead;
+
+	begin();
+	next_gap(&last, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(gaps); i++)
+		about(next_gap(&last, "a guest's doing"), gaps[i]);
+	assert_true(told("interval") >= 1);
+	/* The daemon's own wait is what it was. */
+	integrity_soon(w.in, "a new engine");
+	about(next_gap(&last, NULL), 30);
+	assert_int_equal(told("a new engine"), 1);
+	end();
 }
 
 static int setup(void **state)
@@ -146,7 +233,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_vmms_out_of_reach) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vmms_out_of_reach), cmocka_unit_test(test_guests_hurry_a_little),
+	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,6 +2,8 @@
 /* GET /metrics, held against promtool and against what was told. */
 #include "test_engine_world.h"
 
+#include "warden/guard.h"
+
 static struct m_counters told = {
 	.guest = GUEST, .exits = 9000, .emitted = 1000, .delivered = 700, .dropped = 100,
 	.suppressed = 150, .missed = 40, .ring_full = 3, .seen_again = 17, .address_spaces = 21,
@@ -75,6 +77,51 @@ static void numbers_are_those_told(void **state)
 	await("kvm_warden_scan_bytes_total ", 7);
 }
 
+static void tell_of_guard(void)
+{
+	struct m_guard_state state = {
+		.mode = GUARD_MODE_DENY, .state = GUARD_IS_WHOLE, .hooks = 22, .rules = 9,
+	};
+	struct m_guard_counts counts = {
+		.guest = GUEST, .processes = 3, .unwatched = 1, .violations = 60, .denied = 50,
+		.delivered = 40, .dropped = 5, .suppressed = 15,
+	};
+	struct warden_guard_event e = {
+		.guest = GUEST, .time_ns = 1, .vmm = VMM, .pid = VMM, .what = GUARD_EXEC,
+		.flags = GUARD_DENIED, .comm = "qemu", .path = "/bin/sh",
+	};
+	struct m_guard_events events = { .events.len = sizeof(e) };
+
+	memcpy(events.events.data, &e, sizeof(e));
+	send_to(w.parent, &msg_guard_state, 0, &state, -1);
+	send_to(w.parent, &msg_guard_counts, 0, &counts, -1);
+	/* The same finding, twice what it did. */
+	send_to(w.parent, &msg_guard_events, 0, &events, -1);
+	send_to(w.parent, &msg_guard_events, 0, &events, -1);
+}
+
+static void the_guard_is_told_of(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	await("kvm_warden_guard_info{mode=\"off\",state=\"off\"} ", 1);
+	await(G("guard_violations_total"), -1);	/* not watched: no number, not 0 */
+	tell_of_guard();
+	await("kvm_warden_guard_info{mode=\"deny\",state=\"whole\"} ", 1);
+	await("kvm_warden_guard_hooks ", 22);
+	await(G("guard_processes"), 3);
+	await(G("guard_unwatched_total"), 1);
+	await(G("guard_violations_total"), 60);
+	await(G("guard_denied_total"), 50);
+	await(G("guard_delivered_total"), 40);
+	await(G("guard_dropped_total"), 5);
+	await(G("guard_suppressed_total"), 15);
+	await("kvm_warden_guard_incidents_total{signature=\"Guard.Exec\",verdict=\"denied\"} ", 2);
+	await("kvm_warden_guard_incidents_total{signature=\"Guard.Exec\",verdict=\"found\"} ", 0);
+	await("kvm_warden_guard_incidents_total{signature=\"Guard.Module\",verdict=\"found\"} ", 0);
+	await("kvm_warden_findings_total{kind=\"vmm guard\"} ", 1);
+}
+
 /* What it emitted last comes after it is down; no total ever goes back. */
 static void totals_outlive_guests(void **state)
 {
@@ -112,6 +159,7 @@ static void promtool_finds_nothing(void **state)
 	}
 	all_up();
 	tell(&told);
+	tell_of_guard();
 	infected();
 	strcpy(up.name, hostile);
 	send_to(w.parent, &msg_guest_up, 0, &up, -1);
@@ -133,7 +181,7 @@ static void promtool_finds_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(numbers_are_those_told), T(totals_outlive_guests), T(promtool_finds_nothing),
+		T(numbers_are_those_told), T(the_guard_is_told_of), T(totals_outlive_guests), T(promtool_finds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,16 +64,30 @@ static struct cid_bpf *start_cids(void)
 	return NULL;
 }
 
+/* A module of before it has no such event; all else works with it. */
+static void attach_msr_first(struct warden_bpf *events)
+{
+	events->links.on_msr_first = bpf_program__attach(events->progs.on_msr_first);
+	if (!events->links.on_msr_first)
+		log_warn("new kinds of MSR writes bring no check of integrity forward: %s"
+			 " (an older kvm_warden module?)", strerror(errno));
+}
+
 /* The counts that go on are there before the first event is counted. */
 static int load_and_attach(struct warden_bpf *events, const struct config *config)
 {
 	events->rodata->spaces_per_second = config->spaces_per_second;
 	events->rodata->entries_per_second = config->entries_per_second;
 	events->rodata->others_per_second = config->others_per_second;
+	bpf_program__set_autoattach(events->progs.on_msr_first, false);
 	if (warden_bpf__load(events))
 		return -1;
 	ledger_take_over(bpf_map__fd(events->maps.counts), bpf_map__fd(events->maps.delivered));
-	return warden_bpf__attach(events);
+	if (warden_bpf__attach(events))
+		return -1;
+	if (config->integrity_seconds)
+		attach_msr_first(events);
+	return 0;
 }
 
 struct bpf *bpf_start(const struct config *config, bpf_event_fn *fn, void *arg,

@@ -25,12 +25,19 @@
 #include "lib/proc.h"
 #include "lib/util.h"
 
-#define GAP_US 30000000ull		/* from one round's start to the next one's */
+#define GAP_US 30000000ull		/* from one round's start to the next one's, at least */
+#define HURRIED_MAX 20			/* the gap is wider than any interval by then */
 #define SOON_US 1000000ull
 #define EXITS_US 5000000ull		/* between two looks at the reasons of exits */
 #define PATIENCE_US 120000000ull	/* with one child */
 #define REASONS_MAX 512
 #define EXITS "/sys/kernel/debug/kvm_warden/exits"
+
+/* Why a round is, or will be. */
+struct cause {
+	char text[TEXT_NAME];
+	bool by_guest;			/* it did what brings a round forward */
+};
 
 struct integrity {
 	sd_event *loop;
@@ -40,7 +47,8 @@ struct integrity {
 	struct roles *roles;
 	sd_event_source *due, *exits;
 	uint64_t began, next;		/* us: the round's start; the next one's */
-	char cause[TEXT_NAME], next_cause[TEXT_NAME], late_cause[TEXT_NAME];
+	struct cause cause, next_cause, late_cause;
+	unsigned hurried;		/* rounds in a row that guests brought forward */
 	/* The round under way. */
 	bool running;
 	bool late;			/* the next one came due meanwhile */
@@ -69,22 +77,35 @@ int integrity_open_kernel(const struct config *config)
 
 /* ---- when ---- */
 
-static void schedule(struct integrity *in, uint64_t when, const char *cause)
+static void schedule(struct integrity *in, uint64_t when, const struct cause *cause)
 {
 	if (in->next && in->next <= when)
 		return;
 	in->next = when;
-	snprintf(in->next_cause, sizeof(in->next_cause), "%s", cause);
+	in->next_cause = *cause;
 	sd_event_source_set_time(in->due, when);
 	sd_event_source_set_enabled(in->due, SD_EVENT_ONESHOT);
 }
 
+static void schedule_soon(struct integrity *in, uint64_t gap, const char *text, bool by_guest)
+{
+	struct cause cause = { .by_guest = by_guest };
+
+	snprintf(cause.text, sizeof(cause.text), "%s", text);
+	schedule(in, MAX(now_us() + SOON_US, in->began ? in->began + gap : 0), &cause);
+}
+
 void integrity_soon(struct integrity *in, const char *cause)
 {
-	uint64_t now = now_us();
-
 	if (in)
-		schedule(in, MAX(now + SOON_US, in->began ? in->began + GAP_US : 0), cause);
+		schedule_soon(in, GAP_US, cause, false);
+}
+
+/* Each round that guests bring forward doubles the wait for the next such one. */
+void integrity_after_guest(struct integrity *in, const char *cause)
+{
+	if (in)
+		schedule_soon(in, GAP_US << in->hurried, cause, true);
 }
 
 static bool is_new_reason(struct integrity *in, uint32_t reason)
@@ -111,7 +132,7 @@ static int on_exits(sd_event_source *source, uint64_t when, void *arg)
 			continue;
 		snprintf(cause, sizeof(cause), "first exit of reason 0x%x", reason);
 		if (in->seeded)
-			integrity_soon(in, cause);
+			integrity_after_guest(in, cause);
 	}
 	in->seeded |= f != NULL;
 	sd_event_source_set_time_relative(source, EXITS_US);
@@ -138,7 +159,7 @@ static bool relay(struct integrity *in, const struct msg *m)
 		return false;
 	done.guest = in->guest;
 	done.vmm_pid = in->vmm_pid;
-	memcpy(done.cause, in->cause, sizeof(done.cause));
+	memcpy(done.cause, in->cause.text, sizeof(done.cause));
 	in->answered = true;
 	log_debug("integrity of %s (guest %llu): %s%s%s", done.what, (unsigned long long)done.guest,
 		  integrity_status_name(done.status), done.why[0] ? ": " : "", done.why);
@@ -176,7 +197,7 @@ static void tell_unanswered(struct integrity *in, const char *why)
 		return;
 	snprintf(done.what, sizeof(done.what), "%s", in->guest ? "VMM" : "modules");
 	snprintf(done.why, sizeof(done.why), "%s", why);
-	memcpy(done.cause, in->cause, sizeof(done.cause));
+	memcpy(done.cause, in->cause.text, sizeof(done.cause));
 	roles_tell_engine(in->roles, &msg_integrity_done, 0, &done, -1);
 }
 
@@ -327,27 +348,27 @@ static void next_vmm(struct integrity *in)
 	}
 	in->running = false;
 	if (in->late)
-		schedule(in, now_us() + SOON_US, in->late_cause);
+		schedule(in, now_us() + SOON_US, &in->late_cause);
 	in->late = false;
 }
 
 static int on_due(sd_event_source *source, uint64_t when, void *arg)
 {
+	static const struct cause interval = { .text = "interval" };
 	struct integrity *in = arg;
-	char cause[TEXT_NAME];
 
-	memcpy(cause, in->next_cause, sizeof(cause));
 	in->next = 0;
 	if (in->running) {
 		in->late = true;
-		memcpy(in->late_cause, cause, sizeof(in->late_cause));
+		in->late_cause = in->next_cause;
 		return 0;
 	}
 	in->running = true;
 	in->began = now_us();
-	memcpy(in->cause, cause, sizeof(in->cause));
+	in->cause = in->next_cause;
+	in->hurried = in->cause.by_guest ? MIN(in->hurried + 1, HURRIED_MAX) : 0;
 	in->guest = in->vmm_pid = 0;
-	schedule(in, in->began + in->config->integrity_seconds * 1000000ull, "interval");
+	schedule(in, in->began + in->config->integrity_seconds * 1000000ull, &interval);
 	if (!start_or_tell(in))
 		next_vmm(in);
 	return 0;

@@ -30,4 +30,11 @@ void integrity_free(struct integrity *integrity);
  */
 void integrity_soon(struct integrity *integrity, const char *cause);
 
+/*
+ * The same, for what a guest or its VMM did.  Such rounds come 30 s after the
+ * last one at first, then 60 s, 120 s and so on, until a round comes by itself:
+ * who makes one after another gains little more than those at intervals.
+ */
+void integrity_after_guest(struct integrity *integrity, const char *cause);
+
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wardend: the small privileged parent.  It parses nothing a guest wrote. */
 #include <getopt.h>
+#include <linux/kvm_warden.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -45,6 +47,20 @@ struct daemon {
 
 /* ---- events ---- */
 
+/* The first MSR write of a kind is a moment to look at the host's own code. */
+static int on_event(void *arg, const struct kvm_warden_event *event)
+{
+	struct daemon *d = arg;
+	char cause[TEXT_NAME];
+
+	if (event->type == KVM_WARDEN_EVENT_MSR_WRITE) {
+		snprintf(cause, sizeof(cause), "guest %llu: first write of MSR 0x%llx",
+			 (unsigned long long)event->guest, (unsigned long long)event->value);
+		integrity_after_guest(d->integrity, cause);
+	}
+	return guests_event(d->guests, event);
+}
+
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *d = arg;
@@ -65,7 +81,7 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 	struct daemon *d = arg;
 
 	if (revents)
-		integrity_soon(d->integrity, "a finding of the guard");
+		integrity_after_guest(d->integrity, "a finding of the guard");
 	/* As above. */
 	if (!guard_drain(d->guard, d->engine))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -102,7 +118,7 @@ static void start_bpf(struct daemon *d)
 	if (!d->config.bpf) {
 		strcpy(d->bpf_why, "switched off in the configuration");
 	} else {
-		d->bpf = bpf_start(&d->config, guests_event, d->guests, d->bpf_why, sizeof(d->bpf_why));
+		d->bpf = bpf_start(&d->config, on_event, d, d->bpf_why, sizeof(d->bpf_why));
 		if (!d->bpf)
 			log_err("no events: %s: guests are seen by sweeps alone", d->bpf_why);
 	}

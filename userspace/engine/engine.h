@@ -216,6 +216,7 @@ struct engine {
 	struct m_database database;
 	uint64_t database_wall;		/* when it was loaded; 0: never */
 	struct m_guard_state guard;
+	uint64_t guard_incidents[GUARD_KINDS][2];	/* by what it was, and if it was denied */
 	struct role roles[ROLES_MAX];
 	unsigned nroles;
 	struct session sessions[SESSIONS_MAX];

@@ -133,6 +133,7 @@ int guard_events(struct engine *e, struct msg *m)
 		memcpy(&raw, events.events.data + at, sizeof(raw));
 		if (!incident_decode(&raw, &incident))
 			return -1;
+		e->guard_incidents[incident.what][!!(incident.flags & GUARD_DENIED)]++;
 		on_incident(e, &incident);
 	}
 	taken.events = events.events.len / sizeof(raw);

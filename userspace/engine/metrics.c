@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/incident.h"
 #include "engine/sessions.h"
+#include "engine/views.h"
 #include "lib/util.h"
 
 /* ---- the format ---- */
@@ -211,6 +213,44 @@ static void levels(FILE *out, struct engine *e)
 	}
 }
 
+#define GUARD(field) offsetof(struct m_guard_counts, field)
+
+static const struct {
+	const char *name, *type, *help;
+	size_t offset;
+} of_guard[] = {
+	{ "guard_processes", "gauge", "Processes of its VMM that are watched.", GUARD(processes) },
+	{ "guard_unwatched_total", "counter", "Processes there was no room to watch.",
+	  GUARD(unwatched) },
+	{ "guard_violations_total", "counter", "What its VMM did outside the profile: the sum of the"
+	  " delivered, dropped and suppressed.", GUARD(violations) },
+	{ "guard_denied_total", "counter", "Of the violations, those that were denied.", GUARD(denied) },
+	{ "guard_delivered_total", "counter", "Violations the engine has taken.", GUARD(delivered) },
+	{ "guard_dropped_total", "counter", "Violations dropped: the ring was full.", GUARD(dropped) },
+	{ "guard_suppressed_total", "counter", "Violations suppressed: the VMM had spent its budget.",
+	  GUARD(suppressed) },
+};
+
+/* Of those whose VMM is watched. */
+static void guard_of_guests(FILE *out, struct engine *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(of_guard); i++) {
+		struct guest *g;
+
+		guest_head(out, of_guard[i].name, of_guard[i].type, of_guard[i].help);
+		TAILQ_FOREACH(g, &e->guests, entry) {
+			uint64_t n;
+
+			if (g->down || !g->is_guarded)
+				continue;
+			memcpy(&n, (const char *)&g->guard + of_guard[i].offset, sizeof(n));
+			fprintf(out, "kvm_warden_guest_%s", of_guard[i].name);
+			guest_labels(out, g);
+			fprintf(out, "} %llu\n", (unsigned long long)n);
+		}
+	}
+}
+
 static void guests(FILE *out, struct engine *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(of_counters); i++) {
@@ -224,6 +264,7 @@ static void guests(FILE *out, struct engine *e)
 	lag(out, e);
 	objects(out, e);
 	levels(out, e);
+	guard_of_guests(out, e);
 }
 
 /* ---- the host ---- */
@@ -278,6 +319,22 @@ static void roles(FILE *out, const struct engine *e)
 		labelled(out, "role_restarts_total", "role", names[i], restarts[i]);
 	one(out, "engine_start_timestamp_seconds", "gauge", "When the engine started.",
 	    e->started_wall / NS_PER_S);
+}
+
+static void guard(FILE *out, const struct engine *e)
+{
+	head(out, "guard_info", "gauge", "The guard over VMMs: off, finding or deny; whole, degraded or"
+	     " off.");
+	fprintf(out, "kvm_warden_guard_info{mode=\"%s\",state=\"%s\"} 1\n", guard_mode_name(&e->guard),
+		guard_state_name(&e->guard));
+	one(out, "guard_hooks", "gauge", "Hooks of the kernel it is attached to.", e->guard.hooks);
+	head(out, "guard_incidents_total", "counter", "What VMMs did outside the profile, by signature"
+	     " and by whether it was denied; the same again too.");
+	for (uint32_t what = 1; what < GUARD_KINDS; what++)
+		for (unsigned denied = 0; denied < 2; denied++)
+			fprintf(out, "kvm_warden_guard_incidents_total{signature=\"%s\",verdict=\"%s\"} %llu\n",
+				incident_signature(what), denied ? "denied" : "found",
+				(unsigned long long)e->guard_incidents[what][denied]);
 }
 
 static void scanner(FILE *out, const struct engine *e)
@@ -350,6 +407,7 @@ void get_metrics(struct ask *a)
 	totals(out, a->e);
 	guests(out, a->e);
 	roles(out, a->e);
+	guard(out, a->e);
 	scanner(out, a->e);
 	journal(out, a->e);
 	if (fclose(out)) {

@@ -2,20 +2,32 @@
 /* The guard over VMM processes. */
 #include "engine/views.h"
 
-json_t *view_guard(const struct engine *e)
+const char *guard_mode_name(const struct m_guard_state *s)
 {
 	static const char *const modes[] = {
 		[0] = "off", [GUARD_MODE_OFF] = "off", [GUARD_MODE_FINDING] = "finding",
 		[GUARD_MODE_DENY] = "deny",
 	};
+
+	return modes[s->mode];
+}
+
+const char *guard_state_name(const struct m_guard_state *s)
+{
 	static const char *const states[] = {
 		[0] = "off", [GUARD_IS_OFF] = "off", [GUARD_IS_WHOLE] = "whole",
 		[GUARD_IS_DEGRADED] = "degraded",
 	};
+
+	return states[s->state];
+}
+
+json_t *view_guard(const struct engine *e)
+{
 	const struct m_guard_state *s = &e->guard;
 
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s,s:s}", "mode", modes[s->mode],
-			 "state", states[s->state],
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s,s:s}", "mode", guard_mode_name(s),
+			 "state", guard_state_name(s),
 			 "deny", s->state == GUARD_IS_WHOLE ? "available" : "unavailable",
 			 "hooks", I(s->hooks), "rules", I(s->rules), "profile", e->config.guard,
 			 "missing", s->missing, "why", s->state ? s->why : "the parent has not said");

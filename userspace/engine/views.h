@@ -36,6 +36,8 @@ struct guest *view_find_guest(struct engine *e, const char *text, bool *ret_many
 
 /* ---- view_guard.c ---- */
 
+const char *guard_mode_name(const struct m_guard_state *state);
+const char *guard_state_name(const struct m_guard_state *state);
 json_t *view_guard(const struct engine *e);
 json_t *view_guard_counts(const struct guest *g);
 

@@ -106,12 +106,18 @@
  *                             KVM had to map or refuses
  *   kvm_warden_page_fault     the same for loads and stores, MMIO among them
  *   kvm_warden_msr_write      a write to an MSR that KVM intercepts
+ *   kvm_warden_msr_first      the same, for the first write of a kind that the guest
+ *                             makes since somebody asks.  A kind is the MSR and whether
+ *                             KVM refused the write; of EFER also the bits it sets.
+ *                             About two hundred kinds are remembered: a guest that
+ *                             makes more sees old ones told anew
  *   kvm_warden_cr_write       a write to a control register that KVM intercepts
  *
  *   kvm_warden_write          a write to bytes that a guest fd watches
  *                             (KVM_WARDEN_WATCH), after it happened; no hook
  *
- * A busy guest makes thousands of these a second.  They count in its sequence
+ * A busy guest makes thousands of these a second, but of kvm_warden_msr_first, which
+ * costs its other writes a look into a table.  They count in its sequence
  * numbers as all events do: a consumer of other events finds them missing.
  *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to

@@ -11,8 +11,6 @@
  * this program but the last of a run.
  */
 #include <err.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +18,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <x86intrin.h>
+
+#include "../../lab/tinyvm.h"
 
 #define RAM 65536
 
@@ -41,24 +41,14 @@ static void write_code(uint8_t *at, uint32_t count)
 	memcpy(at + sizeof(count), rest, sizeof(rest));
 }
 
-static int make_vcpu(int kvm, uint32_t count)
+static int make_vcpu(uint32_t count)
 {
-	int vm = ioctl(kvm, KVM_CREATE_VM, 0), vcpu;
-	uint8_t *ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	struct kvm_userspace_memory_region region = { .memory_size = RAM, .userspace_addr = (uintptr_t)ram };
-	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2 };
-	struct kvm_sregs sregs;
+	int vm = tiny_vm();
+	uint8_t *ram = tiny_ram(RAM, MAP_SHARED | MAP_POPULATE);
 
-	if (vm < 0 || ram == MAP_FAILED || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
-		err(1, "cannot make a VM");
-	write_code(ram + 0x1000, count);
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		err(1, "cannot make a vCPU");
-	sregs.cs.base = sregs.cs.selector = 0;
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
-		err(1, "cannot set the vCPU's registers");
-	return vcpu;
+	write_code(ram + TINY_CODE, count);
+	tiny_slot(vm, 0, 0, RAM, ram);
+	return tiny_vcpu_at_code(vm, 0);
 }
 
 static uint64_t run_once(int vcpu, const struct kvm_run *run)
@@ -80,18 +70,14 @@ int main(int argc, char **argv)
 {
 	uint32_t count = argc == 3 ? strtoul(argv[1], NULL, 0) : 0;
 	unsigned long repeats = argc == 3 ? strtoul(argv[2], NULL, 0) : 0;
-	int kvm = open("/dev/kvm", O_RDWR), vcpu;
 	uint64_t least = UINT64_MAX;
 	struct kvm_run *run;
+	int vcpu;
 
 	if (!count || !repeats)
 		errx(2, "usage: exits COUNT REPEATS");
-	if (kvm < 0)
-		err(1, "/dev/kvm");
-	vcpu = make_vcpu(kvm, count);
-	run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run == MAP_FAILED)
-		err(1, "kvm_run");
+	vcpu = make_vcpu(count);
+	run = tiny_map_run(vcpu);
 	run_once(vcpu, run);	/* to warm up: the first run is not counted */
 	while (repeats--) {
 		uint64_t ticks = run_once(vcpu, run);

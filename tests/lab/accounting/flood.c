@@ -5,19 +5,12 @@
  * so long (0: never).
  */
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include "../tinyvm.h"
 
 #define RAM 65536
-#define CODE 0x1000
 
 /* 16-bit, paging off: nothing but the register changes. */
 static const uint8_t code[] = {
@@ -34,43 +27,12 @@ static unsigned pause_us;
 
 static void *run(void *arg)
 {
-	int vcpu = (intptr_t)arg;
-
-	for (;;) {
-		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
-			err(1, "KVM_RUN");
-		usleep(pause_us);
-	}
-	return NULL;
-}
-
-static int make_vcpu(int vm, unsigned long i)
-{
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsi = i << 28, .rbp = pause_us };
-	int vcpu = ioctl(vm, KVM_CREATE_VCPU, i);
-	struct kvm_sregs sregs;
-
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		err(1, "vCPU");
-	sregs.cs.base = sregs.cs.selector = 0;
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
-		err(1, "registers");
-	return vcpu;
-}
-
-static void map_vcpu(int kvm, int vcpu)
-{
-	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-
-	if (mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0) == MAP_FAILED)
-		err(1, "kvm_run");
+	tiny_run((intptr_t)arg, pause_us);
 }
 
 int main(int argc, char **argv)
 {
-	int kvm = open("/dev/kvm", O_RDWR), vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	uint8_t *ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct kvm_userspace_memory_region region = { .memory_size = RAM, .userspace_addr = (uintptr_t)ram };
+	int vm = tiny_vm();
 	unsigned vcpus;
 	pthread_t thread;
 
@@ -78,13 +40,13 @@ int main(int argc, char **argv)
 		errx(2, "usage: flood -name guest=NAME VCPUS PAUSE_US");
 	vcpus = strtoul(argv[3], NULL, 10);
 	pause_us = strtoul(argv[4], NULL, 10);
-	if (ram == MAP_FAILED || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
-		err(1, "memory");
-	memcpy(ram + CODE, code, sizeof(code));
+	tiny_ram_with(vm, RAM, code, sizeof(code));
 	for (unsigned i = 0; i < vcpus; i++) {
-		int vcpu = make_vcpu(vm, i);
+		int vcpu = tiny_vcpu(vm, i, &(struct kvm_regs){
+			.rip = TINY_CODE, .rflags = 2, .rsi = (uint64_t)i << 28, .rbp = pause_us,
+		});
 
-		map_vcpu(kvm, vcpu);
+		tiny_map_run(vcpu);
 		if (pthread_create(&thread, NULL, run, (void *)(intptr_t)vcpu))
 			errx(1, "no thread");
 	}

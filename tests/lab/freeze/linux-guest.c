@@ -3,7 +3,7 @@
  * linux-guest PID QMP_SOCKET DUMP: both freezes on QEMU with a Linux guest of
  * two vCPUs that runs ticker.  QEMU must go on answering.  Prints TAP.
  */
-#include "freeze.h"
+#include "../device.h"
 
 #include <signal.h>
 #include <sys/socket.h>

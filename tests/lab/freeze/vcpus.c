@@ -5,9 +5,9 @@
  * vcpus keep: leaves a VM behind that is contained, and prints its process id.
  * vcpus release PID: releases the VM of that process.
  */
-#include "freeze.h"
+#include "../device.h"
+#include "../tinyvm.h"
 
-#include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -63,28 +63,28 @@ static uint8_t *ram;
 
 static int make_vcpu(int i)
 {
-	int vcpu = ioctl(vm_fd, KVM_CREATE_VCPU, i);
-	struct kvm_regs regs = { .rip = 0x1000 + i * 0x40, .rflags = 2, .rsp = 0x8000 + i * 0x400 };
+	int vcpu = tiny_vcpu(vm_fd, i, &(struct kvm_regs){
+		.rip = TINY_CODE + i * 0x40, .rflags = 2, .rsp = 0x8000 + i * 0x400,
+	});
 	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct kvm_sregs sregs = tiny_sregs(vcpu);
 	struct kvm_lapic_state lapic;
-	struct kvm_sregs sregs;
 
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs) || ioctl(vcpu, KVM_GET_LAPIC, &lapic))
+	if (ioctl(vcpu, KVM_GET_LAPIC, &lapic))
 		err(1, "vCPU %d", i);
 	lapic.regs[0xf1] |= 1;		/* enabled: KVM finds it by its id from then on */
-	sregs.cs.base = sregs.cs.selector = 0;
 	sregs.ds.base = COUNTERS + i * 64;
 	sregs.ds.selector = sregs.ds.base >> 4;
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs) ||
-	    ioctl(vcpu, KVM_SET_LAPIC, &lapic) || ioctl(vcpu, KVM_SET_MP_STATE, &runnable))
-		err(1, "vCPU %d: registers", i);
+	tiny_set_sregs(vcpu, &sregs);
+	if (ioctl(vcpu, KVM_SET_LAPIC, &lapic) || ioctl(vcpu, KVM_SET_MP_STATE, &runnable))
+		err(1, "vCPU %d: state", i);
 	return vcpu;
 }
 
 static void *run_vcpu(void *arg)
 {
 	int i = (intptr_t)arg, vcpu = make_vcpu(i);
-	struct kvm_run *run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	struct kvm_run *run = tiny_map_run(vcpu);
 	volatile uint32_t *served = (uint32_t *)(ram + SERVED + i * 64);
 
 	for (;;) {
@@ -119,18 +119,16 @@ static void wake_halted(void)
 /* SIGUSR1: one more vCPU.  SIGUSR2: an NMI for the halted one.  SIGHUP: the files go. */
 static void be_vmm(int ready)
 {
-	struct kvm_userspace_memory_region region = { .memory_size = RAM };
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), signal;
 	sigset_t set;
+	int signal;
 
-	vm_fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	region.userspace_addr = (uintptr_t)ram;
-	if (ram == MAP_FAILED || ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region) ||
-	    ioctl(vm_fd, KVM_CREATE_IRQCHIP))
+	vm_fd = tiny_vm();
+	ram = tiny_ram(RAM, MAP_SHARED);
+	tiny_slot(vm_fd, 0, 0, RAM, ram);
+	if (ioctl(vm_fd, KVM_CREATE_IRQCHIP))
 		err(1, "VM");
 	for (int i = 0; i < VCPUS; i++)
-		memcpy(ram + 0x1000 + i * 0x40, programs[i].code, programs[i].size);
+		memcpy(ram + TINY_CODE + i * 0x40, programs[i].code, programs[i].size);
 	memcpy(ram + 0x1800, nmi, sizeof(nmi));
 	ram[2 * 4 + 1] = 0x18;		/* vector 2 */
 	sigemptyset(&set);

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../freeze/freeze.h"
+#include "../device.h"
 #include "vm64.h"
 
 #define TRACING "/sys/kernel/tracing/"

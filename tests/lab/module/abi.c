@@ -5,42 +5,17 @@
  * abi info: prints what GET_INFO answers, and of no guest how each request ends.
  */
 #include <dirent.h>
-#include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
-#include <linux/kvm_warden.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "../device.h"
+#include "../tinyvm.h"
 
 #define RAM (8u << 20)
 #define HIGH_GPA 0x100000000ull		/* a second slot, never touched */
 #define HIGH_SIZE (1u << 20)
-
-static int tests, failures;
-
-static void check(bool good, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("%s %d - ", good ? "ok" : "not ok", ++tests);
-	vprintf(format, args);
-	printf("\n");
-	va_end(args);
-	failures += !good;
-}
 
 /* ---- the VM ---- */
 
@@ -66,44 +41,18 @@ static const uint8_t code[] = {
 
 static void *add_slot(int vm, int slot, uint64_t gpa, size_t size)
 {
-	void *ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct kvm_userspace_memory_region region = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
-		.userspace_addr = (uintptr_t)ram,
-	};
+	void *ram = tiny_ram(size, MAP_PRIVATE);
 
 	/* One huge page would be resident as a whole. */
-	if (ram == MAP_FAILED || madvise(ram, size, MADV_NOHUGEPAGE) ||
-	    ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
+	if (madvise(ram, size, MADV_NOHUGEPAGE))
 		err(1, "memory slot");
+	tiny_slot(vm, slot, gpa, size, ram);
 	return ram;
-}
-
-static int make_vcpu(int vm, struct kvm_run **ret_run)
-{
-	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2, .rsp = 0x8000 };
-	struct kvm_sregs sregs;
-
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		err(1, "vCPU");
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	*ret_run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
-		err(1, "registers");
-	return vcpu;
 }
 
 static void *run_vcpu(void *arg)
 {
-	int vcpu = *(int *)arg;
-
-	for (;;) {
-		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
-			err(1, "KVM_RUN");
-		usleep(1000);
-	}
+	tiny_run(*(int *)arg, 1000);
 }
 
 enum kind { PLAIN, END_LEADER, RECREATE };
@@ -111,7 +60,7 @@ enum kind { PLAIN, END_LEADER, RECREATE };
 /* In the child: runs a VM until SIGUSR1 makes it close it. */
 static void run_vm(int ready, bool end_leader)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	int vm = tiny_vm();
 	struct kvm_run *run;
 	uint8_t *ram = add_slot(vm, 0, 0, RAM);
 	static int vcpu;
@@ -120,10 +69,11 @@ static void run_vm(int ready, bool end_leader)
 	int signal;
 
 	add_slot(vm, 1, HIGH_GPA, HIGH_SIZE);
-	memcpy(ram + 0x1000, code, sizeof(code));
+	memcpy(ram + TINY_CODE, code, sizeof(code));
 	for (unsigned int i = 0; i < 64 * 1024; i++)
 		ram[0x100000 + i] = i * 7 + (i >> 8);
-	vcpu = make_vcpu(vm, &run);
+	vcpu = tiny_vcpu_at_code(vm, 0);
+	run = tiny_map_run(vcpu);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -139,7 +89,6 @@ static void run_vm(int ready, bool end_leader)
 	munmap(run, 4096);
 	close(vcpu);
 	close(vm);
-	close(kvm);
 }
 
 static void be_vmm(int ready, enum kind kind)
@@ -179,50 +128,7 @@ static void end_vm(struct vm *vm)
 	close(vm->ready);
 }
 
-static long rss_pages(pid_t pid)
-{
-	char path[64];
-	long size, rss = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%ld %ld", &size, &rss) != 2)
-		rss = -1;
-	if (f)
-		fclose(f);
-	return rss;
-}
-
 /* ---- the device ---- */
-
-static int control;
-
-static bool find_guest(pid_t pid, struct kvm_warden_guest_info *info)
-{
-	memset(info, 0, sizeof(*info));
-	while (!ioctl(control, KVM_WARDEN_NEXT_GUEST, info))
-		if (info->vmm_pid == (uint32_t)pid)
-			return true;
-	return false;
-}
-
-static int open_guest(uint64_t id)
-{
-	struct kvm_warden_open request = { .guest = id };
-
-	return ioctl(control, KVM_WARDEN_OPEN_GUEST, &request);
-}
-
-static struct kvm_warden_segment read_one(int guest, uint64_t gpa, void *buf, uint32_t len)
-{
-	struct kvm_warden_segment segment = { .gpa = gpa, .buf = (uintptr_t)buf, .len = len };
-	struct kvm_warden_read request = { .segments = (uintptr_t)&segment, .count = 1 };
-
-	if (ioctl(guest, KVM_WARDEN_READ, &request))
-		segment.error = -errno - 10000;
-	return segment;
-}
 
 static bool pattern_holds(const uint8_t *bytes, unsigned int from, unsigned int n)
 {
@@ -274,10 +180,10 @@ static void test_memory(int guest, pid_t pid)
 	struct kvm_warden_read request = { .segments = (uintptr_t)s, .count = 3 };
 	long before = rss_pages(pid);
 
-	one = read_one(guest, 0x1000, buf, sizeof(code));
+	one = read_at(guest, 0x1000, buf, sizeof(code), 0);
 	check(!one.error && one.done == sizeof(code) && !memcmp(buf, code, sizeof(code)),
 	      "a read gives the guest's bytes");
-	one = read_one(guest, 0x100000 + 4093, buf, 8192);
+	one = read_at(guest, 0x100000 + 4093, buf, 8192, 0);
 	check(!one.error && one.done == 8192 && pattern_holds(buf, 4093, 8192),
 	      "a read across page borders, unaligned");
 	s[0] = (struct kvm_warden_segment){ .gpa = 0x100001, .buf = (uintptr_t)buf, .len = 5 };
@@ -288,7 +194,7 @@ static void test_memory(int guest, pid_t pid)
 	check(s[1].done == 0 && s[1].error == -ENXIO, "vectored: no memslot is ENXIO, the rest goes on");
 	check(s[2].done == 0x1000 && s[2].error == -ENODATA && pattern_holds(buf + 200, 0xf000, 0x1000),
 	      "vectored: short at the first page that is not resident");
-	one = read_one(guest, HIGH_GPA, buf, HIGH_SIZE);
+	one = read_at(guest, HIGH_GPA, buf, HIGH_SIZE, 0);
 	check(one.done == 0 && one.error == -ENODATA, "memory never touched is ENODATA");
 	check(rss_pages(pid) == before, "reads bring nothing into the VMM (%ld pages, then %ld)",
 	      before, rss_pages(pid));
@@ -414,7 +320,7 @@ static void test_gone(int guest, const char *how)
 	struct kvm_warden_guest_info info;
 
 	check(hangs_up(guest), "%s: poll says hang-up", how);
-	check(read_one(guest, 0x1000, &byte, 1).error == -ENODEV - 10000 &&
+	check(read_at(guest, 0x1000, &byte, 1, 0).error == -ENODEV - 10000 &&
 	      refused(guest, KVM_WARDEN_GUEST_INFO, &info) == ENODEV, "%s: the fd is ENODEV", how);
 }
 
@@ -476,7 +382,7 @@ static void test_without_leader(void)
 	struct kvm_warden_segment one;
 
 	usleep(600000);
-	one = read_one(guest, 0x1000, buf, sizeof(buf));
+	one = read_at(guest, 0x1000, buf, sizeof(buf), 0);
 	check(!one.error && !memcmp(buf, code, sizeof(code)),
 	      "a VMM whose first thread has ended is read all the same");
 	end_vm(&vm);
@@ -524,7 +430,7 @@ static void test_race(void)
 
 		kill(vm.pid, SIGKILL);
 		for (int n = 0; n < 200; n++) {
-			struct kvm_warden_segment one = read_one(guest, 0x100000, buf, sizeof(buf));
+			struct kvm_warden_segment one = read_at(guest, 0x100000, buf, sizeof(buf), 0);
 
 			if (one.error && one.error != -ENODEV - 10000 && one.error != -ENODATA &&
 			    one.error != -ENXIO)

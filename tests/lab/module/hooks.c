@@ -82,17 +82,22 @@ static void enable(const char *event, bool on)
 /* ---- the trace events ---- */
 
 /* A line of the trace with that event and those fields. */
-static bool trace_has(const char *trace, const char *event, const char *fields)
+/* Its lines with those fields. */
+static unsigned int trace_count(const char *trace, const char *event, const char *fields)
 {
-	size_t length = strlen(event);
+	unsigned int n = 0;
 
-	for (const char *at = trace; (at = strstr(at, event)); at += length) {
+	for (const char *at = trace; (at = strstr(at, event)); at += strlen(event)) {
 		const char *end = strchr(at, '\n'), *found = strstr(at, fields);
 
-		if (found && (!end || found < end))
-			return true;
+		n += found && (!end || found < end);
 	}
-	return false;
+	return n;
+}
+
+static bool trace_has(const char *trace, const char *event, const char *fields)
+{
+	return trace_count(trace, event, fields) > 0;
 }
 
 /* The sequence numbers of one guest have no gap and no double. */
@@ -192,6 +197,30 @@ static void test_events(void)
 	vmm_end(&vmm);
 }
 
+/* Its guest writes the same two MSRs thousands of times. */
+static void test_first(void)
+{
+	static const struct program program = { .code = busy, .size = sizeof(busy) };
+	unsigned long long writes;
+	const char *trace;
+	struct vmm vmm;
+
+	vmm_start(&vmm, &program);
+	write_file("", TRACING "trace");
+	enable("kvm_warden_msr_first", true);
+	check(becomes("kvm_msr", true), "first writes of a kind alone attach the hook too");
+	usleep(300000);
+	enable("kvm_warden_msr_first", false);
+	check(becomes("kvm_msr", false), "and are gone with it");
+	writes = counts_of(&vmm).msr_writes;
+	trace = file_text(TRACING "trace");
+	check(writes > 10 && trace_count(trace, "kvm_warden_msr_first:", " value=0x10 ") == 1 &&
+	      trace_count(trace, "kvm_warden_msr_first:", " value=0x12345 ") == 1,
+	      "of %llu MSR writes the first to each is told", writes);
+	check(!trace_has(trace, "kvm_warden_msr_write:", ""), "and no other");
+	vmm_end(&vmm);
+}
+
 /* A BPF program that does nothing, attached as a raw tracepoint. */
 static int attach_bpf(const char *event)
 {
@@ -255,7 +284,7 @@ static void test_fresh(void)
 		if (!(regs.flags & KVM_WARDEN_REGS_FRESH))
 			continue;
 		fresh++;
-		good += regs.rip == CODE && regs.age_ns / 1000 <= took;
+		good += regs.rip == TINY_CODE && regs.age_ns / 1000 <= took;
 		ages[i] = regs.age_ns;
 	}
 	qsort(ages, 50, sizeof(ages[0]), compare_ages);
@@ -324,7 +353,7 @@ static void test_levels(void)
 	check(vmm.info.level == KVM_WARDEN_LEVEL_CONTENT &&
 	      !strcmp(file_text(SYS "guests/%llu/level", id), "content\n"), "a guest begins with its content seen");
 	write_file("metadata\n", SYS "guests/%llu/level", id);
-	check(read_guest(vmm.guest, CODE, &byte, 1) && !ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info) &&
+	check(read_guest(vmm.guest, TINY_CODE, &byte, 1) && !ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info) &&
 	      info.level == KVM_WARDEN_LEVEL_METADATA, "metadata: it is read, and its level told");
 	write_file("1", TRACING "events/kvm_warden/enable");
 	becomes("kvm_msr", true);
@@ -334,7 +363,7 @@ static void test_levels(void)
 	emitted = info.emitted;
 	exits = info.exits;
 	check(result(ioctl(vmm.guest, KVM_WARDEN_REGS, &regs)) == EACCES &&
-	      !read_guest(vmm.guest, CODE, &byte, 1) && errno == EACCES &&
+	      !read_guest(vmm.guest, TINY_CODE, &byte, 1) && errno == EACCES &&
 	      result(ioctl(vmm.guest, KVM_WARDEN_FREEZE, &freeze)) == EACCES, "off: nothing is looked at");
 	kill(vmm.pid, SIGUSR1);
 	usleep(300000);
@@ -362,6 +391,7 @@ int main(void)
 	setlinebuf(stdout);
 	open_control();
 	test_events();
+	test_first();
 	test_bpf();
 	test_fresh();
 	test_halted();

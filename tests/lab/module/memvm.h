@@ -6,9 +6,9 @@
 #ifndef MEMVM_H
 #define MEMVM_H
 
-#include "../freeze/freeze.h"
+#include "../device.h"
+#include "../tinyvm.h"
 
-#include <linux/kvm.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -69,24 +69,10 @@ static inline bool pattern_holds(const uint8_t *bytes, uint64_t from, size_t n)
 /* ---- in the child ---- */
 
 static struct {
-	int kvm, vm, vcpu, uffd, vcpus;
+	int vm, vcpu, uffd, vcpus;
 	uint8_t *ram;
 	struct kvm_run *run;
 } vmm;
-
-/* cpuid; out; again */
-static const uint8_t vmm_code[] = { 0x0f, 0xa2, 0xe6, 0x10, 0xeb, 0xfa };
-
-static inline void set_slot(int slot, uint64_t gpa, size_t size, void *at)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
-		.userspace_addr = (uintptr_t)at,
-	};
-
-	if (ioctl(vmm.vm, KVM_SET_USER_MEMORY_REGION, &region))
-		err(1, "memory slot %d", slot);
-}
 
 static inline void *run_vcpu(void *arg)
 {
@@ -99,16 +85,9 @@ static inline void *run_vcpu(void *arg)
 
 static inline void add_vcpu(void)
 {
-	struct kvm_regs regs = { .rip = 0x1000, .rflags = 2, .rsp = 0x8000 };
-	struct kvm_sregs sregs;
+	int vcpu = tiny_vcpu_at_code(vmm.vm, vmm.vcpus++);
 	pthread_t thread;
-	int vcpu = ioctl(vmm.vm, KVM_CREATE_VCPU, vmm.vcpus++);
 
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		err(1, "vCPU");
-	sregs.cs.base = sregs.cs.selector = 0;
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
-		err(1, "registers");
 	pthread_create(&thread, NULL, run_vcpu, (void *)(intptr_t)vcpu);
 	if (vmm.vcpus == 1)
 		vmm.vcpu = vcpu;
@@ -125,10 +104,10 @@ static inline void change_slot(struct vm *vm)
 	if (vm->memfd < 0)
 		for (size_t i = 0; i < HIGH_SIZE; i++)
 			((uint8_t *)at)[i] = pattern(i);
-	set_slot(1, HIGH_GPA, HIGH_SIZE, at);
+	tiny_slot(vmm.vm, 1, HIGH_GPA, HIGH_SIZE, at);
 	vm->shared->changes++;
 	usleep(2000);
-	set_slot(1, HIGH_GPA, 0, NULL);
+	tiny_slot(vmm.vm, 1, HIGH_GPA, 0, NULL);
 	/* What it shows from here on is not the guest's. */
 	memset(mmap(at, HIGH_SIZE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), 0xee, HIGH_SIZE);
@@ -204,7 +183,7 @@ static inline void obey(struct vm *vm, char order)
 	case MISS: miss(vm); break;
 	case PLACE: place(vm); break;
 	case ADD_VCPU: add_vcpu(); break;
-	case CLOSE: close(vmm.vcpu); close(vmm.vm); close(vmm.kvm); break;
+	case CLOSE: close(vmm.vcpu); close(vmm.vm); break;
 	}
 }
 
@@ -226,16 +205,15 @@ static inline void be_vmm(struct vm *vm)
 	int flags = vm->memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	pthread_t thread;
 
-	vmm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	vmm.vm = ioctl(vmm.kvm, KVM_CREATE_VM, 0);
+	vmm.vm = tiny_vm();
 	vmm.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, flags, vm->memfd, 0);
-	if (vmm.vm < 0 || vmm.ram == MAP_FAILED)
-		err(1, "VM");
+	if (vmm.ram == MAP_FAILED)
+		err(1, "memory");
 	madvise(vmm.ram, RAM_SIZE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < TOUCHED; i++)
 		vmm.ram[i] = pattern(i);
-	memcpy(vmm.ram + 0x1000, vmm_code, sizeof(vmm_code));
-	set_slot(0, 0, RAM_SIZE, vmm.ram);
+	memcpy(vmm.ram + TINY_CODE, tiny_exits, sizeof(tiny_exits));
+	tiny_slot(vmm.vm, 0, 0, RAM_SIZE, vmm.ram);
 	vm->shared->ram = (uintptr_t)vmm.ram;
 	add_vcpu();
 	pthread_create(&thread, NULL, serve, vm);
@@ -306,19 +284,6 @@ static inline void end_vm(struct vm *vm)
 	forget_vm(vm);
 }
 
-static inline struct kvm_warden_segment read_at(int guest, uint64_t gpa, void *buf, uint32_t len,
-						uint32_t flags)
-{
-	struct kvm_warden_segment segment = { .gpa = gpa, .buf = (uintptr_t)buf, .len = len };
-	struct kvm_warden_read request = {
-		.segments = (uintptr_t)&segment, .count = 1, .flags = flags,
-	};
-
-	if (ioctl(guest, KVM_WARDEN_READ, &request))
-		segment.error = -errno - 10000;
-	return segment;
-}
-
 /* A memory fd, or -errno. */
 static inline int open_memory(int guest, uint64_t gpa, uint64_t size)
 {
@@ -331,21 +296,6 @@ static inline int open_memory(int guest, uint64_t gpa, uint64_t size)
 static inline uint8_t *map_memory(int memory, size_t size, size_t at)
 {
 	return mmap(NULL, size, PROT_READ, MAP_SHARED, memory, at);
-}
-
-static inline long rss_pages(pid_t pid)
-{
-	char path[64];
-	long size, rss = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%ld %ld", &size, &rss) != 2)
-		rss = -1;
-	if (f)
-		fclose(f);
-	return rss;
 }
 
 static inline long file_pages(int fd)

@@ -7,20 +7,19 @@
 #define VMM_H
 
 #include <dirent.h>
-#include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "../freeze/freeze.h"
+#include "../device.h"
+#include "../tinyvm.h"
 
 #define RAM 0x20000u
 #define SECOND 0x40000u		/* another slot, and its size */
 #define SECOND_SIZE 0x10000u
 #define SMM_SLOT (1 << 16 | 1)	/* one of the guest's SMM, if KVM has it */
 #define SMM_ROUNDS 0x9000u	/* a byte there counts those it was made and deleted */
-#define CODE 0x1000u
 #define MEMORY_SIZE (1u << 20)
 
 struct vmm {
@@ -44,19 +43,13 @@ static int vmm_fd;
 
 static inline void vmm_set_slot(int slot, uint64_t gpa, uint64_t size)
 {
-	struct kvm_userspace_memory_region region = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
-		.userspace_addr = (uintptr_t)vmm_ram + gpa,
-	};
-
-	if (ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &region))
-		err(1, "memory slot");
+	tiny_slot(vmm_fd, slot, gpa, size, vmm_ram + gpa);
 }
 
 static inline void *vmm_run_vcpu(void *arg)
 {
 	int vcpu = (intptr_t)arg;
-	struct kvm_run *run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	struct kvm_run *run = tiny_map_run(vcpu);
 
 	for (;;) {
 		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
@@ -90,18 +83,13 @@ static inline void vmm_enter_paging(struct kvm_sregs *sregs)
 
 static inline int vmm_make_vcpu(const struct program *program, int index)
 {
-	int vcpu = ioctl(vmm_fd, KVM_CREATE_VCPU, index);
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x8000 };
+	int vcpu = tiny_vcpu_at_code(vmm_fd, index);
 	struct kvm_mp_state running = { .mp_state = KVM_MP_STATE_RUNNABLE };
-	struct kvm_sregs sregs;
+	struct kvm_sregs sregs = tiny_sregs(vcpu);
 
-	if (vcpu < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs))
-		err(1, "vCPU");
-	sregs.cs.base = sregs.cs.selector = 0;
 	if (program->paged)
 		vmm_enter_paging(&sregs);
-	if (ioctl(vcpu, KVM_SET_SREGS, &sregs) || ioctl(vcpu, KVM_SET_REGS, &regs))
-		err(1, "registers");
+	tiny_set_sregs(vcpu, &sregs);
 	ioctl(vcpu, KVM_SET_MP_STATE, &running);
 	return vcpu;
 }
@@ -113,19 +101,16 @@ static inline int vmm_make_vcpu(const struct program *program, int index)
  */
 static inline void be_vmm(const struct program *program, int ready)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	pthread_t thread;
 	sigset_t both;
 
-	vmm_fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	vmm_ram = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (vmm_ram == MAP_FAILED)
-		err(1, "memory");
+	vmm_fd = tiny_vm();
+	vmm_ram = tiny_ram(MEMORY_SIZE, MAP_SHARED);
 	vmm_set_slot(0, 0, RAM);
 	vmm_set_slot(1, SECOND, SECOND_SIZE);
 	if (program->irqchip && ioctl(vmm_fd, KVM_CREATE_IRQCHIP, 0))
 		err(1, "irqchip");
-	memcpy(vmm_ram + CODE, program->code, program->size);
+	memcpy(vmm_ram + TINY_CODE, program->code, program->size);
 	sigemptyset(&both);
 	sigaddset(&both, SIGUSR1);
 	sigaddset(&both, SIGUSR2);

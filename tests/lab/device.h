@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the programs of the freeze test share: TAP, and the module's device. */
-#ifndef FREEZE_H
-#define FREEZE_H
+/* What the programs that use the module's device share: TAP, and requests. */
+#ifndef DEVICE_H
+#define DEVICE_H
 
 #include <err.h>
 #include <errno.h>
@@ -63,18 +63,45 @@ static inline int open_guest(uint64_t id)
 	return ioctl(control, KVM_WARDEN_OPEN_GUEST, &request);
 }
 
-static inline bool read_guest(int guest, uint64_t gpa, void *buf, uint32_t len)
+/* error is below -10000 if the request itself failed. */
+static inline struct kvm_warden_segment read_at(int guest, uint64_t gpa, void *buf, uint32_t len,
+						uint32_t flags)
 {
 	struct kvm_warden_segment segment = { .gpa = gpa, .buf = (uintptr_t)buf, .len = len };
-	struct kvm_warden_read request = { .segments = (uintptr_t)&segment, .count = 1 };
+	struct kvm_warden_read request = {
+		.segments = (uintptr_t)&segment, .count = 1, .flags = flags,
+	};
 
-	return !ioctl(guest, KVM_WARDEN_READ, &request) && segment.done == len;
+	if (ioctl(guest, KVM_WARDEN_READ, &request))
+		segment.error = -errno - 10000;
+	return segment;
+}
+
+static inline bool read_guest(int guest, uint64_t gpa, void *buf, uint32_t len)
+{
+	return read_at(guest, gpa, buf, len, 0).done == len;
 }
 
 /* 0 or the error. */
 static inline int result(int r)
 {
 	return r < 0 ? errno : 0;
+}
+
+/* What a process has in memory. */
+static inline long rss_pages(pid_t pid)
+{
+	char path[64];
+	long size, rss = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%ld %ld", &size, &rss) != 2)
+		rss = -1;
+	if (f)
+		fclose(f);
+	return rss;
 }
 
 static inline int contain(uint64_t guest, uint64_t expiry_ms)
