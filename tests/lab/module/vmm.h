@@ -18,6 +18,8 @@
 #define RAM 0x20000u
 #define SECOND 0x40000u		/* another slot, and its size */
 #define SECOND_SIZE 0x10000u
+#define MOVED 0x80000u		/* where the second slot can move to */
+#define HUGE_SIZE (2u << 20)
 #define SMM_SLOT (1 << 16 | 1)	/* one of the guest's SMM, if KVM has it */
 #define SMM_ROUNDS 0x9000u	/* a byte there counts those it was made and deleted */
 #define MEMORY_SIZE (1u << 20)
@@ -34,6 +36,8 @@ struct program {
 	bool irqchip;		/* HLT waits in the kernel */
 	bool paged;		/* 32-bit code, one page table at 0x6000 */
 	bool smm;		/* SIGUSR2 is for the SMM's slot beside the second one */
+	bool moves;		/* SIGUSR2 moves the second slot, and back */
+	bool huge;		/* one slot, of one huge page */
 	int vcpus;		/* 0: 1 */
 };
 
@@ -44,6 +48,29 @@ static int vmm_fd;
 static inline void vmm_set_slot(int slot, uint64_t gpa, uint64_t size)
 {
 	tiny_slot(vmm_fd, slot, gpa, size, vmm_ram + gpa);
+}
+
+/* KVM may refuse to: then it stays. */
+static inline void vmm_move_second(uint64_t to)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = 1, .guest_phys_addr = to, .memory_size = SECOND_SIZE,
+		.userspace_addr = (uintptr_t)vmm_ram + SECOND,
+	};
+
+	ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+/* Aligned as in the guest, and there. */
+static inline uint8_t *vmm_huge_page(void)
+{
+	uintptr_t at = (uintptr_t)tiny_ram(2 * HUGE_SIZE, MAP_PRIVATE);
+	uint8_t *ram = (uint8_t *)((at + HUGE_SIZE - 1) & ~(uintptr_t)(HUGE_SIZE - 1));
+
+	if (madvise(ram, HUGE_SIZE, MADV_HUGEPAGE))
+		err(1, "huge pages");
+	memset(ram, 0, HUGE_SIZE);
+	return ram;
 }
 
 static inline void *vmm_run_vcpu(void *arg)
@@ -97,7 +124,7 @@ static inline int vmm_make_vcpu(const struct program *program, int index)
 /*
  * The child.  Its first thread serves signals, the others run a vCPU each.
  * SIGUSR1: KVM maps the guest's memory anew.  SIGUSR2: the second slot is made anew,
- * or one of SMM made in its place and deleted.
+ * or moved, or one of SMM made in its place and deleted.
  */
 static inline void be_vmm(const struct program *program, int ready)
 {
@@ -105,9 +132,13 @@ static inline void be_vmm(const struct program *program, int ready)
 	sigset_t both;
 
 	vmm_fd = tiny_vm();
-	vmm_ram = tiny_ram(MEMORY_SIZE, MAP_SHARED);
-	vmm_set_slot(0, 0, RAM);
-	vmm_set_slot(1, SECOND, SECOND_SIZE);
+	vmm_ram = program->huge ? vmm_huge_page() : tiny_ram(MEMORY_SIZE, MAP_SHARED);
+	if (program->huge) {
+		vmm_set_slot(0, 0, HUGE_SIZE);
+	} else {
+		vmm_set_slot(0, 0, RAM);
+		vmm_set_slot(1, SECOND, SECOND_SIZE);
+	}
 	if (program->irqchip && ioctl(vmm_fd, KVM_CREATE_IRQCHIP, 0))
 		err(1, "irqchip");
 	memcpy(vmm_ram + TINY_CODE, program->code, program->size);
@@ -131,6 +162,11 @@ static inline void be_vmm(const struct program *program, int ready)
 			vmm_set_slot(SMM_SLOT, SECOND, SECOND_SIZE);
 			vmm_set_slot(SMM_SLOT, SECOND, 0);
 			vmm_ram[SMM_ROUNDS]++;
+			continue;
+		}
+		if (program->moves) {
+			vmm_move_second(MOVED);
+			vmm_move_second(SECOND);
 			continue;
 		}
 		vmm_set_slot(1, SECOND, 0);

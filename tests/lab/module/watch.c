@@ -230,6 +230,73 @@ static void test_slot(void)
 	vmm_end(&vmm);
 }
 
+/* KVM refuses to move a slot while a page is tracked, or the move ends the watch. */
+static void test_moved_slot(void)
+{
+	static const struct program program = { .code = writer, .size = sizeof(writer), .moves = true };
+	struct vmm vmm;
+	uint64_t page;
+	bool good = true;
+
+	vmm_start(&vmm, &program);
+	for (int i = 0; i < 5; i++) {
+		good = good && !watch(vmm.guest, PAGE + 0x100, 8);
+		usleep(20000);
+		kill(vmm.pid, SIGUSR2);
+		good = good && ends(vmm.guest, KVM_WARDEN_WRITE_SLOT, &page) && page == PAGE;
+		usleep(50000);
+	}
+	check(good, "five times: a VMM that moves a slot ends the watch, which can begin again");
+	check(runs(vmm.guest), "the guest runs on");
+	vmm_end(&vmm);
+}
+
+/* ---- huge pages ---- */
+
+static int huge_pages(void)
+{
+	return atoi(file_text("/sys/kernel/debug/kvm/pages_2m"));
+}
+
+/* Until KVM has mapped the guest's memory so. */
+static bool are_huge(bool wanted)
+{
+	for (int i = 0; i < 30; i++) {
+		if (!!huge_pages() == wanted)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+static void test_huge(void)
+{
+	static const struct program program = { .code = writer, .size = sizeof(writer), .huge = true };
+	struct kvm_warden_write w[64];
+	struct seen seen = { 0 };
+	struct vmm vmm;
+
+	vmm_start(&vmm, &program);
+	check(are_huge(true), "KVM maps a guest's memory by a huge page");
+	check(!watch(vmm.guest, PAGE + 0x100, 0x40), "64 bytes in it are watched");
+	fcntl(vmm.guest, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 20; i++) {
+		ssize_t n;
+
+		events_of(vmm.guest, 1000);
+		n = read(vmm.guest, w, sizeof(w));
+		for (ssize_t k = 0; k < n / (ssize_t)sizeof(w[0]); k++)
+			look(&w[k], &seen);
+	}
+	check(seen.word && seen.dword && seen.locked && seen.bytes == 0xfffff && !seen.other,
+	      "each write to them is seen, and no other");
+	check(are_huge(false), "the huge page is taken apart for it");
+	check(!unwatch(vmm.guest, PAGE + 0x100, 0x40) && runs(vmm.guest), "the watch ends, the guest runs on");
+	vmm_end(&vmm);
+}
+
+/* ---- what does not end a watch ---- */
+
 static uint8_t smm_rounds(int guest)
 {
 	uint8_t rounds = 0;
@@ -419,6 +486,8 @@ int main(int argc, char **argv)
 	test_writes();
 	test_refusals();
 	test_slot();
+	test_moved_slot();
+	test_huge();
 	test_smm_slot();
 	test_stuck();
 	test_page_table();
