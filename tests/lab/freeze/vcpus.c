@@ -398,8 +398,8 @@ static void test_cycles(void)
 static void test_budget(void)
 {
 	struct kvm_warden_freeze f;
-	uint64_t held = 0, from = now_us();
-	int r, refusals = 0;
+	uint64_t held = 0, took, from = now_us();
+	int r, refusals = 0, freezes = 0;
 
 	do {
 		r = freeze(guest, 200, &f);
@@ -412,12 +412,17 @@ static void test_budget(void)
 			while (flags() & KVM_WARDEN_GUEST_FROZEN)
 				usleep(2000);
 			held += now_us() - since;
+			freezes++;
 		}
 	} while (now_us() - from < 5000000 || r != EBUSY);
+	took = now_us() - from;
 	check(refusals > 0, "a greedy observer is EBUSY");
 	check(f.wait_ns && f.wait_ns <= 200ull * 1000000 * KVM_WARDEN_FREEZE_SHARE,
 	      "and told how long (%llu ms)", (unsigned long long)f.wait_ns / 1000000);
-	check(held < 1000000 + 500000 + 200000, "it held the guest %llu ms of 5,000", (unsigned long long)held / 1000);
+	/* What is saved, a share of the time, the last one; each is seen to end a little late. */
+	check(held < 1000000 + took / KVM_WARDEN_FREEZE_SHARE + 200000 + freezes * 20000,
+	      "it held the guest %llu ms of %llu, in %d freezes", (unsigned long long)held / 1000,
+	      (unsigned long long)took / 1000, freezes);
 	check(go_on(BUSY), "which runs on");
 	usleep(f.wait_ns / 1000 + 100000);
 	check(!freeze(guest, 200, &f) && !thaw(guest), "after the wait it is granted again");
