@@ -163,13 +163,16 @@ static bool tracks(struct kw_watch *w, u64 gfn)
 	return false;
 }
 
-/* Each fault is followed by a write, or KVM cannot carry it out. */
+/*
+ * Each fault is followed by a write, or KVM cannot carry it out.  A slot that goes
+ * faults again and again until it has gone: slot_gone() tells of that.
+ */
 static void judge_fault(struct kw_watch *w, struct kw_vcpu *v, u64 gfn, u64 error)
 {
 	u32 why = 0;
 
 	raw_spin_lock(&w->lock);
-	if (tracks(w, gfn)) {
+	if (tracks(w, gfn) && kw_kvm_has_ram(w->guest->kvm, gfn)) {
 		if (error & v->backend->fault_walk)
 			why = KVM_WARDEN_WRITE_PAGE_TABLE;
 		else if (++v->watch_faults > STUCK_AFTER)
@@ -206,12 +209,22 @@ static void set_pages(struct kw_watch *w, struct kw_range *r, u32 pages)
 	raw_spin_unlock(&w->lock);
 }
 
+/* What was bad is of this watch of the page, not of the next one. */
+static void unmark(struct kw_watch *w, u64 gfn)
+{
+	raw_spin_lock(&w->lock);
+	if (w->bad_gfn == gfn)
+		w->bad_why = 0;
+	raw_spin_unlock(&w->lock);
+}
+
 /* KVM counts no more for this page of the range. */
 static void forget_page(struct kw_watch *w, struct kw_range *r, u64 gfn)
 {
 	lockdep_assert_held(&w->pages_lock);
 	kw_track_remove(&w->track, gfn);
 	set_pages(w, r, r->pages & ~BIT(gfn - KW_GFN(r->gpa)));
+	unmark(w, gfn);
 }
 
 /* All ranges let this page go; true if one had it. */
@@ -269,6 +282,17 @@ static void slot_gone(struct kw_track *track, u64 gfn, u64 pages)
 	queue_work(system_highpri_wq, &w->tidy);
 }
 
+/* Those of the page's last watch, which may have ended because of them. */
+static void forget_faults(struct kw_guest *guest)
+{
+	struct kw_vcpu *v;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(v, &guest->vcpus, node)
+		WRITE_ONCE(v->watch_faults, 0);
+	rcu_read_unlock();
+}
+
 /* Nothing is left half: all pages of a range, or none. */
 static int begin_range(struct kw_watch *w, const struct kvm_warden_watch *request)
 {
@@ -279,6 +303,7 @@ static int begin_range(struct kw_watch *w, const struct kvm_warden_watch *reques
 	lockdep_assert_held(&w->pages_lock);
 	if (!r)
 		return -ENOSPC;
+	forget_faults(w->guest);
 	raw_spin_lock(&w->lock);
 	*r = (struct kw_range){ .gpa = request->gpa, .len = request->len };
 	raw_spin_unlock(&w->lock);
@@ -365,9 +390,6 @@ static void unlink(struct kw_watch *w, u32 why)
 	kw_for_each_range(r, w->ranges)
 		drop_range(w, r, why);
 	mutex_unlock(&w->pages_lock);
-	raw_spin_lock(&w->lock);
-	w->bad_why = 0;		/* was of this watch, not of the next one */
-	raw_spin_unlock(&w->lock);
 	kw_track_end(&w->track);
 	mmu_notifier_unregister(&w->mm_ends, w->guest->mm);
 	kw_hook_drop(KW_HOOK_PAGE_FAULT);
@@ -399,9 +421,6 @@ static void let_bad_page_go(struct kw_watch *w)
 	raw_spin_unlock(&w->lock);
 	if (!why)
 		return;
-	/* A slot that goes faults without a write, until KVM tells of it. */
-	if (!kw_kvm_has_ram(w->guest->kvm, gfn))
-		why = KVM_WARDEN_WRITE_SLOT;
 	mutex_lock(&w->pages_lock);
 	if (drop_page(w, gfn))
 		tell_end(w, gfn, why);
