@@ -22,6 +22,7 @@
 #define HUGE_SIZE (2u << 20)
 #define SMM_SLOT (1 << 16 | 1)	/* one of the guest's SMM, if KVM has it */
 #define SMM_ROUNDS 0x9000u	/* a byte there counts those it was made and deleted */
+#define MOVES 0x9001u		/* 1: the second slot was moved; 2: KVM refused to */
 #define MEMORY_SIZE (1u << 20)
 
 struct vmm {
@@ -50,15 +51,15 @@ static inline void vmm_set_slot(int slot, uint64_t gpa, uint64_t size)
 	tiny_slot(vmm_fd, slot, gpa, size, vmm_ram + gpa);
 }
 
-/* KVM may refuse to: then it stays. */
-static inline void vmm_move_second(uint64_t to)
+/* False: KVM refuses to, and it stays. */
+static inline bool vmm_move_second(uint64_t to)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = 1, .guest_phys_addr = to, .memory_size = SECOND_SIZE,
 		.userspace_addr = (uintptr_t)vmm_ram + SECOND,
 	};
 
-	ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+	return !ioctl(vmm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
 /* Aligned as in the guest, and there. */
@@ -165,8 +166,9 @@ static inline void be_vmm(const struct program *program, int ready)
 			continue;
 		}
 		if (program->moves) {
-			vmm_move_second(MOVED);
-			vmm_move_second(SECOND);
+			bool moved = vmm_move_second(MOVED) && vmm_move_second(SECOND);
+
+			vmm_ram[MOVES] = moved ? 1 : 2;
 			continue;
 		}
 		vmm_set_slot(1, SECOND, 0);
