@@ -406,7 +406,7 @@ bool kw_attach_enabled(void)
 	return READ_ONCE(switched_on);
 }
 
-bool kw_attach_attached(void)
+bool kw_is_attached(void)
 {
 	return READ_ONCE(state) == ATTACHED;
 }
@@ -420,7 +420,7 @@ u64 kw_attach_features(void)
 {
 	u64 always = KVM_WARDEN_FEATURE_MMAP | KVM_WARDEN_FEATURE_READ_FAULT;
 
-	return always | (kw_attach_attached() ? kw_attach_vendor() : 0);
+	return always | (kw_is_attached() ? kw_attach_vendor() : 0);
 }
 
 ssize_t kw_attach_describe(char *buf, size_t size)

@@ -14,7 +14,7 @@ void kw_attach_exit(void);
 /* The operator's switch: off detaches every hook. */
 int kw_attach_enable(bool on);
 bool kw_attach_enabled(void);
-bool kw_attach_attached(void);
+bool kw_is_attached(void);
 
 /* KVM_WARDEN_FEATURE_*: what there is always, and the backend that is attached. */
 u64 kw_attach_features(void);

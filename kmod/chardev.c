@@ -270,7 +270,7 @@ static long control_info(void __user *arg)
 {
 	struct kvm_warden_info info = {
 		.abi = KVM_WARDEN_ABI_VERSION,
-		.attached = kw_attach_attached(),
+		.attached = kw_is_attached(),
 		.features = kw_chardev_features(),
 		.guests = kw_guest_count(),
 	};
