@@ -158,7 +158,7 @@ LABTESTS := abi ask vm msr memory postcopy races storm hooks watch vcpus linux-g
 
 $(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c $(TINYVM),))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
-$(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c,-lpthread))
+$(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c $(TINYVM),-lpthread))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory)
 
 lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko

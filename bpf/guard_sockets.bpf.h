@@ -90,31 +90,23 @@ static __always_inline long on_address(void *address, int len, __u32 what, int c
 	return found(m, what, family, __builtin_bswap16(port), 0, key.path, flags, can_deny);
 }
 
-SEC("lsm/socket_connect")
-long BPF_PROG(lsm_connect, struct socket *sock, void *address, int len, int ret)
-{
-	return ret ? earlier(ret) : on_address(address, len, GUARD_CONNECT, 1);
-}
+/* lsm_CALL and see_CALL: the programs of a system call that takes an address. */
+#define JUDGE_ADDRESS(call, what)							\
+	SEC("lsm/socket_" #call)							\
+	long BPF_PROG(lsm_##call, struct socket *sock, void *address, int len, int ret)	\
+	{										\
+		return ret ? earlier(ret) : on_address(address, len, what, 1);		\
+	}										\
+											\
+	SEC("fentry/security_socket_" #call)						\
+	int BPF_PROG(see_##call, struct socket *sock, void *address, int len)		\
+	{										\
+		on_address(address, len, what, 0);					\
+		return 0;								\
+	}
 
-SEC("fentry/security_socket_connect")
-int BPF_PROG(see_connect, struct socket *sock, void *address, int len)
-{
-	on_address(address, len, GUARD_CONNECT, 0);
-	return 0;
-}
-
-SEC("lsm/socket_bind")
-long BPF_PROG(lsm_bind, struct socket *sock, void *address, int len, int ret)
-{
-	return ret ? earlier(ret) : on_address(address, len, GUARD_BIND, 1);
-}
-
-SEC("fentry/security_socket_bind")
-int BPF_PROG(see_bind, struct socket *sock, void *address, int len)
-{
-	on_address(address, len, GUARD_BIND, 0);
-	return 0;
-}
+JUDGE_ADDRESS(connect, GUARD_CONNECT)
+JUDGE_ADDRESS(bind, GUARD_BIND)
 
 /*
  * A datagram, or a datagram socket's connect: by the name that the other socket

@@ -14,6 +14,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "attach.h"
 #include "check.h"
 #include "exit.h"
 #include "freeze.h"
@@ -262,14 +263,14 @@ static int control_open(struct inode *inode, struct file *file)
 
 u64 kw_chardev_features(void)
 {
-	return kw_glue_features() | (kw_watch_enabled() ? KVM_WARDEN_FEATURE_WATCH : 0);
+	return kw_attach_features() | (kw_watch_enabled() ? KVM_WARDEN_FEATURE_WATCH : 0);
 }
 
 static long control_info(void __user *arg)
 {
 	struct kvm_warden_info info = {
 		.abi = KVM_WARDEN_ABI_VERSION,
-		.attached = kw_glue_attached(),
+		.attached = kw_is_attached(),
 		.features = kw_chardev_features(),
 		.guests = kw_guest_count(),
 	};

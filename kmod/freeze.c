@@ -39,6 +39,7 @@
 #include <linux/wait_bit.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "attach.h"
 #include "compat/compat.h"
 #include "guest.h"
 #include "kvm_glue.h"
@@ -112,7 +113,7 @@ static int hold(struct kw_guest *guest)
 	if (guest->stop_refused)
 		return -ENOENT;
 	WRITE_ONCE(ever_used, true);
-	return kw_glue_hold_entry();
+	return kw_attach_hold_entry();
 }
 
 static void let_go(struct kw_guest *guest, u32 what)
@@ -121,9 +122,9 @@ static void let_go(struct kw_guest *guest, u32 what)
 	if (!READ_ONCE(guest->stop.why))
 		wake_up_all(&guest->runs);
 	if (what & KW_STOP_FROZEN)
-		kw_glue_drop_entry();
+		kw_attach_drop_entry();
 	if (what & KW_STOP_CONTAINED) {
-		kw_glue_drop_entry();
+		kw_attach_drop_entry();
 		module_put(THIS_MODULE);
 	}
 }
@@ -273,7 +274,7 @@ static int begin(struct kw_guest *guest, const void *holder, struct kvm_warden_f
 	r = kw_stop_freeze(&guest->stop, holder, ktime_get_ns(), request->timeout_ms,
 			   &request->wait_ns);
 	if (r) {
-		kw_glue_drop_entry();
+		kw_attach_drop_entry();
 		goto out;
 	}
 	watch_deadline(guest);

@@ -18,6 +18,7 @@
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
+#include "attach.h"
 #include "backend.h"
 #include "compat/compat.h"
 #include "events.h"
@@ -141,7 +142,7 @@ HOLD_TO(probe_page_fault, kvm_page_fault);
 HOLD_TO(probe_msr, kvm_msr);
 HOLD_TO(probe_cr, kvm_cr);
 
-/* ---- attaching, under the glue's lock ---- */
+/* ---- attaching, under attach.c's lock ---- */
 
 static struct hook {
 	const char *name;
@@ -163,7 +164,7 @@ void kw_hooks_set_kvm(struct module *kvm)
 	struct hook *hook;
 
 	for (hook = hooks; hook < hooks + KW_HOOKS; hook++)
-		hook->tracepoint = kvm ? kw_glue_tracepoint(kvm, hook->name) : NULL;
+		hook->tracepoint = kvm ? kw_attach_tracepoint(kvm, hook->name) : NULL;
 }
 
 static void apply(struct hook *hook, bool on)
@@ -192,7 +193,7 @@ void kw_hooks_apply(bool on)
 
 static void apply_fn(struct work_struct *work)
 {
-	kw_glue_apply_hooks();
+	kw_attach_apply_hooks();
 }
 
 static DECLARE_WORK(apply_work, apply_fn);
@@ -211,7 +212,7 @@ static void ask(enum kw_hook hook, int change)
 int kw_hook_hold(enum kw_hook hook)
 {
 	ask(hook, 1);
-	kw_glue_apply_hooks();
+	kw_attach_apply_hooks();
 	if (READ_ONCE(hooks[hook].attached))
 		return 0;
 	kw_hook_drop(hook);

@@ -23,7 +23,7 @@ void kw_hooks_init(void);
 /* Nothing is attached afterwards, nor will be. */
 void kw_hooks_exit(void);
 
-/* The holder of the glue's lock calls these: kvm came, or goes (NULL) ... */
+/* The holder of the lock of attach.c calls these: kvm came, or goes (NULL) ... */
 void kw_hooks_set_kvm(struct module *kvm);
 /* ... and hooks may be attached, or may not. */
 void kw_hooks_apply(bool on);

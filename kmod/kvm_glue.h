@@ -13,35 +13,8 @@ struct kvm;
 struct kvm_vcpu;
 struct kvm_warden_memslot;
 struct mm_struct;
-struct module;
 struct page;
 struct pid;
-struct tracepoint;
-
-int kw_glue_init(void);
-void kw_glue_exit(void);
-
-/* The operator's switch: off detaches every hook. */
-int kw_glue_enable(bool on);
-bool kw_glue_enabled(void);
-bool kw_glue_attached(void);
-
-/* KVM_WARDEN_FEATURE_*: what there is always, and the backend that is attached. */
-u64 kw_glue_features(void);
-
-/*
- * The entry hook is attached while someone holds it.  -ESHUTDOWN: hooks are
- * switched off, or there are none.  It outlives the switch while it is held.
- */
-int kw_glue_hold_entry(void);
-void kw_glue_drop_entry(void);
-
-/* For hooks.c: a tracepoint of kvm, and a call of kw_hooks_apply(). */
-struct tracepoint *kw_glue_tracepoint(struct module *mod, const char *name);
-void kw_glue_apply_hooks(void);
-
-/* One line: attached, waiting, or refused and why. */
-ssize_t kw_glue_describe(char *buf, size_t size);
 
 struct kvm *kw_vcpu_kvm(struct kvm_vcpu *vcpu);
 u32 kw_vcpu_index(struct kvm_vcpu *vcpu);

@@ -2,13 +2,13 @@
 /* KVM Warden: sees what the guests of this host do, from their exits. */
 #include <linux/module.h>
 
+#include "attach.h"
 #include "chardev.h"
 #include "debugfs.h"
 #include "exit.h"
 #include "freeze.h"
 #include "guest.h"
 #include "hooks.h"
-#include "kvm_glue.h"
 #include "sysfs.h"
 #include "window.h"
 
@@ -24,7 +24,7 @@ static int __init kw_init(void)
 	r = kw_chardev_init();
 	if (r)
 		goto err_guest;
-	r = kw_glue_init();
+	r = kw_attach_init();
 	if (r)
 		goto err_chardev;
 	kw_hooks_init();
@@ -46,7 +46,7 @@ err_guest:
 static void __exit kw_exit(void)
 {
 	kw_hooks_exit();
-	kw_glue_exit();
+	kw_attach_exit();
 	kw_chardev_exit();
 	kw_debugfs_exit();
 	kw_freeze_exit();

@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 #include <uapi/linux/kvm_warden.h>
 
+#include "attach.h"
 #include "exit.h"
 #include "guest.h"
 #include "kvm_glue.h"
@@ -90,7 +91,7 @@ int kw_regs_get(struct kw_guest *guest, struct kvm_warden_regs *regs)
 		return -ENXIO;
 	if (v->opaque)
 		return -EPERM;
-	if (kw_glue_attached()) {
+	if (kw_is_attached()) {
 		kw_exit_want_regs(v);
 		if (regs->flags & KVM_WARDEN_REGS_FRESH)
 			file = kw_guest_pin(guest);

@@ -5,9 +5,9 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
+#include "attach.h"
 #include "chardev.h"
 #include "guest.h"
-#include "kvm_glue.h"
 #include "level.h"
 #include "watch.h"
 
@@ -22,7 +22,7 @@ static ssize_t version_show(struct kobject *kobj, struct kobj_attribute *attr, c
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return kw_glue_describe(buf, PAGE_SIZE);
+	return kw_attach_describe(buf, PAGE_SIZE);
 }
 
 static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -41,7 +41,7 @@ static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr, 
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", kw_glue_enabled());
+	return sysfs_emit(buf, "%d\n", kw_attach_enabled());
 }
 
 static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
@@ -51,7 +51,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int r = kstrtobool(buf, &on);
 
 	if (!r)
-		r = kw_glue_enable(on);
+		r = kw_attach_enable(on);
 	return r ? r : count;
 }
 

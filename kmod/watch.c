@@ -34,6 +34,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "attach.h"
 #include "compat/track.h"
 #include "events.h"
 #include "guest.h"
@@ -100,7 +101,7 @@ static void tell_end(struct kw_watch *w, u64 gfn, u32 why)
 /* Who switches off ends the watch next, but may have to wait for our lock. */
 static bool is_off(struct kw_guest *guest)
 {
-	return READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF || !kw_glue_enabled();
+	return READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF || !kw_attach_enabled();
 }
 
 static bool is_watched(struct kw_watch *w, u64 gpa, u32 len)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "integrity/search.h"
+
 /* ---- sections ---- */
 
 static bool read_section(struct image *image, size_t i, size_t names, GElf_Shdr *ret_header)
@@ -201,17 +203,9 @@ bool image_is_text(const struct image_section *s)
 
 size_t image_reloc_from(const struct image_section *s, uint64_t offset)
 {
-	size_t low = 0, high = s->nrelocs;
+	const struct image_reloc key = { .offset = offset };
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->relocs[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_from(&key, s->relocs, s->nrelocs, sizeof(key), by_offset);
 }
 
 const struct image_reloc *image_reloc_at(const struct image_section *s, uint64_t offset)

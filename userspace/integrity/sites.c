@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "integrity/search.h"
 #include "integrity/text.h"
 #include "lib/util.h"
 
@@ -247,15 +248,6 @@ bool sites_find(struct text *text)
 const struct site *sites_at(const struct text *text, uint32_t section, uint64_t offset)
 {
 	const struct site key = { .section = section, .offset = offset };
-	size_t low = 0, high = text->nsites;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (by_place(&text->sites[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return text->sites + low;
+	return text->sites + search_from(&key, text->sites, text->nsites, sizeof(key), by_place);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "integrity/search.h"
+
 static int by_address(const void *a, const void *b)
 {
 	const struct symbol *x = a, *y = b;
@@ -88,19 +90,16 @@ void symbols_free(struct symbols *symbols)
 	memset(symbols, 0, sizeof(*symbols));
 }
 
+static int to_name(const void *element, const void *key)
+{
+	const struct symbol *const *s = element;
+
+	return strcmp((*s)->name, key);
+}
+
 static size_t first_named(const struct symbols *symbols, const char *name)
 {
-	size_t low = 0, high = symbols->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(symbols->by_name[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_from(name, symbols->by_name, symbols->n, sizeof(*symbols->by_name), to_name);
 }
 
 static size_t behind(const struct symbols *symbols, const struct symbol *before)
@@ -139,18 +138,11 @@ const struct symbol *symbols_named(const struct symbols *symbols, const char *na
 
 const struct symbol *symbols_at(const struct symbols *symbols, uint64_t address)
 {
-	size_t low = 0, high = symbols->n;
+	const struct symbol key = { .address = address };
+	size_t i = search_from(&key, symbols->by_address, symbols->n, sizeof(key), by_address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->by_address[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < symbols->n && symbols->by_address[low].address == address ?
-	       &symbols->by_address[low] : NULL;
+	return i < symbols->n && symbols->by_address[i].address == address ?
+	       &symbols->by_address[i] : NULL;
 }
 
 const struct symbol *symbols_end(const struct symbols *symbols)

@@ -2,15 +2,16 @@
 /*
  * exits: a VMM whose guest does nothing but exit, and what an exit costs.
  *
- * exits COUNT REPEATS: prints the smallest number of TSC ticks per exit over
+ * exits COUNT REPEATS [msr]: prints the smallest number of TSC ticks per exit over
  * REPEATS runs of COUNT exits each.  Under the emulator's instruction counter
  * (-icount shift=0) a tick is an instruction of the host, and runs differ by what
  * interrupts them alone: the smallest is the one to compare.
  *
- * The guest executes cpuid, which KVM handles by itself, so that no exit reaches
- * this program but the last of a run.
+ * The guest executes cpuid, or writes to an MSR that KVM takes and forgets.  KVM
+ * handles both by itself, so that no exit reaches this program but the last of a run.
  */
 #include <err.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,16 @@
 
 #define RAM 65536
 
-/* 16-bit code: mov esi, COUNT; then cpuid until esi is 0; out; all again. */
-static void write_code(uint8_t *at, uint32_t count)
+#define CPUID 0xa2
+#define WRMSR 0x30
+#define UCODE_WRITE 0x79	/* the MSR */
+
+/* 16-bit code: mov esi, COUNT; then what exits until esi is 0; out; all again. */
+static void write_code(uint8_t *at, uint32_t count, uint8_t what)
 {
-	static const uint8_t rest[] = {
+	const uint8_t rest[] = {
 		0x66, 0x31, 0xc0,	/* again: xor eax, eax */
-		0x0f, 0xa2,		/* cpuid */
+		0x0f, what,		/* cpuid or wrmsr */
 		0x66, 0x4e,		/* dec esi */
 		0x75, 0xf7,		/* jnz again */
 		0xe6, 0x10,		/* out 0x10, al */
@@ -41,14 +46,14 @@ static void write_code(uint8_t *at, uint32_t count)
 	memcpy(at + sizeof(count), rest, sizeof(rest));
 }
 
-static int make_vcpu(uint32_t count)
+static int make_vcpu(uint32_t count, uint8_t what)
 {
 	int vm = tiny_vm();
 	uint8_t *ram = tiny_ram(RAM, MAP_SHARED | MAP_POPULATE);
 
-	write_code(ram + TINY_CODE, count);
+	write_code(ram + TINY_CODE, count, what);
 	tiny_slot(vm, 0, 0, RAM, ram);
-	return tiny_vcpu_at_code(vm, 0);
+	return tiny_vcpu(vm, 0, &(struct kvm_regs){ .rip = TINY_CODE, .rflags = 2, .rcx = UCODE_WRITE });
 }
 
 static uint64_t run_once(int vcpu, const struct kvm_run *run)
@@ -68,15 +73,16 @@ static uint64_t run_once(int vcpu, const struct kvm_run *run)
 
 int main(int argc, char **argv)
 {
-	uint32_t count = argc == 3 ? strtoul(argv[1], NULL, 0) : 0;
-	unsigned long repeats = argc == 3 ? strtoul(argv[2], NULL, 0) : 0;
+	bool msr = argc == 4 && !strcmp(argv[3], "msr");
+	uint32_t count = argc == 3 || msr ? strtoul(argv[1], NULL, 0) : 0;
+	unsigned long repeats = argc == 3 || msr ? strtoul(argv[2], NULL, 0) : 0;
 	uint64_t least = UINT64_MAX;
 	struct kvm_run *run;
 	int vcpu;
 
 	if (!count || !repeats)
-		errx(2, "usage: exits COUNT REPEATS");
-	vcpu = make_vcpu(count);
+		errx(2, "usage: exits COUNT REPEATS [msr]");
+	vcpu = make_vcpu(count, msr ? WRMSR : CPUID);
 	run = tiny_map_run(vcpu);
 	run_once(vcpu, run);	/* to warm up: the first run is not counted */
 	while (repeats--) {
