@@ -15,7 +15,7 @@
 #define MAX_TOKEN 512u
 #define MAX_NAME 512u
 #define MAX_SYMBOLS (1u << 21)
-#define MAX_WANTED 64u
+#define MAX_WANTED 256u
 #define MARKERS_REACH (8u << 20)	/* markers lie at most so far before the tokens */
 #define MARKER_MIN_STEP 400u
 #define MARKER_MAX_STEP 32768u
@@ -221,15 +221,16 @@ static bool locate_names(const struct image *im, struct kallsyms *k)
 
 /* ---- decoding ---- */
 
+/* At most limit characters of a name. */
 static size_t expand(const struct image *im, const struct kallsyms *k, size_t at, uint32_t len,
-		     char *out)
+		     char *out, size_t limit)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < len; i++) {
+	for (uint32_t i = 0; i < len && n < limit; i++) {
 		const uint8_t *token = im->p + k->token_table + token_at(im, k, im->p[at + i]);
 
-		while (*token && n < MAX_NAME)
+		while (*token && n < limit)
 			out[n++] = *token++;
 	}
 	out[n] = '\0';
@@ -240,7 +241,20 @@ struct wanted_set {
 	struct symbol *symbol;
 	size_t n;
 	uint32_t index[MAX_WANTED];	/* of each wanted symbol; UINT32_MAX: not seen */
+	uint8_t starts[65536 / 8];	/* the first two characters of any */
 };
+
+static unsigned start_of(const char *name)
+{
+	return (uint8_t)name[0] | (unsigned)(uint8_t)name[1] << 8;
+}
+
+static void note_starts(struct wanted_set *set)
+{
+	memset(set->starts, 0, sizeof(set->starts));
+	for (size_t w = 0; w < set->n; w++)
+		set->starts[start_of(set->symbol[w].name) / 8] |= 1u << start_of(set->symbol[w].name) % 8;
+}
 
 static void match(struct wanted_set *set, const char *name, uint32_t i)
 {
@@ -261,9 +275,15 @@ static bool match_names(const struct image *im, const struct kallsyms *k, struct
 
 		if (!name_length(im, &at, k->markers, &len))
 			return false;
-		/* The first character is the symbol's type. */
-		if (expand(im, k, at, len, name) > 1)
+		/*
+		 * The first character is the symbol's type.  The next two tell nearly
+		 * every name from those wanted: it need not be unfolded.
+		 */
+		if (expand(im, k, at, len, name, 3) == 3 &&
+		    set->starts[start_of(name + 1) / 8] >> start_of(name + 1) % 8 & 1) {
+			expand(im, k, at, len, name, MAX_NAME);
 			match(set, name + 1, i);
+		}
 		at += len;
 	}
 	return true;
@@ -403,6 +423,7 @@ static int resolve_at(const struct image *im, struct wanted_set *set, struct kal
 	if (!locate_addresses(im, k, set->index[0], &a))
 		return -ENOENT;
 	k->layout = a.name;
+	k->offsets = a.offsets;
 	for (size_t w = 0; w < set->n; w++)
 		if (set->index[w] != UINT32_MAX)
 			set->symbol[w].address = a.of(im, &a, set->index[w]);
@@ -425,7 +446,7 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 	memcpy(all + 1, wanted, nwanted * sizeof(*wanted));
 	for (size_t from = 0; from < len;) {
 		const uint8_t *p = memmem(image + from, len - from, digits, sizeof(digits));
-		struct wanted_set set = { .symbol = all, .n = nwanted + 1 };
+		struct wanted_set set;
 		struct kallsyms k = { 0 };
 
 		if (!p || digits_seen++ == MAX_DIGITS || tables_seen == MAX_TABLES)
@@ -434,7 +455,10 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 		if (!locate_tokens(&im, p - image, &k))
 			continue;
 		tables_seen++;
+		set.symbol = all;
+		set.n = nwanted + 1;
 		memset(set.index, 0xff, sizeof(set.index));
+		note_starts(&set);
 		if (resolve_at(&im, &set, &k, why) == 0) {
 			memcpy(wanted, all + 1, nwanted * sizeof(*wanted));
 			*ret_tables = k;

@@ -14,7 +14,7 @@ struct symbol {
 
 /* Where the tables lie: offsets in the image. */
 struct kallsyms {
-	size_t token_table, token_index, markers, names;
+	size_t token_table, token_index, markers, names, offsets;
 	uint32_t nmarkers, nsyms;
 	unsigned align;			/* between tables: 8, or 4 from 6.18 on */
 	const char *layout;		/* the address formula that fitted */

@@ -19,6 +19,8 @@ enum kernel_symbol {
 	SYM_PAGE_OFFSET_BASE, SYM_VMEMMAP_BASE,
 	SYM_VDSO_64, SYM_VDSO_32, SYM_VDSO_X32,
 	SYM_SPECIAL_MAPPING,		/* vm_ops of [vdso] and the like */
+	SYM_START_NOTES, SYM_STOP_NOTES, SYM_SAVED_COMMAND_LINE, SYM_MODULES,
+	SYM_TK_CORE, SYM_TIMEKEEPER_DATA, SYM_MAX_PFN,
 	SYM_COUNT,
 };
 
@@ -34,6 +36,7 @@ struct kernel {
 	uint64_t page_offset, vmemmap;
 	struct memory_range vdso[MAX_VDSO];	/* physical */
 	char banner[BANNER_SIZE];	/* as the guest has it */
+	bool known;			/* its types and symbols were worked out before */
 	uint64_t discovery_us;
 	uint64_t btf_us, kallsyms_us, image_bytes;
 };

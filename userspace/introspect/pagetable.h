@@ -13,13 +13,17 @@
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 #define TLB_ENTRIES 4096u
+#define TLB_LARGE_ENTRIES 1024u
+
+struct tlb_entry {
+	uint64_t root, page, pa;	/* page: the address's bits above the entry's own size */
+	uint32_t generation;
+};
 
 /* Translations already made, valid for one generation of the memory's cache. */
 struct tlb {
-	struct tlb_entry {
-		uint64_t root, page, pa;
-		uint32_t generation;
-	} entry[TLB_ENTRIES];
+	struct tlb_entry entry[TLB_ENTRIES];		/* of 4 KiB */
+	struct tlb_entry large[TLB_LARGE_ENTRIES];	/* of 2 MiB, or parts of 1 GiB */
 };
 
 struct address_space {
