@@ -129,7 +129,14 @@ int memory_update_ranges(struct guest_memory *mem)
 	return 0;
 }
 
-/* ---- where an address lies ---- */
+/* ---- the budget, and where an address lies ---- */
+
+static bool spent(struct guest_memory *mem)
+{
+	if (!mem->expired && mem->deadline_ns && ++mem->ticks % TICKS_PER_CLOCK == 0)
+		mem->expired = clock_now_ns() > mem->deadline_ns;
+	return mem->expired;
+}
 
 /* The range that holds gpa, or -1. */
 static int range_of(struct guest_memory *mem, uint64_t gpa)
@@ -164,13 +171,16 @@ const uint8_t *memory_at(struct guest_memory *mem, uint64_t gpa, size_t len)
 {
 	const uint8_t *at = NULL;
 
-	window_at(mem, gpa, len, &at);
+	if (!spent(mem) && window_at(mem, gpa, len, &at))
+		mem->touched += len;
 	return at;
 }
 
 bool memory_holds(struct guest_memory *mem, uint64_t gpa)
 {
-	return memory_at(mem, gpa, 1);
+	const uint8_t *at;
+
+	return window_at(mem, gpa, 1, &at);
 }
 
 /* ---- a file ---- */
@@ -241,7 +251,10 @@ uint64_t memory_next(const struct guest_memory *mem, uint32_t range, uint64_t at
 
 int memory_open_ops(struct guest_memory *mem, const struct guest_memory_ops *ops)
 {
+	static uint64_t opened;
+
 	memset(mem, 0, sizeof(*mem));
+	mem->id = ++opened;
 	mem->fd = -1;
 	mem->ops = ops;
 	mem->generation = 1;
@@ -339,13 +352,6 @@ void memory_set_budget(struct guest_memory *mem, uint64_t milliseconds)
 	mem->deadline_ns = milliseconds ? clock_now_ns() + milliseconds * 1000000u : 0;
 	mem->expired = false;
 	mem->ticks = 0;
-}
-
-static bool spent(struct guest_memory *mem)
-{
-	if (!mem->expired && mem->deadline_ns && ++mem->ticks % TICKS_PER_CLOCK == 0)
-		mem->expired = clock_now_ns() > mem->deadline_ns;
-	return mem->expired;
 }
 
 static int back_end_read(struct guest_memory *mem, struct kvm_warden_segment *segments, uint32_t n)

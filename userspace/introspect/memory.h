@@ -56,6 +56,7 @@ struct guest_memory {
 	uint32_t last;			/* the range that was read last */
 	struct frame_cache *cache;
 	uint32_t generation;		/* of the cache; also of translations */
+	uint64_t id;			/* of this opening, unlike any other's in the process */
 	uint64_t deadline_ns;		/* CLOCK_MONOTONIC; 0: none */
 	uint32_t ticks;
 	bool expired;

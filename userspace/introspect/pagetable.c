@@ -125,6 +125,18 @@ int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len
 	return 0;
 }
 
+int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
+	      const uint8_t **ret_bytes)
+{
+	const uint8_t *at = NULL;
+	uint64_t pa;
+
+	if (len <= FRAME_SIZE - (va & FRAME_MASK) && !virt_to_phys(as, va, &pa))
+		at = memory_at(as->mem, pa, len);
+	*ret_bytes = at ? at : buf;
+	return at ? 0 : virt_read(as, va, buf, len);
+}
+
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value)
 {
 	return virt_read(as, va, ret_value, sizeof(*ret_value));

@@ -44,6 +44,13 @@ int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa);
 
 /* All len bytes or nothing. */
 int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len);
+
+/*
+ * The same without a copy where that can be: *ret_bytes is in the guest's own
+ * memory, and may change, or turn into zeros, while it is read; or it is buf.
+ */
+int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
+	      const uint8_t **ret_bytes);
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value);
 
 /*

@@ -35,13 +35,9 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 
 static int catch_bus_errors(void)
 {
-	static bool caught;
-	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+	const struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
 
-	if (!caught && sigaction(SIGBUS, &action, NULL))
-		return -1;
-	caught = true;
-	return 0;
+	return sigaction(SIGBUS, &action, NULL);
 }
 
 struct window *window_open(int fd, size_t size)
