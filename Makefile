@@ -151,8 +151,10 @@ $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LI
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/truth,tests/lab/introspect/truth.c,,-static))
+$(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
 
-LABTESTS := abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := truth fnv abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 
@@ -164,7 +166,7 @@ $(eval $(call program,bench/introspect/crowd,tests/bench/introspect/crowd.c,,-st
 $(eval $(call program,bench/introspect/idle,tests/bench/introspect/idle.c,,-static))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory introspect/walk introspect/crowd introspect/idle)
 
-lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+lab-ready: userspace $(B)/bench/introspect/idle $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
 demo: lab-ready

@@ -134,6 +134,17 @@ static void print_tasks(const json_t *answer)
 	table_end(t);
 }
 
+/* As /proc/kallsyms has them. */
+static void print_symbols(const json_t *answer)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(member(answer, "symbols"), i, s)
+		printf("%s %s %s\n", text_of(s, "address") + 2 * (text_of(s, "address")[0] == '0'),
+		       text_of(s, "type"), text_of(s, "name"));
+}
+
 /* An error that the program tells, or its end without an answer. */
 static int tell_failure(struct cli *cli, const char *path, const json_t *answer, int status)
 {
@@ -198,9 +209,11 @@ int verb_inspect(struct cli *cli, int argc, char **argv)
 	what = n > 1 ? argv[1] : "kernel";
 	if (!strcmp(what, "kernel") && n < 3)
 		return look_into(cli, argv[0], what, NULL, print_kernel);
+	if (!strcmp(what, "symbols") && n < 3)
+		return look_into(cli, argv[0], what, NULL, print_symbols);
 	if (!strcmp(what, "ps") && n < 3)
 		return look_into(cli, argv[0], what, NULL, print_tasks);
 	if (strcmp(what, "maps") || n < 3 || !parse_u64(argv[2], UINT32_MAX, &pid))
-		return tell_usage(cli, "what is asked is kernel (unless said), ps, or maps and a PID");
+		return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, or maps and a PID");
 	return look_into(cli, argv[0], what, argv[2], print_maps);
 }

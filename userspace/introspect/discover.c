@@ -213,6 +213,8 @@ static void use_kallsyms(struct attempt *a, const uint8_t *bytes, const struct r
 {
 	uint64_t started = clock_now_ns();
 
+	a->k->symbols_start = run->start;
+	a->k->symbols_end = run->end;
 	kallsyms_resolve(bytes, run->end - run->start, run->start, a->k->text_base,
 			 a->k->symbol, SYM_COUNT, &a->k->kallsyms, why);
 	a->k->kallsyms_us += (clock_now_ns() - started) / 1000;

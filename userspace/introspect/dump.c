@@ -78,14 +78,14 @@ int dump_recognise(int fd, struct dump *ret_dump, char *why)
 	char magic[MAGIC_SIZE] = "";
 	struct stat st;
 
-	if (fstat(fd, &st) || pread(fd, magic, sizeof(magic), 0) < 0) {
+	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
+		return refuse(why, -EINVAL, "no regular file: give the file of the guest's RAM, or a dump");
+	if (pread(fd, magic, sizeof(magic), 0) < 0) {
 		int error = errno;
 
 		snprintf(why, DUMP_WHY_SIZE, "cannot be read: %s", strerror(error));
 		return -error;
 	}
-	if (!S_ISREG(st.st_mode))
-		return refuse(why, -EINVAL, "no regular file: give the file of the guest's RAM, or a dump");
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (!memcmp(magic, others[i].magic, others[i].size))
 			return refuse(why, -EPROTONOSUPPORT, others[i].why);

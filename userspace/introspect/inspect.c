@@ -34,7 +34,7 @@ static json_t *hex_json(uint64_t v)
 
 static json_t *escaped_json(const char *raw)
 {
-	char text[4 * COMMAND_LINE_SIZE + 1];
+	char text[4 * COMMAND_LINE_SIZE];
 
 	text_escape(text, sizeof(text), raw, strlen(raw));
 	return json_string(text);
@@ -174,12 +174,30 @@ static json_t *answer_maps(struct inspection *i, uint32_t pid)
 			 "complete", done.status == DONE_COMPLETE, "why", done.why);
 }
 
+static int add_symbol(void *ctx, const char *name, uint64_t address)
+{
+	json_array_append_new(ctx, json_pack("{s:o,s:s#,s:o}", "address", hex_json(address),
+			      "type", name, 1, "name", escaped_json(name + 1)));
+	return 0;
+}
+
+static json_t *answer_symbols(struct inspection *i)
+{
+	json_t *symbols = json_array();
+	int r = kernel_symbols(&i->in.kernel, add_symbol, symbols);
+
+	return json_pack("{s:o,s:b,s:s}", "symbols", symbols, "complete", !r, "why",
+			 r ? "the table of symbols does not hold together" : "");
+}
+
 /* ---- the request ---- */
 
 static json_t *answer(struct inspection *i, const char *what, uint32_t pid)
 {
 	if (!strcmp(what, "ps"))
 		return answer_tasks(i);
+	if (!strcmp(what, "symbols"))
+		return answer_symbols(i);
 	if (!strcmp(what, "maps"))
 		return answer_maps(i, pid);
 	return answer_kernel(i);
@@ -209,7 +227,7 @@ int main(int argc, char **argv)
 
 	log_open("warden-inspect", false);
 	if (argc < 2 || argc > 3 || (argc == 3 && !parse_u64(argv[2], UINT32_MAX, &pid)))
-		fatal("usage: warden-inspect kernel|ps|maps [PID]; started by wardenctl alone");
+		fatal("usage: warden-inspect kernel|symbols|ps|maps [PID]; started by wardenctl alone");
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
 	json_object_seed(0);	/* it opens /dev/urandom */

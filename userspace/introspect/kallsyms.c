@@ -294,8 +294,8 @@ static bool match_names(const struct image *im, const struct kallsyms *k, struct
 struct addresses {
 	size_t offsets;
 	uint64_t relative_base;
+	unsigned formula;
 	uint64_t (*of)(const struct image *im, const struct addresses *a, uint32_t i);
-	const char *name;
 };
 
 static int64_t offset_of(const struct image *im, const struct addresses *a, uint32_t i)
@@ -335,6 +335,21 @@ static uint64_t absolute(const struct image *im, const struct addresses *a, uint
 	return u64_at(im, a->offsets + 8 * (size_t)i);
 }
 
+static const struct formula {
+	uint64_t (*of)(const struct image *im, const struct addresses *a, uint32_t i);
+	const char *name;
+} formulas[] = {
+	{ negative_relative, "negative is relative" },
+	{ unsigned_relative, "relative" },
+	{ place_relative, "relative to place" },
+	{ table_relative, "relative to table" },
+	{ text_relative, "relative to text" },
+	{ absolute, "absolute" },
+};
+
+#define NEED_BASE 2u			/* the first formulas need a relative base */
+#define ABSOLUTE (ARRAY_SIZE(formulas) - 1)
+
 static bool nearly_sorted(const struct image *im, const struct addresses *a, uint32_t nsyms)
 {
 	uint64_t previous = 0;
@@ -352,21 +367,12 @@ static bool nearly_sorted(const struct image *im, const struct addresses *a, uin
 static bool try_offsets(const struct image *im, const struct kallsyms *k, size_t offsets,
 			size_t relative_base, uint32_t text_index, struct addresses *ret)
 {
-	const struct addresses formulas[] = {
-		{ offsets, 0, negative_relative, "negative is relative" },
-		{ offsets, 0, unsigned_relative, "relative" },
-		{ offsets, 0, place_relative, "relative to place" },
-		{ offsets, 0, table_relative, "relative to table" },
-		{ offsets, 0, text_relative, "relative to text" },
-	};
-
 	if (offsets > im->len || im->len - offsets < 4 * (size_t)k->nsyms)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(formulas); i++) {
-		struct addresses a = formulas[i];
+	for (unsigned i = 0; i < ABSOLUTE; i++) {
+		const struct addresses a = { offsets, u64_at(im, relative_base), i, formulas[i].of };
 
-		a.relative_base = u64_at(im, relative_base);
-		if (i < 2 && a.relative_base < KERNEL_LOW)
+		if (i < NEED_BASE && a.relative_base < KERNEL_LOW)
 			continue;
 		if (a.of(im, &a, text_index) == im->text && nearly_sorted(im, &a, k->nsyms)) {
 			*ret = a;
@@ -379,7 +385,7 @@ static bool try_offsets(const struct image *im, const struct kallsyms *k, size_t
 static bool try_absolute(const struct image *im, const struct kallsyms *k, size_t table,
 			 uint32_t text_index, struct addresses *ret)
 {
-	struct addresses a = { table, 0, absolute, "absolute" };
+	struct addresses a = { table, 0, ABSOLUTE, absolute };
 
 	if (table > im->len || im->len - table < 8 * (size_t)k->nsyms ||
 	    a.of(im, &a, text_index) != im->text || !nearly_sorted(im, &a, k->nsyms))
@@ -422,8 +428,10 @@ static int resolve_at(const struct image *im, struct wanted_set *set, struct kal
 	*why = "kallsyms: no known formula of addresses fits";
 	if (!locate_addresses(im, k, set->index[0], &a))
 		return -ENOENT;
-	k->layout = a.name;
+	k->layout = formulas[a.formula].name;
+	k->formula = a.formula;
 	k->offsets = a.offsets;
+	k->relative_base = a.relative_base;
 	for (size_t w = 0; w < set->n; w++)
 		if (set->index[w] != UINT32_MAX)
 			set->symbol[w].address = a.of(im, &a, set->index[w]);
@@ -466,4 +474,31 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 		}
 	}
 	return -ENOENT;
+}
+
+int kallsyms_each(const uint8_t *image, size_t len, uint64_t base, uint64_t text_base,
+		  const struct kallsyms *tables,
+		  int (*fn)(void *ctx, const char *name, uint64_t address), void *ctx)
+{
+	const struct image im = { image, len, base, text_base };
+	const struct addresses a = { tables->offsets, tables->relative_base, tables->formula,
+				     formulas[tables->formula].of };
+	struct kallsyms k = *tables;
+	size_t at = k.names;
+	int r = 0;
+
+	/* Read again: they may not be what they were. */
+	if (k.token_table > len || !index_fits(&im, &k, k.token_table + token_at(&im, &k, '0')))
+		return -EPROTO;
+	for (uint32_t i = 0; i < k.nsyms && !r; i++) {
+		char name[MAX_NAME + 1];
+		uint32_t n;
+
+		if (!name_length(&im, &at, k.markers, &n))
+			return -EPROTO;
+		if (expand(&im, &k, at, n, name, MAX_NAME) > 1)
+			r = fn(ctx, name, a.of(&im, &a, i));
+		at += n;
+	}
+	return r;
 }

@@ -33,6 +33,7 @@ struct kernel {
 	struct kallsyms kallsyms;
 	uint64_t text_base, btf_va;
 	uint64_t rodata_start, rodata_end;	/* the run of the image that holds the BTF */
+	uint64_t symbols_start, symbols_end;	/* the one that holds kallsyms */
 	uint64_t page_offset, vmemmap;
 	struct memory_range vdso[MAX_VDSO];	/* physical */
 	char banner[BANNER_SIZE];	/* as the guest has it */
@@ -59,6 +60,13 @@ int kernel_revalidate(struct kernel *k);
 
 /* False if the vCPUs' registers say that no 64-bit kernel can be running. */
 bool kernel_runs(struct guest_memory *mem);
+
+/*
+ * All its symbols, from memory as it is now: name[0] is the type.  -ENOMEM, or
+ * as kallsyms_each and memory_read.
+ */
+int kernel_symbols(const struct kernel *k,
+		   int (*fn)(void *ctx, const char *name, uint64_t address), void *ctx);
 
 /* A member of at most 8 bytes, little endian; 0 or -errno. */
 int kernel_member(const struct kernel *k, uint64_t base, struct field f, uint64_t *ret_value);

@@ -22,8 +22,11 @@ struct known {
 	struct known_range range[RANGES];
 	uint8_t head[HEAD];
 	uint8_t hash[crypto_onetimeauth_BYTES];
+	uint64_t image_at;
+	size_t image_len;		/* what the kallsyms' own offsets are of */
 	struct layout at;
 	struct kallsyms kallsyms;
+	uint64_t relative_base;		/* 0, or as a distance */
 	uint64_t symbol[SYM_COUNT];
 	bool absolute[SYM_COUNT];	/* not in the image: moves with nothing */
 };
@@ -93,8 +96,11 @@ static void take(struct kernel *k, const struct known *n, const struct run *roda
 	k->at = n->at;
 	k->kallsyms = n->kallsyms;
 	k->btf_va = k->text_base + n->range[BTF].at;
+	k->kallsyms.relative_base = n->relative_base ? k->text_base + n->relative_base : 0;
 	k->rodata_start = rodata->start;
 	k->rodata_end = rodata->end;
+	k->symbols_start = k->text_base + n->image_at;
+	k->symbols_end = k->symbols_start + n->image_len;
 	for (int i = 0; i < SYM_COUNT; i++)
 		k->symbol[i].address = n->absolute[i] ? n->symbol[i] : k->text_base + n->symbol[i];
 }
@@ -153,6 +159,11 @@ void known_add(const struct kernel *k, const struct known_image *image, size_t b
 		return;
 	if (!nknown)
 		randombytes_buf(key, sizeof(key));
+	n.image_at = image->va - k->text_base;
+	n.image_len = image->len;
+	/* Behind the offsets in some layouts: of no meaning in those that have none. */
+	if (in_image(k->kallsyms.relative_base))
+		n.relative_base = k->kallsyms.relative_base - k->text_base;
 	set_ranges(k, image, btf_len, &n);
 	if (!hash_copy(k, image, &n))
 		return;
