@@ -184,7 +184,7 @@ static bool holds_image(const struct attempt *a, const struct run *run)
 {
 	uint64_t size = run->end - run->start;
 
-	return size >= MIN_RODATA && size <= MAX_RODATA && run->end > a->k->text_base;
+	return size >= MIN_RODATA && size <= MAX_RODATA;
 }
 
 static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *run)
@@ -208,15 +208,21 @@ static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *ru
 	return r;
 }
 
+/* Until the image is protected its text is known from its beginning alone. */
 static void use_kallsyms(struct attempt *a, const uint8_t *bytes, const struct run *run,
 			 const char **why)
 {
-	uint64_t started = clock_now_ns();
+	const uint64_t texts[] = { a->k->text_base, run->start }, started = clock_now_ns();
 
 	a->k->symbols_start = run->start;
 	a->k->symbols_end = run->end;
-	kallsyms_resolve(bytes, run->end - run->start, run->start, a->k->text_base,
-			 a->k->symbol, SYM_COUNT, &a->k->kallsyms, why);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (kallsyms_resolve(bytes, run->end - run->start, run->start, texts[i],
+				     a->k->symbol, SYM_COUNT, &a->k->kallsyms, why))
+			continue;
+		a->k->text_base = texts[i];
+		break;
+	}
 	a->k->kallsyms_us += (clock_now_ns() - started) / 1000;
 }
 
