@@ -26,7 +26,8 @@ struct known {
 	size_t image_len;		/* what the kallsyms' own offsets are of */
 	struct layout at;
 	struct kallsyms kallsyms;
-	uint64_t relative_base;		/* 0, or as a distance */
+	bool based;			/* the kallsyms' relative base is in the image ... */
+	uint64_t relative_base;		/* ... there */
 	uint64_t symbol[SYM_COUNT];
 	bool absolute[SYM_COUNT];	/* not in the image: moves with nothing */
 };
@@ -96,7 +97,7 @@ static void take(struct kernel *k, const struct known *n, const struct run *roda
 	k->at = n->at;
 	k->kallsyms = n->kallsyms;
 	k->btf_va = k->text_base + n->range[BTF].at;
-	k->kallsyms.relative_base = n->relative_base ? k->text_base + n->relative_base : 0;
+	k->kallsyms.relative_base = n->based ? k->text_base + n->relative_base : 0;
 	k->rodata_start = rodata->start;
 	k->rodata_end = rodata->end;
 	k->symbols_start = k->text_base + n->image_at;
@@ -162,8 +163,8 @@ void known_add(const struct kernel *k, const struct known_image *image, size_t b
 	n.image_at = image->va - k->text_base;
 	n.image_len = image->len;
 	/* Behind the offsets in some layouts: of no meaning in those that have none. */
-	if (in_image(k->kallsyms.relative_base))
-		n.relative_base = k->kallsyms.relative_base - k->text_base;
+	n.based = in_image(k->kallsyms.relative_base);
+	n.relative_base = k->kallsyms.relative_base - k->text_base;
 	set_ranges(k, image, btf_len, &n);
 	if (!hash_copy(k, image, &n))
 		return;
