@@ -115,8 +115,13 @@ int memory_update_ranges(struct guest_memory *mem)
 	if (!slots)
 		return -ENOMEM;
 	call.slots = (uintptr_t)slots;
-	if (ioctl(mem->fd, KVM_WARDEN_MEMSLOTS, &call) < 0)
-		return -errno;
+	if (ioctl(mem->fd, KVM_WARDEN_MEMSLOTS, &call) < 0) {
+		int error = errno;
+
+		/* Its level is off, or it is gone: mappings would show it all the same. */
+		close_windows(mem);
+		return -error;
+	}
 	n = MIN(call.count, KVM_WARDEN_MAX_SLOTS);
 	if (same_slots(mem, slots, n))
 		return 0;
