@@ -414,7 +414,11 @@ static bool copy_mapped(struct guest_memory *mem, uint64_t gpa, void *buf, size_
 
 	if (!w)
 		return false;
-	memcpy(buf, at, len);
+	/* Most reads are of one pointer: a load, and no call. */
+	if (len == sizeof(uint64_t))
+		memcpy(buf, at, sizeof(uint64_t));
+	else
+		memcpy(buf, at, len);
 	mem->touched += len;
 	return !w->lost;
 }
