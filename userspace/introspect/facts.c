@@ -11,7 +11,6 @@
 #define MAX_LOOKED_AT 256		/* tasks, for one with an address space */
 #define USER_ENTRIES 256u		/* of a top table */
 #define BOOT_MAX (1ull << 62)
-#define TK_CORE_OFFSET 8u		/* struct timekeeper behind its sequence count */
 
 /* ---- BUILD-ID ---- */
 
@@ -53,14 +52,16 @@ static void read_build_id(const struct kernel *k, struct kernel_facts *f)
 /* ---- time ---- */
 
 /*
- * The clock's core: tk_core until 6.16 or so (an unnamed struct), then one of
- * several, the first, in timekeeper_data.
+ * The clock's core: tk_core, until 6.13 or so of a type without a name, then one
+ * of several, the first, in timekeeper_data.  In front of it is its sequence
+ * count, which is larger in a real-time kernel.
  */
 static uint64_t timekeeper(const struct kernel *k)
 {
 	uint64_t data = k->symbol[SYM_TIMEKEEPER_DATA].address;
 	uint64_t core = k->symbol[SYM_TK_CORE].address;
-	uint32_t at = k->at.tk_data_timekeeper.size ? k->at.tk_data_timekeeper.at : TK_CORE_OFFSET;
+	uint32_t count = MAX(k->at.seqcount_raw_spinlock_whole.size, 1u);
+	uint32_t at = k->at.tk_data_timekeeper.size ? k->at.tk_data_timekeeper.at : (count + 7) & ~7u;
 
 	return data ? data + at : core ? core + at : 0;
 }

@@ -98,6 +98,7 @@
 	X(timekeeper, offs_boot, "offs_boot", false) \
 	X(timekeeper, xtime_sec, "xtime_sec", false) \
 	X(tk_data, timekeeper, "timekeeper", false) \
+	X(seqcount_raw_spinlock, whole, "", false) \
 	X(vdso_image, data, "data", false) \
 	X(vdso_image, length, "size", false)
 
