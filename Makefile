@@ -33,8 +33,8 @@ DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c gua
 	integrity.c ledger.c monitor.c names.c profile.c roles.c spawn.c start.c vmm.c window.c)
 DAEMON_LIBS := -lbpf -lsystemd
 
-PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent warden-inspect) \
-	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-scan warden-channel warden-qmp warden-integrity)
+PROGRAMS := $(addprefix $(B)/bin/,wardend wardenctl warden-agent) \
+	$(addprefix $(B)/libexec/,warden-engine warden-introspect warden-inspect warden-scan warden-channel warden-qmp warden-integrity)
 
 .PHONY: all module modules bpf userspace setup demo test test-unit test-kunit test-build clean
 .DELETE_ON_ERROR:
@@ -111,7 +111,7 @@ endef
 $(eval $(call program,bin/wardend,userspace/daemon/main.c $(DAEMON_SRCS) $(LIB_SRCS),$(DAEMON_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-engine,userspace/engine/main.c $(ENGINE_SRCS) $(LIB_SRCS),$(ENGINE_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
-$(eval $(call program,bin/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,libexec/warden-inspect,userspace/introspect/inspect.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -ljansson))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-integrity,userspace/integrity/main.c $(INTEGRITY_SRCS) $(LIB_SRCS),$(INTEGRITY_LIBS) $(LIB_LIBS)))
@@ -151,17 +151,22 @@ $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LI
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/truth,tests/lab/introspect/truth.c,,-static))
+$(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
 
-LABTESTS := abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := truth fnv abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 
 $(eval $(call program,bench/exit/exits,tests/bench/exit/exits.c $(TINYVM),))
 $(eval $(call program,bench/boot/cost,tests/bench/boot/cost.c,))
 $(eval $(call program,bench/memory/memory,tests/bench/memory/memory.c $(TINYVM),-lpthread))
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory)
+$(eval $(call program,bench/introspect/walk,tests/bench/introspect/walk.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,bench/introspect/crowd,tests/bench/introspect/crowd.c,,-static))
+$(eval $(call program,bench/introspect/idle,tests/bench/introspect/idle.c,,-static))
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory introspect/walk introspect/crowd introspect/idle)
 
-lab-ready: userspace $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+lab-ready: userspace $(B)/bench/introspect/idle $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
 .PHONY: lab-ready
 
 demo: lab-ready

@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 #include "introspect/beacon.h"
+#include "introspect/facts.h"
 #include "introspect/mappings.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
@@ -16,7 +17,7 @@
 #define CODE 0x600000u
 #define ANON_VA 0x7f0000000000ull
 #define PATCHED_PA 0x1000u		/* page tables ... */
-#define PATCHED_END (HEAP_PA + 0x8000)	/* ... to the end of the heap */
+#define PATCHED_END (HEAP_PA + 0xa000)	/* ... to the end of the heap */
 
 static struct introspector in;
 static struct patched patched;
@@ -79,6 +80,9 @@ static void make_guest(void)
 		last = make_task(pid, last);
 		make_process(last, make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog"));
 	}
+	make_facts();
+	make_module("ext4", 0xffffffffc0000000ull);
+	make_module("loop", 0xffffffffc0100000ull);
 	must(heap <= PATCHED_END);
 	must(!introspector_init(&in, &mem));
 	in.kernel = k;
@@ -122,6 +126,12 @@ static int take_vma(void *ctx, const struct m_vma *v)
 	return 0;
 }
 
+static int take_module(void *ctx, const struct kernel_module *m)
+{
+	must(++*(uint32_t *)ctx <= MAX_MODULES && strlen(m->name) < sizeof(m->name));
+	return 0;
+}
+
 static void done_well(const struct m_done *d)
 {
 	must(d->status >= DONE_COMPLETE && d->status <= DONE_UNOBSERVABLE);
@@ -134,7 +144,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct look_sink sink = { take_task, take_object, take_use, NULL };
 	struct m_beacon beacon = { .pid = 1, .gva = ANON_VA };
 	struct m_beacon_seen seen;
+	struct kernel_facts facts;
 	struct m_probed probed;
+	uint32_t modules = 0;
 	struct m_done done;
 
 	if (!patched.size)
@@ -153,6 +165,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	done_well(&done);
 	mappings_list(&in, 1, 0, take_vma, NULL, &done);
 	done_well(&done);
+	memory_set_budget(&mem, 1000);
+	kernel_read_facts(&in.kernel, &facts);
+	modules_walk(&in.kernel, take_module, &modules);
 	probe_task(&in, 1, 1000, &probed);
 	beacon_look(&in, &beacon, &seen);
 	must(seen.state == BEACON_ABSENT || seen.state == BEACON_UNKNOWN);

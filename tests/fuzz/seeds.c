@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../elf_dump_image.h"
 #include "agent/item.h"
 #include "channel/token.h"
 #include "lib/messages.h"
@@ -248,6 +249,18 @@ static void of_guests(void)
 		chosen("kallsyms", (const char[]){ 'a' + layout, 0 }, layout, change, sizeof(change));
 }
 
+static void of_dumps(void)
+{
+	static const char page[] = "OSRELEASE=6.1.0-56-amd64\nSYMBOL(swapper_pg_dir)=ffffffff86a10000\n"
+		"NUMBER(phys_base)=-4194304\nNUMBER(pgtable_l5_enabled)=0\n";
+	static uint8_t image[DUMP_SIZE];
+
+	dump_image(image);
+	chosen("dump", "elf", 'e', image, sizeof(image));
+	chosen("dump", "vmcoreinfo", 'v', page, strlen(page));
+	chosen("dump", "kdump", 'e', "KDUMP   ", 8);
+}
+
 static void of_vmms_deeds(void)
 {
 	struct m_guard_events events = { .events.len = 2 * sizeof(struct warden_guard_event) };
@@ -305,6 +318,7 @@ int main(int argc, char **argv)
 	of_roles();
 	of_vmms();
 	of_guests();
+	of_dumps();
 	of_vmms_deeds();
 	of_configuration();
 	of_integrity();

@@ -134,6 +134,9 @@ static inline void guest_layout(struct layout *l)
 	F(address_space_host, 0, 8); F(address_space_xa_head, 8, 8); F(address_space_nrpages, 16, 8);
 	F(xa_node_shift, 0, 1); F(xa_node_slots, 8, 512);
 	F(page_size, 0, 64); F(page_flags, 0, 8); F(folio_order, 65, 1);
+	F(module_state, 0, 4); F(module_list, 8, 16); F(module_name, 24, 56); F(module_mem, 96, 96);
+	F(module_memory_whole, 0, 32); F(module_memory_base, 0, 8); F(module_memory_size, 8, 4);
+	F(timekeeper_offs_real, 0, 8); F(timekeeper_offs_boot, 8, 8); F(timekeeper_xtime_sec, 16, 8);
 	l->pg_head = 16; l->pg_uptodate = 2;
 #undef F
 }
@@ -267,6 +270,47 @@ static inline uint64_t make_xa_node(unsigned shift)
 static inline void xa_set(uint64_t node, unsigned slot, uint64_t entry)
 {
 	put64(node - DIRECT + 8 + 8 * slot, entry);
+}
+
+/* The list of modules, and one at its end: text of 8 KiB and data of 4 KiB at base. */
+static inline uint64_t make_module(const char *name, uint64_t base)
+{
+	uint64_t m = make(256), head, last, node = m + k.at.module_list.at;
+
+	if (!k.symbol[SYM_MODULES].address) {
+		head = make(16);
+		put64(head - DIRECT, head);
+		put64(head - DIRECT + 8, head);
+		k.symbol[SYM_MODULES].address = head;
+	}
+	head = k.symbol[SYM_MODULES].address;
+	memcpy(&last, ram + (head - DIRECT) + 8, 8);
+	put64(node - DIRECT, head);
+	put64(node - DIRECT + 8, last);
+	put64(last - DIRECT, node);
+	put64(head - DIRECT + 8, node);
+	memcpy(ram + (m - DIRECT) + k.at.module_name.at, name, strlen(name) + 1);
+	put64(m - DIRECT + k.at.module_mem.at, base);
+	put64(m - DIRECT + k.at.module_mem.at + 8, 8192);
+	put64(m - DIRECT + k.at.module_mem.at + 32 + 8, 4096);
+	return m;
+}
+
+/* What kernel_read_facts looks at. */
+static inline void make_facts(void)
+{
+	static const uint32_t note[] = { 4, 20, 3, 0x554e47, 1, 2, 3, 4, 5 };
+	uint64_t line = make(8), notes = make(sizeof(note)), tk = make(64);
+
+	put64(line - DIRECT, make_text("console=ttyS0 \x01quiet"));
+	memcpy(ram + (notes - DIRECT), note, sizeof(note));
+	put64(tk - DIRECT + 8, 1700000000000000000ull + 5);
+	put64(tk - DIRECT + 16, 5);
+	put64(tk - DIRECT + 24, 1700000000 + 60);
+	k.symbol[SYM_SAVED_COMMAND_LINE].address = line;
+	k.symbol[SYM_START_NOTES].address = notes;
+	k.symbol[SYM_STOP_NOTES].address = notes + sizeof(note);
+	k.symbol[SYM_TK_CORE].address = tk;
 }
 
 #endif

@@ -103,6 +103,10 @@ static void test_file_with_hole(void **state)
 {
 	char path[] = "/tmp/warden-test-XXXXXX";
 	int fd = mkstemp(path);
+	const struct memory_range ranges[] = {
+		{ 0, 2 * FRAME_SIZE }, { 16 * FRAME_SIZE, 9 * FRAME_SIZE },
+	};
+	const uint64_t offsets[] = { 0, 2 * FRAME_SIZE };
 	struct guest_memory file;
 	uint64_t v = 0;
 
@@ -110,7 +114,7 @@ static void test_file_with_hole(void **state)
 	assert_int_equal(ftruncate(fd, 3 * FRAME_SIZE), 0);
 	v = 0x1122334455667788ull;
 	assert_int_equal(pwrite(fd, &v, 8, 2 * FRAME_SIZE), 8);
-	assert_int_equal(memory_open_file(&file, path, 2 * FRAME_SIZE, 16 * FRAME_SIZE, NULL), 0);
+	assert_int_equal(memory_open_file(&file, fd, ranges, offsets, 2), 0);
 	v = 0;
 	assert_int_equal(memory_read(&file, 16 * FRAME_SIZE, &v, 8), 0);
 	assert_int_equal(v, 0x1122334455667788ull);
@@ -118,7 +122,6 @@ static void test_file_with_hole(void **state)
 	assert_int_equal(memory_read(&file, 17 * FRAME_SIZE, &v, 8), -ENXIO);
 	assert_int_equal(memory_end(&file), 17 * FRAME_SIZE);
 	memory_close(&file);
-	close(fd);
 	unlink(path);
 }
 

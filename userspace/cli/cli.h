@@ -37,6 +37,7 @@ int verb_guests(struct cli *cli, int argc, char **argv);
 int verb_ps(struct cli *cli, int argc, char **argv);
 int verb_tree(struct cli *cli, int argc, char **argv);
 int verb_maps(struct cli *cli, int argc, char **argv);
+int verb_inspect(struct cli *cli, int argc, char **argv);
 int verb_scan(struct cli *cli, int argc, char **argv);
 int verb_findings(struct cli *cli, int argc, char **argv);
 int verb_explain(struct cli *cli, int argc, char **argv);
@@ -124,6 +125,10 @@ const char *time_text(char out[32], json_int_t wall_ns);
 /* "0.4 ms", "12 ms", "3400 ms" */
 const char *ms_text(char out[32], json_int_t us);
 const char *number_text(char out[32], json_int_t number);
+
+/* ---- maps.c ---- */
+
+void print_maps(const json_t *answer);
 
 /* ---- table.c ---- */
 

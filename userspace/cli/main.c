@@ -17,6 +17,8 @@ static const struct verb verbs[] = {
 	{ "ps", verb_ps, "GUEST", "its processes, seen from outside" },
 	{ "tree", verb_tree, "GUEST", "the same by parents and children" },
 	{ "maps", verb_maps, "GUEST PID", "a process's memory map" },
+	{ "inspect", verb_inspect, "FILE [kernel | symbols | ps | maps PID]",
+	  "what is in a file of a guest's memory: no daemon needed" },
 	{ "scan", verb_scan, "GUEST [PID] | --watch SCAN", "scans everything it executes now" },
 	{ "findings", verb_findings, "[--guest GUEST] [--limit N]",
 	  "what was found and what came of it" },

@@ -10,7 +10,7 @@ static const struct column columns[] = {
 	{ "DEV", LEFT }, { "INODE", RIGHT }, { "PATH", CUT },
 };
 
-static void print_maps(const json_t *answer)
+void print_maps(const json_t *answer)
 {
 	struct table *t = table_new(columns, ARRAY_SIZE(columns));
 	const json_t *m;

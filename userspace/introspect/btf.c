@@ -6,6 +6,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "introspect/layout.h"
@@ -51,12 +52,13 @@ size_t btf_next_header(const uint8_t *image, size_t len, size_t from, size_t *re
 	static const uint8_t magic[4] = { 0x9f, 0xeb, BTF_VERSION, 0 };
 
 	while (from < len) {
-		const uint8_t *p = memmem(image + from, len - from, magic, sizeof(magic));
+		/* Faster than memmem, which has no use of a needle so short. */
+		const uint8_t *p = memchr(image + from, magic[0], len - from);
 		size_t blob;
 
-		if (!p)
+		if (!p || len - (p - image) < sizeof(magic))
 			return len;
-		blob = header_check(p, len - (p - image));
+		blob = memcmp(p, magic, sizeof(magic)) ? 0 : header_check(p, len - (p - image));
 		if (blob) {
 			*ret_len = blob;
 			return p - image;
@@ -210,32 +212,83 @@ static struct field first_of(const struct btf *btf, uint32_t id, const char *pat
 	}
 }
 
-/*
- * Names are not unique (a driver may have a "struct file" of its own): of the
- * types that have the member, the largest is the kernel's.
- */
-static struct field search(const struct btf *btf, const char *structure, const char *paths,
-			   uint32_t *hint, uint32_t *left)
-{
-	struct field best = { 0, 0 };
-	uint32_t largest = 0, n = btf__type_cnt(btf), seen = 0;
+/* ---- types by name ---- */
 
-	for (uint32_t id = 1; id < n && seen < MAX_NAMED && *left; id++) {
+#define MAX_NAMES 255u
+
+/*
+ * The structs and enums that are wanted, found in one pass over all types.
+ * Names are not unique (a driver may have a "struct file" of its own).
+ */
+struct index {
+	const char *name[MAX_NAMES];
+	uint32_t names;
+	uint8_t first[256];		/* the last name that begins with this character, and 1 */
+	uint8_t next[MAX_NAMES];	/* the one before it, likewise; 0: none */
+	struct {
+		uint32_t id, name;
+	} found[MAX_NAMED];
+	uint32_t n;
+};
+
+static void index_want(struct index *x, const char *name)
+{
+	for (uint32_t i = 0; i < x->names; i++)
+		if (!strcmp(x->name[i], name))
+			return;
+	if (x->names == MAX_NAMES)
+		return;
+	x->name[x->names] = name;
+	x->next[x->names] = x->first[(uint8_t)name[0]];
+	x->first[(uint8_t)name[0]] = ++x->names;
+}
+
+static void index_type(struct index *x, uint32_t id, const char *name)
+{
+	for (uint32_t i = x->first[(uint8_t)name[0]]; i; i = x->next[i - 1]) {
+		if (strcmp(x->name[i - 1], name))
+			continue;
+		x->found[x->n].id = id;
+		x->found[x->n++].name = i - 1;
+		return;
+	}
+}
+
+static void index_build(struct index *x, const struct btf *btf)
+{
+	uint32_t types = btf__type_cnt(btf);
+
+	for (uint32_t id = 1; id < types && x->n < MAX_NAMED; id++) {
 		const struct btf_type *t = btf__type_by_id(btf, id);
 		const char *name;
-		struct field f;
 
-		if (!t || !btf_is_composite(t) || t->size <= largest)
+		if (!t || !(btf_is_composite(t) || btf_is_enum(t)))
 			continue;
 		name = btf__name_by_offset(btf, t->name_off);
-		if (!name || strcmp(name, structure))
+		if (name)
+			index_type(x, id, name);
+	}
+}
+
+/* Of the types of that name that have the member, the largest is the kernel's. */
+static struct field search(const struct btf *btf, const struct index *x, const char *structure,
+			   const char *paths, uint32_t *hint, uint32_t *left)
+{
+	struct field best = { 0, 0 };
+	uint32_t largest = 0;
+
+	for (uint32_t i = 0; i < x->n && *left; i++) {
+		const struct btf_type *t = btf__type_by_id(btf, x->found[i].id);
+		struct field f;
+
+		if (strcmp(x->name[x->found[i].name], structure) || !btf_is_composite(t) ||
+		    t->size <= largest)
 			continue;
-		seen++;
-		f = first_of(btf, id, paths, left);
+		f = first_of(btf, x->found[i].id, paths, left);
 		if (f.size) {
 			best = f;
 			largest = t->size;
-			*hint = id;
+			*hint = x->found[i].id;
 		}
 	}
 	return best;
@@ -243,9 +296,14 @@ static struct field search(const struct btf *btf, const char *structure, const c
 
 struct field layout_member(const struct btf *btf, const char *structure, const char *paths)
 {
+	autofree struct index *x = calloc(1, sizeof(*x));
 	uint32_t hint, left = MAX_MEMBERS;
 
-	return search(btf, structure, paths, &hint, &left);
+	if (!x)
+		return (struct field){ 0, 0 };
+	index_want(x, structure);
+	index_build(x, btf);
+	return search(btf, x, structure, paths, &hint, &left);
 }
 
 /* ---- the table ---- */
@@ -260,28 +318,32 @@ static const struct wanted {
 #undef X
 };
 
-static uint32_t enum_value(const struct btf *btf, const char *enumeration, const char *name,
-			   uint32_t fallback)
+static uint32_t enum_value(const struct btf *btf, const struct index *x, const char *enumeration,
+			   const char *name, uint32_t fallback)
 {
-	int id = btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM);
-	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	for (uint32_t f = 0; f < x->n; f++) {
+		const struct btf_type *t = btf__type_by_id(btf, x->found[f].id);
 
-	for (uint32_t i = 0; t && i < btf_vlen(t); i++) {
-		const char *n = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
+		if (!btf_is_enum(t) || strcmp(x->name[x->found[f].name], enumeration))
+			continue;
+		for (uint32_t i = 0; i < btf_vlen(t); i++) {
+			const char *n = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
 
-		if (n && strcmp(n, name) == 0)
-			return btf_enum(t)[i].val;
+			if (n && strcmp(n, name) == 0)
+				return btf_enum(t)[i].val;
+		}
 	}
 	return fallback;
 }
 
-static int resolve_enums(const struct btf *btf, struct layout *l, char *why, size_t size)
+static int resolve_enums(const struct btf *btf, const struct index *x, struct layout *l, char *why,
+			 size_t size)
 {
-	l->pg_head = enum_value(btf, "pageflags", "PG_head", 64);
-	l->pg_uptodate = enum_value(btf, "pageflags", "PG_uptodate", 64);
-	l->maple_leaf_64 = enum_value(btf, "maple_type", "maple_leaf_64", 1);
-	l->maple_range_64 = enum_value(btf, "maple_type", "maple_range_64", 2);
-	l->maple_arange_64 = enum_value(btf, "maple_type", "maple_arange_64", 3);
+	l->pg_head = enum_value(btf, x, "pageflags", "PG_head", 64);
+	l->pg_uptodate = enum_value(btf, x, "pageflags", "PG_uptodate", 64);
+	l->maple_leaf_64 = enum_value(btf, x, "maple_type", "maple_leaf_64", 1);
+	l->maple_range_64 = enum_value(btf, x, "maple_type", "maple_range_64", 2);
+	l->maple_arange_64 = enum_value(btf, x, "maple_type", "maple_arange_64", 3);
 	if (l->pg_head < 64 && l->pg_uptodate < 64)
 		return 0;
 	snprintf(why, size, "BTF: no PG_head or PG_uptodate in enum pageflags");
@@ -306,11 +368,19 @@ static int check_alternatives(const struct layout *l, char *why, size_t size)
 
 int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, size_t size)
 {
+	autofree struct index *x = calloc(1, sizeof(*x));
 	struct layout l = { 0 };
 	uint32_t hint = 0, left = MAX_MEMBERS;
 	const char *last = "";
 	int r;
 
+	if (!x)
+		return -ENOMEM;
+	index_want(x, "pageflags");
+	index_want(x, "maple_type");
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		index_want(x, wanted[i].structure);
+	index_build(x, btf);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
 		const struct wanted *w = &wanted[i];
 		struct field f = { 0, 0 };
@@ -322,7 +392,7 @@ int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, 
 		if (hint)
 			f = first_of(btf, hint, w->paths, &left);
 		if (!f.size && (!hint || w->need))
-			f = search(btf, w->structure, w->paths, &hint, &left);
+			f = search(btf, x, w->structure, w->paths, &hint, &left);
 		if (!left) {
 			snprintf(why, size, "BTF refuses to resolve: more members than any kernel has");
 			return -E2BIG;
@@ -333,7 +403,7 @@ int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, 
 		}
 		memcpy((uint8_t *)&l + w->at, &f, sizeof(f));
 	}
-	r = resolve_enums(btf, &l, why, size);
+	r = resolve_enums(btf, x, &l, why, size);
 	if (!r)
 		r = check_alternatives(&l, why, size);
 	if (!r)

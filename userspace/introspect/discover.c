@@ -10,6 +10,7 @@
 
 #include "introspect/image.h"
 #include "introspect/kernel.h"
+#include "introspect/known.h"
 #include "lib/util.h"
 
 #define CR0_PG (1ull << 31)
@@ -34,6 +35,13 @@ static const char *const symbol_names[SYM_COUNT] = {
 	[SYM_VDSO_32] = "vdso_image_32",
 	[SYM_VDSO_X32] = "vdso_image_x32",
 	[SYM_SPECIAL_MAPPING] = "special_mapping_vmops",
+	[SYM_START_NOTES] = "__start_notes",
+	[SYM_STOP_NOTES] = "__stop_notes",
+	[SYM_SAVED_COMMAND_LINE] = "saved_command_line",
+	[SYM_MODULES] = "modules",
+	[SYM_TK_CORE] = "tk_core",
+	[SYM_TIMEKEEPER_DATA] = "timekeeper_data",
+	[SYM_MAX_PFN] = "max_pfn",
 };
 
 struct attempt {
@@ -42,6 +50,7 @@ struct attempt {
 	struct image_map map;
 	int error;			/* of the last page tables that could not be read */
 	uint64_t missing;		/* bytes of the image not resident */
+	size_t btf_len;
 	char *why;
 };
 
@@ -175,7 +184,7 @@ static bool holds_image(const struct attempt *a, const struct run *run)
 {
 	uint64_t size = run->end - run->start;
 
-	return size >= MIN_RODATA && size <= MAX_RODATA && run->end > a->k->text_base;
+	return size >= MIN_RODATA && size <= MAX_RODATA;
 }
 
 static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *run)
@@ -191,6 +200,7 @@ static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *ru
 	btf__free(btf);
 	if (!r) {
 		a->k->btf_va = run->start + at;
+		a->btf_len = len;
 		a->k->rodata_start = run->start;
 		a->k->rodata_end = run->end;
 	}
@@ -198,16 +208,32 @@ static int use_btf(struct attempt *a, const uint8_t *bytes, const struct run *ru
 	return r;
 }
 
+/* Until the image is protected its text is known from its beginning alone. */
 static void use_kallsyms(struct attempt *a, const uint8_t *bytes, const struct run *run,
 			 const char **why)
 {
-	uint64_t started = clock_now_ns();
+	const uint64_t texts[] = { a->k->text_base, run->start }, started = clock_now_ns();
 
-	for (size_t i = 0; i < SYM_COUNT; i++)
-		a->k->symbol[i] = (struct symbol){ symbol_names[i], 0 };
-	kallsyms_resolve(bytes, run->end - run->start, run->start, a->k->text_base,
-			 a->k->symbol, SYM_COUNT, &a->k->kallsyms, why);
+	a->k->symbols_start = run->start;
+	a->k->symbols_end = run->end;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (kallsyms_resolve(bytes, run->end - run->start, run->start, texts[i],
+				     a->k->symbol, SYM_COUNT, &a->k->kallsyms, why))
+			continue;
+		a->k->text_base = texts[i];
+		break;
+	}
 	a->k->kallsyms_us += (clock_now_ns() - started) / 1000;
+}
+
+/* Where both lie in one piece, as they do in every kernel that is up. */
+static void remember(const struct attempt *a, const uint8_t *bytes, const struct run *run)
+{
+	const struct known_image image = { bytes, run->start, run->end - run->start };
+
+	if (a->k->kallsyms.nsyms && a->k->btf_va >= run->start && a->k->btf_va < run->end &&
+	    run->nx && !run->write)
+		known_add(a->k, &image, a->btf_len);
 }
 
 /* Reads the runs that fit and looks for both tables in each. */
@@ -230,8 +256,10 @@ static enum discovery search_runs(struct attempt *a,
 			return fail_errno(a, r, "reading the kernel's image");
 		if (!a->k->btf_va && use_btf(a, bytes, run))
 			return DISCOVERY_NEVER;
-		if (!a->k->kallsyms.nsyms)
+		if (!a->k->kallsyms.nsyms) {
 			use_kallsyms(a, bytes, run, kallsyms_why);
+			remember(a, bytes, run);
+		}
 	}
 	a->k->image_bytes += total;
 	return DISCOVERY_READY;
@@ -240,8 +268,14 @@ static enum discovery search_runs(struct attempt *a,
 static enum discovery find_tables(struct attempt *a)
 {
 	const char *kallsyms_why = "kallsyms: no read-only data";
-	enum discovery d = search_runs(a, holds_rodata, &kallsyms_why);
+	enum discovery d;
 
+	for (size_t i = 0; i < SYM_COUNT; i++)
+		a->k->symbol[i] = (struct symbol){ symbol_names[i], 0 };
+	a->k->known = known_find(a->k, &a->map);
+	if (a->k->known)
+		return DISCOVERY_READY;
+	d = search_runs(a, holds_rodata, &kallsyms_why);
 	if (d == DISCOVERY_READY && (!a->k->btf_va || !a->k->kallsyms.nsyms)) {
 		/* Early boot, or rodata=off: the image is still in one piece. */
 		image_merge(&a->map);

@@ -121,15 +121,15 @@ static bool is_memfd(const struct guest_file *f, uint64_t nlink)
 	return f->magic == TMPFS_MAGIC && nlink == 0 && strncmp(f->path, "/memfd:", 7) == 0;
 }
 
-int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file)
+static int read_info(const struct kernel *k, uint64_t file, uint64_t mapping,
+		     struct guest_file *ret_file)
 {
 	uint64_t dentry, hashed, nlink;
 	int r;
 
 	memset(ret_file, 0, offsetof(struct guest_file, path));
-	r = kernel_member(k, file, k->at.file_f_mapping, &ret_file->mapping);
-	if (!r)
-		r = kernel_member(k, ret_file->mapping, k->at.address_space_host, &ret_file->inode);
+	ret_file->mapping = mapping;
+	r = kernel_member(k, mapping, k->at.address_space_host, &ret_file->inode);
 	if (!r)
 		r = read_inode(k, ret_file);
 	if (!r)
@@ -142,5 +142,54 @@ int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret
 		return r;
 	ret_file->memfd = is_memfd(ret_file, nlink);
 	ret_file->deleted = !ret_file->memfd && (nlink == 0 || !hashed);
+	return 0;
+}
+
+/*
+ * A library is open once for each process that maps it, each time as another
+ * struct file of the same mount, name and pages: within one look (a generation
+ * of the memory) what was read of it is not read again.
+ */
+#define SEEN 512u
+
+struct seen_key {
+	uint64_t memory, generation, mnt, dentry, mapping;
+};
+
+static struct seen {
+	struct seen_key key;
+	struct guest_file info;
+} seen[SEEN];
+
+static struct seen *seen_slot(const struct seen_key *key)
+{
+	uint64_t mix = (key->dentry ^ key->mnt << 20 ^ key->mapping << 7) * 0x9E3779B97F4A7C15ull;
+
+	return &seen[mix >> 55];
+}
+
+_Static_assert(SEEN == 1u << (64 - 55), "the top bits of the mix are a slot");
+
+int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file)
+{
+	struct seen_key key = { .memory = k->mem->id, .generation = k->mem->generation };
+	struct seen *slot;
+	int r = kernel_member(k, file, k->at.file_f_mapping, &key.mapping);
+
+	if (!r)
+		r = kernel_member(k, file, k->at.file_mnt, &key.mnt);
+	if (!r)
+		r = kernel_member(k, file, k->at.file_dentry, &key.dentry);
+	if (r)
+		return r;
+	slot = seen_slot(&key);
+	if (memcmp(&slot->key, &key, sizeof(key))) {
+		slot->key.generation = 0;
+		r = read_info(k, file, key.mapping, &slot->info);
+		if (r)
+			return r;
+		slot->key = key;
+	}
+	memcpy(ret_file, &slot->info, offsetof(struct guest_file, path) + strlen(slot->info.path) + 1);
 	return 0;
 }

@@ -118,14 +118,15 @@ static const struct run *most_gates(const struct address_space *as, const struct
 	return best;
 }
 
-static const struct run *largest_text(const struct image_map *map)
+static const struct run *largest_text(const struct image_map *map, bool writable)
 {
 	const struct run *best = NULL;
 
 	for (uint32_t i = 0; i < map->runs; i++) {
 		const struct run *r = &map->run[i];
 
-		if (!r->nx && !r->write && (!best || r->end - r->start > best->end - best->start))
+		if (!r->nx && r->write <= writable &&
+		    (!best || r->end - r->start > best->end - best->start))
 			best = r;
 	}
 	return best;
@@ -136,7 +137,10 @@ uint64_t image_text(const struct address_space *as, const struct image_map *map,
 	const struct run *run = idt ? most_gates(as, map, idt) : NULL;
 
 	if (!run)
-		run = largest_text(map);
+		run = largest_text(map, false);
+	/* Until late in the boot nothing is protected. */
+	if (!run)
+		run = largest_text(map, true);
 	return run ? run->start : 0;
 }
 

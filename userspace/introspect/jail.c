@@ -3,12 +3,29 @@
 
 #include <linux/kvm_warden.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "introspect/pagecache.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
 
-#define MAX_MEMORY (1ull << 30)
+/* Of its own: the guest's memory, mapped, may be any size. */
+#define MAX_DATA (1ull << 30)
+
+int jail_inspect(void)
+{
+	static const int calls[] = { SYS_pread64, SYS_dup };
+	const struct sandbox box = {
+		.syscalls = calls,
+		.nsyscalls = ARRAY_SIZE(calls),
+		.max_data = MAX_DATA,
+		.max_files = 16,
+		.as_caller = geteuid() != 0,
+		.die_with_parent = true,
+	};
+
+	return sandbox_apply(&box);
+}
 
 int jail_introspect(uint32_t uid)
 {
@@ -17,14 +34,14 @@ int jail_introspect(uint32_t uid)
 		SYS_memfd_create, SYS_ftruncate, SYS_pwrite64, SYS_alarm,
 	};
 	static const unsigned ioctls[] = {
-		KVM_WARDEN_READ, KVM_WARDEN_REGS, KVM_WARDEN_MEMSLOTS,
+		KVM_WARDEN_READ, KVM_WARDEN_REGS, KVM_WARDEN_MEMSLOTS, KVM_WARDEN_MAP,
 	};
 	const struct sandbox box = {
 		.syscalls = calls,
 		.nsyscalls = ARRAY_SIZE(calls),
 		.ioctls = ioctls,
 		.nioctls = ARRAY_SIZE(ioctls),
-		.max_memory = MAX_MEMORY,
+		.max_data = MAX_DATA,
 		.max_file = (uint64_t)MAX_FILE_PAGES * FRAME_SIZE,
 		.max_files = 16,
 		.uid = uid,

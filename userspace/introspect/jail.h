@@ -12,4 +12,7 @@
 /* 0, or -1 and a line in the log: the caller must exit. */
 int jail_introspect(uint32_t uid);
 
+/* The same for warden-inspect, whoever starts it: one file, and its answer. */
+int jail_inspect(void);
+
 #endif

@@ -15,7 +15,7 @@
 #define MAX_TOKEN 512u
 #define MAX_NAME 512u
 #define MAX_SYMBOLS (1u << 21)
-#define MAX_WANTED 64u
+#define MAX_WANTED 256u
 #define MARKERS_REACH (8u << 20)	/* markers lie at most so far before the tokens */
 #define MARKER_MIN_STEP 400u
 #define MARKER_MAX_STEP 32768u
@@ -221,15 +221,16 @@ static bool locate_names(const struct image *im, struct kallsyms *k)
 
 /* ---- decoding ---- */
 
+/* At most limit characters of a name. */
 static size_t expand(const struct image *im, const struct kallsyms *k, size_t at, uint32_t len,
-		     char *out)
+		     char *out, size_t limit)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < len; i++) {
+	for (uint32_t i = 0; i < len && n < limit; i++) {
 		const uint8_t *token = im->p + k->token_table + token_at(im, k, im->p[at + i]);
 
-		while (*token && n < MAX_NAME)
+		while (*token && n < limit)
 			out[n++] = *token++;
 	}
 	out[n] = '\0';
@@ -240,7 +241,20 @@ struct wanted_set {
 	struct symbol *symbol;
 	size_t n;
 	uint32_t index[MAX_WANTED];	/* of each wanted symbol; UINT32_MAX: not seen */
+	uint8_t starts[65536 / 8];	/* the first two characters of any */
 };
+
+static unsigned start_of(const char *name)
+{
+	return (uint8_t)name[0] | (unsigned)(uint8_t)name[1] << 8;
+}
+
+static void note_starts(struct wanted_set *set)
+{
+	memset(set->starts, 0, sizeof(set->starts));
+	for (size_t w = 0; w < set->n; w++)
+		set->starts[start_of(set->symbol[w].name) / 8] |= 1u << start_of(set->symbol[w].name) % 8;
+}
 
 static void match(struct wanted_set *set, const char *name, uint32_t i)
 {
@@ -261,9 +275,15 @@ static bool match_names(const struct image *im, const struct kallsyms *k, struct
 
 		if (!name_length(im, &at, k->markers, &len))
 			return false;
-		/* The first character is the symbol's type. */
-		if (expand(im, k, at, len, name) > 1)
+		/*
+		 * The first character is the symbol's type.  The next two tell nearly
+		 * every name from those wanted: it need not be unfolded.
+		 */
+		if (expand(im, k, at, len, name, 3) == 3 &&
+		    set->starts[start_of(name + 1) / 8] >> start_of(name + 1) % 8 & 1) {
+			expand(im, k, at, len, name, MAX_NAME);
 			match(set, name + 1, i);
+		}
 		at += len;
 	}
 	return true;
@@ -274,8 +294,8 @@ static bool match_names(const struct image *im, const struct kallsyms *k, struct
 struct addresses {
 	size_t offsets;
 	uint64_t relative_base;
+	unsigned formula;
 	uint64_t (*of)(const struct image *im, const struct addresses *a, uint32_t i);
-	const char *name;
 };
 
 static int64_t offset_of(const struct image *im, const struct addresses *a, uint32_t i)
@@ -315,6 +335,21 @@ static uint64_t absolute(const struct image *im, const struct addresses *a, uint
 	return u64_at(im, a->offsets + 8 * (size_t)i);
 }
 
+static const struct formula {
+	uint64_t (*of)(const struct image *im, const struct addresses *a, uint32_t i);
+	const char *name;
+} formulas[] = {
+	{ negative_relative, "negative is relative" },
+	{ unsigned_relative, "relative" },
+	{ place_relative, "relative to place" },
+	{ table_relative, "relative to table" },
+	{ text_relative, "relative to text" },
+	{ absolute, "absolute" },
+};
+
+#define NEED_BASE 2u			/* the first formulas need a relative base */
+#define ABSOLUTE (ARRAY_SIZE(formulas) - 1)
+
 static bool nearly_sorted(const struct image *im, const struct addresses *a, uint32_t nsyms)
 {
 	uint64_t previous = 0;
@@ -332,21 +367,12 @@ static bool nearly_sorted(const struct image *im, const struct addresses *a, uin
 static bool try_offsets(const struct image *im, const struct kallsyms *k, size_t offsets,
 			size_t relative_base, uint32_t text_index, struct addresses *ret)
 {
-	const struct addresses formulas[] = {
-		{ offsets, 0, negative_relative, "negative is relative" },
-		{ offsets, 0, unsigned_relative, "relative" },
-		{ offsets, 0, place_relative, "relative to place" },
-		{ offsets, 0, table_relative, "relative to table" },
-		{ offsets, 0, text_relative, "relative to text" },
-	};
-
 	if (offsets > im->len || im->len - offsets < 4 * (size_t)k->nsyms)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(formulas); i++) {
-		struct addresses a = formulas[i];
+	for (unsigned i = 0; i < ABSOLUTE; i++) {
+		const struct addresses a = { offsets, u64_at(im, relative_base), i, formulas[i].of };
 
-		a.relative_base = u64_at(im, relative_base);
-		if (i < 2 && a.relative_base < KERNEL_LOW)
+		if (i < NEED_BASE && a.relative_base < KERNEL_LOW)
 			continue;
 		if (a.of(im, &a, text_index) == im->text && nearly_sorted(im, &a, k->nsyms)) {
 			*ret = a;
@@ -359,7 +385,7 @@ static bool try_offsets(const struct image *im, const struct kallsyms *k, size_t
 static bool try_absolute(const struct image *im, const struct kallsyms *k, size_t table,
 			 uint32_t text_index, struct addresses *ret)
 {
-	struct addresses a = { table, 0, absolute, "absolute" };
+	struct addresses a = { table, 0, ABSOLUTE, absolute };
 
 	if (table > im->len || im->len - table < 8 * (size_t)k->nsyms ||
 	    a.of(im, &a, text_index) != im->text || !nearly_sorted(im, &a, k->nsyms))
@@ -402,7 +428,10 @@ static int resolve_at(const struct image *im, struct wanted_set *set, struct kal
 	*why = "kallsyms: no known formula of addresses fits";
 	if (!locate_addresses(im, k, set->index[0], &a))
 		return -ENOENT;
-	k->layout = a.name;
+	k->layout = formulas[a.formula].name;
+	k->formula = a.formula;
+	k->offsets = a.offsets;
+	k->relative_base = a.relative_base;
 	for (size_t w = 0; w < set->n; w++)
 		if (set->index[w] != UINT32_MAX)
 			set->symbol[w].address = a.of(im, &a, set->index[w]);
@@ -425,7 +454,7 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 	memcpy(all + 1, wanted, nwanted * sizeof(*wanted));
 	for (size_t from = 0; from < len;) {
 		const uint8_t *p = memmem(image + from, len - from, digits, sizeof(digits));
-		struct wanted_set set = { .symbol = all, .n = nwanted + 1 };
+		struct wanted_set set;
 		struct kallsyms k = { 0 };
 
 		if (!p || digits_seen++ == MAX_DIGITS || tables_seen == MAX_TABLES)
@@ -434,7 +463,10 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 		if (!locate_tokens(&im, p - image, &k))
 			continue;
 		tables_seen++;
+		set.symbol = all;
+		set.n = nwanted + 1;
 		memset(set.index, 0xff, sizeof(set.index));
+		note_starts(&set);
 		if (resolve_at(&im, &set, &k, why) == 0) {
 			memcpy(wanted, all + 1, nwanted * sizeof(*wanted));
 			*ret_tables = k;
@@ -442,4 +474,31 @@ int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t t
 		}
 	}
 	return -ENOENT;
+}
+
+int kallsyms_each(const uint8_t *image, size_t len, uint64_t base, uint64_t text_base,
+		  const struct kallsyms *tables,
+		  int (*fn)(void *ctx, const char *name, uint64_t address), void *ctx)
+{
+	const struct image im = { image, len, base, text_base };
+	const struct addresses a = { tables->offsets, tables->relative_base, tables->formula,
+				     formulas[tables->formula].of };
+	struct kallsyms k = *tables;
+	size_t at = k.names;
+	int r = 0;
+
+	/* Read again: they may not be what they were. */
+	if (k.token_table > len || !index_fits(&im, &k, k.token_table + token_at(&im, &k, '0')))
+		return -EPROTO;
+	for (uint32_t i = 0; i < k.nsyms && !r; i++) {
+		char name[MAX_NAME + 1];
+		uint32_t n;
+
+		if (!name_length(&im, &at, k.markers, &n))
+			return -EPROTO;
+		if (expand(&im, &k, at, n, name, MAX_NAME) > 1)
+			r = fn(ctx, name, a.of(&im, &a, i));
+		at += n;
+	}
+	return r;
 }

@@ -14,10 +14,12 @@ struct symbol {
 
 /* Where the tables lie: offsets in the image. */
 struct kallsyms {
-	size_t token_table, token_index, markers, names;
+	size_t token_table, token_index, markers, names, offsets;
 	uint32_t nmarkers, nsyms;
 	unsigned align;			/* between tables: 8, or 4 from 6.18 on */
 	const char *layout;		/* the address formula that fitted */
+	unsigned formula;
+	uint64_t relative_base;
 };
 
 /*
@@ -29,5 +31,14 @@ struct kallsyms {
 int kallsyms_resolve(const uint8_t *image, size_t len, uint64_t base, uint64_t text_base,
 		     struct symbol *wanted, size_t nwanted, struct kallsyms *ret_tables,
 		     const char **why);
+
+/*
+ * All symbols of tables found before, in their order: name[0] is the type, as
+ * in /proc/kallsyms.  fn returns 0 to go on.  -EPROTO: the names do not hold
+ * together; or what fn returned.
+ */
+int kallsyms_each(const uint8_t *image, size_t len, uint64_t base, uint64_t text_base,
+		  const struct kallsyms *tables,
+		  int (*fn)(void *ctx, const char *name, uint64_t address), void *ctx);
 
 #endif

@@ -19,6 +19,8 @@ enum kernel_symbol {
 	SYM_PAGE_OFFSET_BASE, SYM_VMEMMAP_BASE,
 	SYM_VDSO_64, SYM_VDSO_32, SYM_VDSO_X32,
 	SYM_SPECIAL_MAPPING,		/* vm_ops of [vdso] and the like */
+	SYM_START_NOTES, SYM_STOP_NOTES, SYM_SAVED_COMMAND_LINE, SYM_MODULES,
+	SYM_TK_CORE, SYM_TIMEKEEPER_DATA, SYM_MAX_PFN,
 	SYM_COUNT,
 };
 
@@ -31,9 +33,11 @@ struct kernel {
 	struct kallsyms kallsyms;
 	uint64_t text_base, btf_va;
 	uint64_t rodata_start, rodata_end;	/* the run of the image that holds the BTF */
+	uint64_t symbols_start, symbols_end;	/* the one that holds kallsyms */
 	uint64_t page_offset, vmemmap;
 	struct memory_range vdso[MAX_VDSO];	/* physical */
 	char banner[BANNER_SIZE];	/* as the guest has it */
+	bool known;			/* its types and symbols were worked out before */
 	uint64_t discovery_us;
 	uint64_t btf_us, kallsyms_us, image_bytes;
 };
@@ -56,6 +60,13 @@ int kernel_revalidate(struct kernel *k);
 
 /* False if the vCPUs' registers say that no 64-bit kernel can be running. */
 bool kernel_runs(struct guest_memory *mem);
+
+/*
+ * All its symbols, from memory as it is now: name[0] is the type.  -ENOMEM, or
+ * as kallsyms_each and memory_read.
+ */
+int kernel_symbols(const struct kernel *k,
+		   int (*fn)(void *ctx, const char *name, uint64_t address), void *ctx);
 
 /* A member of at most 8 bytes, little endian; 0 or -errno. */
 int kernel_member(const struct kernel *k, uint64_t base, struct field f, uint64_t *ret_value);

@@ -84,6 +84,21 @@
 	X(page, compound_order, "compound_order", false) \
 	X(folio, order, "_folio_order", false) \
 	X(folio, flags_1, "_flags_1", false) \
+	X(module, list, "list", false) \
+	X(module, name, "name", false) \
+	X(module, state, "state", false) \
+	X(module, mem, "mem", false) \
+	X(module, core_base, "core_layout.base", false) \
+	X(module, core_size, "core_layout.size", false) \
+	X(module, init_size, "init_layout.size", false) \
+	X(module_memory, whole, "", false) \
+	X(module_memory, base, "base", false) \
+	X(module_memory, size, "size", false) \
+	X(timekeeper, offs_real, "offs_real", false) \
+	X(timekeeper, offs_boot, "offs_boot", false) \
+	X(timekeeper, xtime_sec, "xtime_sec", false) \
+	X(tk_data, timekeeper, "timekeeper", false) \
+	X(seqcount_raw_spinlock, whole, "", false) \
 	X(vdso_image, data, "data", false) \
 	X(vdso_image, length, "size", false)
 

@@ -2,7 +2,6 @@
 #include "introspect/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -65,10 +64,50 @@ static void guest_close(struct guest_memory *mem)
 
 static const struct guest_memory_ops guest_ops = { guest_read, guest_registers, guest_close };
 
+static bool same_slots(const struct guest_memory *mem, const struct kvm_warden_memslot *slots,
+		       uint32_t n)
+{
+	if (mem->nranges != n)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct window *w = mem->places[i].window;
+
+		if (mem->ranges[i].gpa != slots[i].gpa || mem->ranges[i].size != slots[i].size ||
+		    (w && w->lost))
+			return false;
+	}
+	return true;
+}
+
+static void close_windows(struct guest_memory *mem)
+{
+	for (uint32_t i = 0; i < mem->nranges; i++) {
+		struct window *w = mem->places[i].window;
+
+		/* A file has one for all its ranges. */
+		if (w && (i + 1 == mem->nranges || mem->places[i + 1].window != w))
+			window_close(w);
+	}
+	mem->nranges = mem->last = 0;
+}
+
+/* What cannot be mapped is read. */
+static struct window *map_slot(int guest, const struct kvm_warden_memslot *slot)
+{
+	struct kvm_warden_map call = { .gpa = slot->gpa, .size = slot->size };
+	autofd int fd = -1;
+
+	if (!(slot->flags & KVM_WARDEN_SLOT_MAPPABLE))
+		return NULL;
+	fd = ioctl(guest, KVM_WARDEN_MAP, &call);
+	return fd < 0 ? NULL : window_open(fd, slot->size);
+}
+
 int memory_update_ranges(struct guest_memory *mem)
 {
 	autofree struct kvm_warden_memslot *slots = NULL;
 	struct kvm_warden_memslots call = { .count = KVM_WARDEN_MAX_SLOTS };
+	uint32_t n;
 
 	if (mem->ops != &guest_ops)
 		return 0;
@@ -76,39 +115,105 @@ int memory_update_ranges(struct guest_memory *mem)
 	if (!slots)
 		return -ENOMEM;
 	call.slots = (uintptr_t)slots;
-	if (ioctl(mem->fd, KVM_WARDEN_MEMSLOTS, &call) < 0)
-		return -errno;
-	mem->nranges = MIN(call.count, KVM_WARDEN_MAX_SLOTS);
-	for (uint32_t i = 0; i < mem->nranges; i++)
+	if (ioctl(mem->fd, KVM_WARDEN_MEMSLOTS, &call) < 0) {
+		int error = errno;
+
+		/* Its level is off, or it is gone: mappings would show it all the same. */
+		close_windows(mem);
+		return -error;
+	}
+	n = MIN(call.count, KVM_WARDEN_MAX_SLOTS);
+	if (same_slots(mem, slots, n))
+		return 0;
+	close_windows(mem);
+	for (uint32_t i = 0; i < n; i++) {
 		mem->ranges[i] = (struct memory_range){ slots[i].gpa, slots[i].size };
+		mem->places[i] = (struct memory_place){ 0, map_slot(mem->fd, &slots[i]) };
+	}
+	mem->nranges = n;
 	return 0;
 }
 
-/* ---- a file of RAM ---- */
+/* ---- the budget, and where an address lies ---- */
 
-static uint64_t file_offset(const struct guest_memory *mem, uint64_t gpa)
+static bool spent(struct guest_memory *mem)
 {
-	if (!mem->hole_end || gpa < mem->hole_start)
-		return gpa;
-	if (gpa < mem->hole_end)
-		return UINT64_MAX;
-	return gpa - mem->hole_end + mem->hole_start;
+	if (!mem->expired && mem->deadline_ns && ++mem->ticks % TICKS_PER_CLOCK == 0)
+		mem->expired = clock_now_ns() > mem->deadline_ns;
+	return mem->expired;
 }
 
-static void file_read_segment(const struct guest_memory *mem, struct kvm_warden_segment *s)
+/* The range that holds gpa, or -1. */
+static int range_of(struct guest_memory *mem, uint64_t gpa)
+{
+	uint32_t i = mem->last;
+
+	if (i < mem->nranges && gpa - mem->ranges[i].gpa < mem->ranges[i].size)
+		return i;
+	for (i = 0; i < mem->nranges; i++)
+		if (gpa - mem->ranges[i].gpa < mem->ranges[i].size) {
+			mem->last = i;
+			return i;
+		}
+	return -1;
+}
+
+/* The window that has all len bytes, *ret_at its first; or NULL. */
+static const struct window *window_at(struct guest_memory *mem, uint64_t gpa, size_t len,
+				      const uint8_t **ret_at)
+{
+	int i = range_of(mem, gpa);
+	const struct window *w = i < 0 ? NULL : mem->places[i].window;
+	uint64_t at = i < 0 ? 0 : gpa - mem->ranges[i].gpa;
+
+	if (!w || w->lost || len > mem->ranges[i].size - at)
+		return NULL;
+	*ret_at = w->start + mem->places[i].offset + at;
+	return w;
+}
+
+const uint8_t *memory_at(struct guest_memory *mem, uint64_t gpa, size_t len)
+{
+	const uint8_t *at = NULL;
+
+	if (!spent(mem) && window_at(mem, gpa, len, &at))
+		mem->touched += len;
+	return at;
+}
+
+bool memory_holds(struct guest_memory *mem, uint64_t gpa)
+{
+	const uint8_t *at;
+
+	return window_at(mem, gpa, 1, &at);
+}
+
+/* ---- a file ---- */
+
+static void file_read_segment(struct guest_memory *mem, struct kvm_warden_segment *s)
 {
 	s->done = 0;
 	s->error = 0;
 	while (s->done < s->len) {
-		uint64_t gpa = s->gpa + s->done, at = file_offset(mem, gpa);
-		uint32_t chunk = MIN(s->len - s->done, FRAME_SIZE - (uint32_t)(gpa & FRAME_MASK));
+		uint64_t gpa = s->gpa + s->done;
+		int i = gpa < s->gpa ? -1 : range_of(mem, gpa);
+		uint64_t at = i < 0 ? 0 : gpa - mem->ranges[i].gpa;
+		ssize_t n;
 
-		if (gpa < s->gpa || at >= mem->map_size || mem->map_size - at < chunk) {
+		if (i < 0) {
 			s->error = -ENXIO;
 			return;
 		}
-		memcpy((uint8_t *)(uintptr_t)s->buf + s->done, mem->map + at, chunk);
-		s->done += chunk;
+		n = pread(mem->fd, (uint8_t *)(uintptr_t)s->buf + s->done,
+			  MIN((uint64_t)(s->len - s->done), mem->ranges[i].size - at),
+			  mem->places[i].offset + at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			s->error = -ENODATA;
+			return;
+		}
+		s->done += n;
 	}
 }
 
@@ -121,36 +226,40 @@ static int file_read(struct guest_memory *mem, struct kvm_warden_segment *segmen
 
 static int file_registers(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs)
 {
-	if (!mem->have_fixed || vcpu)
+	if (vcpu >= mem->nfixed)
 		return -ENXIO;
-	*ret_regs = mem->fixed;
+	*ret_regs = mem->fixed[vcpu];
 	return 0;
 }
 
 static void file_close(struct guest_memory *mem)
 {
-	munmap(mem->map, mem->map_size);
+	free(mem->fixed);
+	close(mem->fd);
 }
 
 static const struct guest_memory_ops file_ops = { file_read, file_registers, file_close };
 
-static void file_ranges(struct guest_memory *mem)
+/* A look at a hole of a file on tmpfs would fill it. */
+uint64_t memory_next(const struct guest_memory *mem, uint32_t range, uint64_t at)
 {
-	uint64_t low = mem->hole_end ? MIN(mem->map_size, mem->hole_start) : mem->map_size;
+	uint64_t size = mem->ranges[range].size, from = mem->places[range].offset + at;
+	off_t data = mem->ops == &file_ops && at < size ?
+		     lseek(mem->fd, from, SEEK_DATA) : (off_t)from;
 
-	mem->ranges[0] = (struct memory_range){ 0, low };
-	mem->nranges = 1;
-	if (mem->map_size > low) {
-		mem->ranges[1] = (struct memory_range){ mem->hole_end, mem->map_size - low };
-		mem->nranges = 2;
-	}
+	if (data < 0)
+		return errno == ENXIO ? size : at;
+	return at + ((uint64_t)data - from) / FRAME_SIZE * FRAME_SIZE;
 }
 
 /* ---- opening and closing ---- */
 
 int memory_open_ops(struct guest_memory *mem, const struct guest_memory_ops *ops)
 {
+	static uint64_t opened;
+
 	memset(mem, 0, sizeof(*mem));
+	mem->id = ++opened;
 	mem->fd = -1;
 	mem->ops = ops;
 	mem->generation = 1;
@@ -173,38 +282,57 @@ int memory_open_guest(struct guest_memory *mem, int fd)
 	return memory_update_ranges(mem);
 }
 
-int memory_open_file(struct guest_memory *mem, const char *path, uint64_t hole_start,
-		     uint64_t hole_end, const struct kvm_warden_regs *regs)
+/* Ranges that end behind the file's end are cut. */
+static void take_ranges(struct guest_memory *mem, const struct memory_range *ranges,
+			const uint64_t *offsets, uint32_t n, uint64_t size)
 {
-	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct window *window = size ? window_open(mem->fd, size) : NULL;
+
+	for (uint32_t i = 0; i < n && mem->nranges < KVM_WARDEN_MAX_SLOTS; i++) {
+		if (offsets[i] >= size || !ranges[i].size)
+			continue;
+		mem->places[mem->nranges] = (struct memory_place){ offsets[i], window };
+		mem->ranges[mem->nranges++] = (struct memory_range){
+			ranges[i].gpa, MIN(ranges[i].size, size - offsets[i]),
+		};
+	}
+	if (window && !mem->nranges)
+		window_close(window);
+}
+
+int memory_open_file(struct guest_memory *mem, int fd, const struct memory_range *ranges,
+		     const uint64_t *offsets, uint32_t n)
+{
 	struct stat st;
-	void *map;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st))
-		return -errno;
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
+	if (fstat(fd, &st))
 		return -errno;
 	r = memory_open_ops(mem, &file_ops);
-	if (r) {
-		munmap(map, st.st_size);
+	if (r)
 		return r;
-	}
-	mem->map = map;
-	mem->map_size = st.st_size;
-	mem->hole_start = hole_start;
-	mem->hole_end = hole_end;
-	if (regs) {
-		mem->fixed = *regs;
-		mem->have_fixed = true;
-	}
-	file_ranges(mem);
+	mem->fd = fd;
+	take_ranges(mem, ranges, offsets, n, st.st_size);
+	return 0;
+}
+
+int memory_set_registers(struct guest_memory *mem, const struct kvm_warden_regs *regs, uint32_t n)
+{
+	struct kvm_warden_regs *copy = calloc(MAX(n, 1u), sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	if (n)
+		memcpy(copy, regs, n * sizeof(*copy));
+	free(mem->fixed);
+	mem->fixed = copy;
+	mem->nfixed = n;
 	return 0;
 }
 
 void memory_close(struct guest_memory *mem)
 {
+	close_windows(mem);
 	if (mem->cache)
 		munmap(mem->cache, sizeof(*mem->cache));
 	mem->cache = NULL;
@@ -229,13 +357,6 @@ void memory_set_budget(struct guest_memory *mem, uint64_t milliseconds)
 	mem->deadline_ns = milliseconds ? clock_now_ns() + milliseconds * 1000000u : 0;
 	mem->expired = false;
 	mem->ticks = 0;
-}
-
-static bool spent(struct guest_memory *mem)
-{
-	if (!mem->expired && mem->deadline_ns && ++mem->ticks % TICKS_PER_CLOCK == 0)
-		mem->expired = clock_now_ns() > mem->deadline_ns;
-	return mem->expired;
 }
 
 static int back_end_read(struct guest_memory *mem, struct kvm_warden_segment *segments, uint32_t n)
@@ -285,6 +406,23 @@ static int cached_frame(struct guest_memory *mem, uint64_t frame, const uint8_t 
 
 _Static_assert(CACHE_FRAMES == 1u << (64 - 51), "the hash of cached_frame yields a slot");
 
+/* False: not mapped, or taken away meanwhile. */
+static bool copy_mapped(struct guest_memory *mem, uint64_t gpa, void *buf, size_t len)
+{
+	const uint8_t *at;
+	const struct window *w = window_at(mem, gpa, len, &at);
+
+	if (!w)
+		return false;
+	/* Most reads are of one pointer: a load, and no call. */
+	if (len == sizeof(uint64_t))
+		memcpy(buf, at, sizeof(uint64_t));
+	else
+		memcpy(buf, at, len);
+	mem->touched += len;
+	return !w->lost;
+}
+
 int memory_read(struct guest_memory *mem, uint64_t gpa, void *buf, size_t len)
 {
 	uint8_t *out = buf;
@@ -293,6 +431,8 @@ int memory_read(struct guest_memory *mem, uint64_t gpa, void *buf, size_t len)
 		return -ETIME;
 	if (gpa + len < gpa)
 		return -ENXIO;
+	if (copy_mapped(mem, gpa, buf, len))
+		return 0;
 	while (len) {
 		size_t at = gpa & FRAME_MASK, chunk = MIN(len, FRAME_SIZE - at);
 		const uint8_t *data;
@@ -321,6 +461,9 @@ static int read_batch(struct guest_memory *mem, const uint64_t *gpas, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		present[i] = false;
 		if (gpas[i] == NO_FRAME)
+			continue;
+		present[i] = copy_mapped(mem, gpas[i], buf + i * FRAME_SIZE, FRAME_SIZE);
+		if (present[i])
 			continue;
 		index[count] = i;
 		segments[count++] = (struct kvm_warden_segment){
@@ -377,7 +520,8 @@ int memory_read_stretch(struct guest_memory *mem, uint64_t gpa, uint8_t *buf,
 
 		if (spent(mem))
 			return -ETIME;
-		r = back_end_read(mem, &s, 1);
+		r = copy_mapped(mem, gpa, buf, s.len) ? (s.done = s.len, 0) :
+							back_end_read(mem, &s, 1);
 		if (r)
 			return r;
 		chunk = MIN(s.done, s.len);

@@ -7,6 +7,8 @@
 #include "lib/util.h"
 
 #define ENTRIES 512u
+#define LARGE_SHIFT 21
+#define LARGE_MASK ((1ull << LARGE_SHIFT) - 1)
 
 static unsigned level_shift(unsigned level)
 {
@@ -30,7 +32,8 @@ static uint64_t leaf_address(uint64_t entry, unsigned level)
 	return entry & PTE_ADDRESS & ~((1ull << level_shift(level)) - 1);
 }
 
-static int walk(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
+/* *ret_level: of the leaf that maps it. */
+static int walk(const struct address_space *as, uint64_t va, uint64_t *ret_pa, unsigned *ret_level)
 {
 	uint64_t table = as->root & PTE_ADDRESS;
 
@@ -46,6 +49,7 @@ static int walk(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 		if (is_leaf(entry, level)) {
 			*ret_pa = leaf_address(entry, level) |
 				  (va & ((1ull << level_shift(level)) - 1));
+			*ret_level = level;
 			return 0;
 		}
 		table = entry & PTE_ADDRESS;
@@ -53,34 +57,50 @@ static int walk(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 	return -EFAULT;
 }
 
-static struct tlb_entry *tlb_slot(const struct address_space *as, uint64_t page)
+static uint64_t mix(uint64_t page, uint64_t root)
 {
-	uint64_t mix = (page ^ as->root) * 0x9E3779B97F4A7C15ull;
-
-	return &as->tlb->entry[mix >> 52];
+	return (page ^ root) * 0x9E3779B97F4A7C15ull;
 }
 
-_Static_assert(TLB_ENTRIES == 1u << (64 - 52), "the hash of tlb_slot yields a slot");
+_Static_assert(TLB_ENTRIES == 1u << (64 - 52), "the top 12 bits of the mix are a slot");
+_Static_assert(TLB_LARGE_ENTRIES == 1u << (64 - 54), "the top 10 bits are one of a large page");
+
+static bool hit(const struct tlb_entry *e, const struct address_space *as, uint64_t page)
+{
+	return e->page == page && e->root == as->root && e->generation == as->mem->generation;
+}
 
 int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 {
-	uint64_t page = va / FRAME_SIZE, pa = 0;
-	struct tlb_entry *slot = as->tlb ? tlb_slot(as, page) : NULL;
+	const uint64_t page = va >> 12, large_page = va >> LARGE_SHIFT;
+	struct tlb_entry *small, *large;
+	unsigned level = 0;
+	uint64_t pa = 0;
 	int r;
 
 	if (!canonical(va, as->levels))
 		return -EFAULT;
-	if (slot && slot->generation == as->mem->generation && slot->page == page &&
-	    slot->root == as->root) {
-		*ret_pa = slot->pa | (va & FRAME_MASK);
+	if (!as->tlb)
+		return walk(as, va, ret_pa, &level);
+	/* The direct map is of large pages: nearly all that is read lies there. */
+	large = &as->tlb->large[mix(large_page, as->root) >> 54];
+	if (hit(large, as, large_page)) {
+		*ret_pa = large->pa | (va & LARGE_MASK);
 		return 0;
 	}
-	r = walk(as, va, &pa);
+	small = &as->tlb->entry[mix(page, as->root) >> 52];
+	if (hit(small, as, page)) {
+		*ret_pa = small->pa | (va & FRAME_MASK);
+		return 0;
+	}
+	r = walk(as, va, &pa, &level);
 	if (r)
 		return r;
-	if (slot)
-		*slot = (struct tlb_entry){ as->root, page, pa & ~(uint64_t)FRAME_MASK,
-					    as->mem->generation };
+	if (level)
+		*large = (struct tlb_entry){ as->root, large_page, pa & ~LARGE_MASK, as->mem->generation };
+	else
+		*small = (struct tlb_entry){ as->root, page, pa & ~(uint64_t)FRAME_MASK,
+					     as->mem->generation };
 	*ret_pa = pa;
 	return 0;
 }
@@ -103,6 +123,18 @@ int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len
 		len -= chunk;
 	}
 	return 0;
+}
+
+int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
+	      const uint8_t **ret_bytes)
+{
+	const uint8_t *at = NULL;
+	uint64_t pa;
+
+	if (len <= FRAME_SIZE - (va & FRAME_MASK) && !virt_to_phys(as, va, &pa))
+		at = memory_at(as->mem, pa, len);
+	*ret_bytes = at ? at : buf;
+	return at ? 0 : virt_read(as, va, buf, len);
 }
 
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value)
@@ -148,8 +180,6 @@ static int walk_entry(struct leaf_walk *w, uint64_t entry, unsigned level, struc
 {
 	bool top_user = level == w->as->levels - 1 && !(m->va >> 63);
 
-	if (!(entry & PTE_PRESENT))
-		return 0;
 	m->write = m->write && (entry & PTE_WRITE);
 	m->user = m->user && (entry & PTE_USER);
 	m->nx = m->nx || ((entry & PTE_NX) && !top_user);
@@ -160,23 +190,49 @@ static int walk_entry(struct leaf_walk *w, uint64_t entry, unsigned level, struc
 	return w->fn(w->ctx, m);
 }
 
+/*
+ * The entries of a table at va that [lo, hi) may touch.  Its halves, the
+ * user's and the kernel's, are told apart at the top alone.
+ */
+static void bound(const struct leaf_walk *w, uint64_t va, unsigned level, unsigned *first, unsigned *last)
+{
+	const uint64_t width = (1ull << level_shift(w->as->levels)) - 1;
+	const uint64_t base = va & width, lo = w->lo & width, hi = (w->hi - 1) & width;
+	const uint64_t end = base + ((uint64_t)ENTRIES << level_shift(level)) - 1;
+
+	*first = 0;
+	*last = ENTRIES - 1;
+	if (w->lo >> 63 != (w->hi - 1) >> 63)
+		return;
+	if (lo > base)
+		*first = MIN((lo - base) >> level_shift(level), ENTRIES - 1);
+	if (hi < end)
+		*last = hi < base ? 0 : (hi - base) >> level_shift(level);
+}
+
 /* Depth is bounded by the levels (5), not by the guest. */
 static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
 		      const struct mapping *above)
 {
 	const unsigned unused = 64 - level_shift(w->as->levels);
 	uint64_t entries[ENTRIES], span = 1ull << level_shift(level);
+	unsigned first, last_entry;
 	int r;
 
 	if (w->tables-- == 0)
 		return -E2BIG;
-	r = memory_read(w->as->mem, table, entries, sizeof(entries));
+	bound(w, above->va, level, &first, &last_entry);
+	if (first > last_entry)
+		return 0;
+	r = memory_read(w->as->mem, table + 8 * first, entries + first, 8 * (last_entry - first + 1));
 	if (r)
 		return r == -ETIME || r == -ENODEV ? r : 0;
-	for (unsigned i = 0; i < ENTRIES; i++) {
+	for (unsigned i = first; i <= last_entry; i++) {
 		struct mapping m = *above;
 		uint64_t last;
 
+		if (!(entries[i] & PTE_PRESENT))
+			continue;
 		m.va = above->va + i * span;
 		m.va = (uint64_t)((int64_t)(m.va << unused) >> unused);
 		last = m.va + (span - 1);

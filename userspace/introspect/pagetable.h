@@ -13,13 +13,17 @@
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 #define TLB_ENTRIES 4096u
+#define TLB_LARGE_ENTRIES 1024u
+
+struct tlb_entry {
+	uint64_t root, page, pa;	/* page: the address's bits above the entry's own size */
+	uint32_t generation;
+};
 
 /* Translations already made, valid for one generation of the memory's cache. */
 struct tlb {
-	struct tlb_entry {
-		uint64_t root, page, pa;
-		uint32_t generation;
-	} entry[TLB_ENTRIES];
+	struct tlb_entry entry[TLB_ENTRIES];		/* of 4 KiB */
+	struct tlb_entry large[TLB_LARGE_ENTRIES];	/* of 2 MiB, or parts of 1 GiB */
 };
 
 struct address_space {
@@ -40,6 +44,13 @@ int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa);
 
 /* All len bytes or nothing. */
 int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len);
+
+/*
+ * The same without a copy where that can be: *ret_bytes is in the guest's own
+ * memory, and may change, or turn into zeros, while it is read; or it is buf.
+ */
+int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
+	      const uint8_t **ret_bytes);
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value);
 
 /*

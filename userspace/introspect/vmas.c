@@ -24,7 +24,10 @@ static uint64_t member(const uint8_t *bytes, size_t room, struct field f)
 	uint64_t v = 0;
 	uint32_t size = MIN(f.size, (uint32_t)sizeof(v));
 
-	if (f.at + size <= room)
+	/* A copy of a size known here is one load; nearly all are of 8 bytes. */
+	if (size == sizeof(v) && f.at + sizeof(v) <= room)
+		memcpy(&v, bytes + f.at, sizeof(v));
+	else if (f.at + size <= room)
 		memcpy(&v, bytes + f.at, size);
 	return v;
 }
@@ -32,13 +35,15 @@ static uint64_t member(const uint8_t *bytes, size_t room, struct field f)
 static int visit(struct walk *w, uint64_t va)
 {
 	const struct layout *at = &w->k->at;
-	uint8_t bytes[MAX_VMA];
+	uint8_t copy[MAX_VMA];
 	size_t size = MIN(at->vm_area_struct_size.size, MAX_VMA);
+	const uint8_t *bytes;
 	struct vma v;
-	int r = kernel_pointer(w->k, va) ? virt_read(&w->k->as, va, bytes, size) : -EPROTO;
+	int r = kernel_pointer(w->k, va) ? virt_view(&w->k->as, va, copy, size, &bytes) : -EPROTO;
 
 	if (r)
 		return r;
+	/* Each is read once: the guest may change them meanwhile. */
 	v = (struct vma){
 		.va = va,
 		.start = member(bytes, size, at->vm_area_struct_vm_start),

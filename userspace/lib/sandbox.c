@@ -71,7 +71,8 @@ static int set_limits(const struct sandbox *box)
 	    set_limit(RLIMIT_FSIZE, box->max_file) ||
 	    set_file_limit(box->max_files) ||
 	    set_limit(RLIMIT_NPROC, 0) ||
-	    (box->max_memory && set_limit(RLIMIT_AS, box->max_memory)))
+	    (box->max_memory && set_limit(RLIMIT_AS, box->max_memory)) ||
+	    (box->max_data && set_limit(RLIMIT_DATA, box->max_data)))
 		return -1;
 	return 0;
 }
@@ -93,7 +94,7 @@ static int drop_identity(const struct sandbox *box)
 {
 	const uint32_t id = box->uid ? box->uid : NOBODY;
 
-	if (!box->keep_identity &&
+	if (!box->keep_identity && !box->as_caller &&
 	    (setgroups(0, NULL) || setresgid(id, id, id) || setresuid(id, id, id)))
 		return -1;
 	/* A change of user clears the parent's death signal: set it after. */
@@ -251,7 +252,7 @@ int sandbox_apply(const struct sandbox *box)
 	const char *step;
 	int r;
 
-	if (enter_root(box->root)) {
+	if (!box->as_caller && enter_root(box->root)) {
 		step = "new root";
 	} else if (set_limits(box)) {
 		step = "limits";

@@ -46,6 +46,7 @@ struct sandbox {
 	const unsigned *ioctls;
 	size_t nioctls;
 	uint64_t max_memory;		/* RLIMIT_AS in bytes, 0: no limit */
+	uint64_t max_data;		/* RLIMIT_DATA: of its own alone, mapped files apart; 0: no limit */
 	uint64_t max_file;		/* RLIMIT_FSIZE in bytes (memfds too), 0: none at all */
 	unsigned max_files;		/* RLIMIT_NOFILE, 0: 64 */
 	/*
@@ -59,6 +60,11 @@ struct sandbox {
 	 * it can before.
 	 */
 	bool keep_identity;
+	/*
+	 * For a program that an ordinary user starts: its user and root stay, and
+	 * Landlock closes every file.  Without Landlock the filter alone does.
+	 */
+	bool as_caller;
 	bool die_with_parent;		/* SIGKILL when its parent ends */
 };
 
