@@ -419,7 +419,7 @@ static void test_budget(void)
 	check(refusals > 0, "a greedy observer is EBUSY");
 	check(f.wait_ns && f.wait_ns <= 200ull * 1000000 * KVM_WARDEN_FREEZE_SHARE,
 	      "and told how long (%llu ms)", (unsigned long long)f.wait_ns / 1000000);
-	/* What is saved, a share of the time, the last one; each ends late where the host has much to do. */
+	/* What is saved, a share of the time, the last one; each ends late on a busy host. */
 	check(held < 1000000 + took / KVM_WARDEN_FREEZE_SHARE + 200000 + freezes * 100000,
 	      "it held the guest %llu ms of %llu, in %d freezes", (unsigned long long)held / 1000,
 	      (unsigned long long)took / 1000, freezes);
