@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * /init of a guest that is looked into: starts processes of several kinds, writes
- * down what its own kernel says of itself and of them, and waits.  With "again" on
- * the command line it first has its kernel replaced by kexec.
+ * down what its own kernel says of itself and of them, and waits.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -253,25 +251,6 @@ static void load_modules(void)
 		fclose(f);
 }
 
-static bool asked(const char *word)
-{
-	FILE *f = fopen("/proc/cmdline", "r");
-	bool found = f && fgets(line, sizeof(line), f) && strstr(line, word);
-
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static void run_again(void)
-{
-	static const char line_of_next[] = "console=ttyS0 quiet no_timer_check tsc=reliable panic=-1";
-
-	if (syscall(SYS_kexec_file_load, open("/boot/vmlinuz", O_RDONLY), open("/boot/initrd", O_RDONLY),
-		    sizeof(line_of_next), line_of_next, 0) || reboot(RB_KEXEC))
-		perror("kexec");
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -280,8 +259,6 @@ int main(int argc, char **argv)
 	mkdir("/sys", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	if (asked(" again"))
-		run_again();
 	load_modules();
 	spawn(0, "/bin/idle", "an argument");
 	spawn(1000, "/bin/idle", "of a user");
