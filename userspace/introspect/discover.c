@@ -42,6 +42,9 @@ static const char *const symbol_names[SYM_COUNT] = {
 	[SYM_TK_CORE] = "tk_core",
 	[SYM_TIMEKEEPER_DATA] = "timekeeper_data",
 	[SYM_MAX_PFN] = "max_pfn",
+#define X(id, name) [id] = name,
+	CHECK_SYMBOLS(X)
+#undef X
 };
 
 struct attempt {

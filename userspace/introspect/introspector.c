@@ -24,6 +24,8 @@ int introspector_init(struct introspector *in, struct guest_memory *mem)
 void introspector_free(struct introspector *in)
 {
 	objects_free(&in->objects);
+	kernel_seen_free(in->kernel_seen);
+	in->kernel_seen = NULL;
 }
 
 /* "Linux version 6.1.0-56-amd64 (...": the third word. */
@@ -109,6 +111,8 @@ bool introspector_ready(struct introspector *in, bool *ret_changed)
 	if (in->state.state == KERNEL_READY && !still_valid(in)) {
 		/* Another kernel, or none yet: nothing seen before counts. */
 		objects_forget(&in->objects);
+		kernel_seen_free(in->kernel_seen);
+		in->kernel_seen = NULL;
 		in->state.state = 0;
 		in->retry_ns = 0;
 	}

@@ -9,6 +9,7 @@
 #include "introspect/kallsyms.h"
 #include "introspect/layout.h"
 #include "introspect/pagetable.h"
+#include "introspect/check_symbols.h"
 
 #define WHY_SIZE 256
 #define BANNER_SIZE 256
@@ -21,6 +22,9 @@ enum kernel_symbol {
 	SYM_SPECIAL_MAPPING,		/* vm_ops of [vdso] and the like */
 	SYM_START_NOTES, SYM_STOP_NOTES, SYM_SAVED_COMMAND_LINE, SYM_MODULES,
 	SYM_TK_CORE, SYM_TIMEKEEPER_DATA, SYM_MAX_PFN,
+#define X(id, name) id,
+	CHECK_SYMBOLS(X)
+#undef X
 	SYM_COUNT,
 };
 

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "introspect/check_layout.h"
+
 #define LAYOUT_FIELDS(X) \
 	X(task_struct, tasks, "tasks", true) \
 	X(task_struct, pid, "pid", true) \
@@ -100,7 +102,8 @@
 	X(tk_data, timekeeper, "timekeeper", false) \
 	X(seqcount_raw_spinlock, whole, "", false) \
 	X(vdso_image, data, "data", false) \
-	X(vdso_image, length, "size", false)
+	X(vdso_image, length, "size", false) \
+	LAYOUT_CHECK_FIELDS(X)
 
 struct field {
 	uint32_t at, size;		/* size 0: this kernel has no such member */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "introspect/find.h"
+#include "introspect/suspicious.h"
+#include "introspect/usage.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
 
@@ -30,6 +32,7 @@ struct look {
 	uint64_t last_use;
 	uint64_t exe;			/* object its executable is, or 0 */
 	bool exe_used;
+	struct code_signs signs;
 };
 
 static bool must_stop(const struct look *l)
@@ -204,6 +207,7 @@ static int visit_vma(void *ctx, const struct vma *v)
 			l->torn_objects++;
 			return 0;
 		}
+		code_signs_vma(&l->signs, v, &f);
 		/*
 		 * What a private mapping of /dev/zero holds is in no page cache, as
 		 * with DAX: it is memory of the process alone.
@@ -211,6 +215,7 @@ static int visit_vma(void *ctx, const struct vma *v)
 		o = f.nrpages || v->flags & VM_SHARED ? get_file(l, &f, false) :
 							get_region(l, v);
 	} else {
+		code_signs_vma(&l->signs, v, NULL);
 		o = get_region(l, v);
 	}
 	if (o)
@@ -297,10 +302,14 @@ static void describe_task(struct look *l, struct m_task *m, bool identities)
 	struct guest_file exe;
 	const struct task *t = &l->task;
 	char argv[ARGV_SIZE];
+	struct usage usage;
 
+	usage_read(l->k, t, &usage);
 	*m = (struct m_task){
 		.pid = t->pid, .ppid = t->ppid, .uid = t->uid,
 		.start_ns = t->start_ns, .cr3 = t->pgd,
+		.cpu_ns = usage.cpu_ns, .rss_bytes = usage.rss_pages * FRAME_SIZE,
+		.threads = usage.threads,
 		.flags = (t->kthread ? TASK_KTHREAD : 0) | (t->dying ? TASK_DYING : 0),
 	};
 	text_escape(m->comm, sizeof(m->comm), t->comm, strlen(t->comm));
@@ -315,8 +324,10 @@ static void describe_task(struct look *l, struct m_task *m, bool identities)
  */
 static void look_at_maps(struct look *l)
 {
-	int r = vmas_walk(l->k, l->task.mm, visit_vma, l);
+	int r;
 
+	code_signs_begin(&l->signs, l->k, &l->task);
+	r = vmas_walk(l->k, l->task.mm, visit_vma, l);
 	for (int i = 1; i < MAPS_ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
 		const struct task before = l->task;
 
@@ -327,9 +338,16 @@ static void look_at_maps(struct look *l)
 			l->task = before;
 			return;
 		}
+		code_signs_begin(&l->signs, l->k, &l->task);
 		r = vmas_walk(l->k, l->task.mm, visit_vma, l);
 	}
 	l->torn_maps += r && !must_stop(l);
+	/* Of a walk that broke off, what it did see counts all the same. */
+	if (must_stop(l) || !l->in->on_sign)
+		return;
+	code_signs_confirm(&l->signs);
+	if (!must_stop(l))
+		l->sink_error = code_signs_tell(&l->signs, l->in->on_sign, l->in->sign_ctx);
 }
 
 static void send_task(struct look *l, const struct m_task *m)

@@ -9,6 +9,7 @@
 #ifndef WARDEN_LOOK_H
 #define WARDEN_LOOK_H
 
+#include "introspect/kernelcheck.h"
 #include "introspect/objects.h"
 #include "introspect/tasks.h"
 
@@ -27,6 +28,10 @@ struct introspector {
 	struct guest_memory *mem;
 	struct kernel kernel;
 	struct object_table objects;
+	/* Told what looks and sweeps see of suspicious code; NULL: nobody. */
+	int (*on_sign)(void *ctx, const struct m_sign *sign);
+	void *sign_ctx;
+	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
 	struct m_kernel state;
 	uint64_t retry_ns;		/* not before: discovery is tried again */
 	uint64_t failing_since_ns;

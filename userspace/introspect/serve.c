@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "introspect/beacon.h"
+#include "introspect/check.h"
 #include "introspect/mappings.h"
 #include "introspect/post.h"
+#include "introspect/process.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -59,6 +61,24 @@ static int post_uses(void *ctx, const struct m_uses *uses)
 static int post_vma(void *ctx, const struct m_vma *vma)
 {
 	post(ctx, &msg_vma, vma, -1);
+	return 0;
+}
+
+static int post_fact(void *ctx, const struct m_fact *fact)
+{
+	post(ctx, &msg_fact, fact, -1);
+	return 0;
+}
+
+static int post_sign(void *ctx, const struct m_sign *sign)
+{
+	post(ctx, &msg_sign, sign, -1);
+	return 0;
+}
+
+static int post_checked(void *ctx, const struct m_checked *checked)
+{
+	post(ctx, &msg_checked, checked, -1);
 	return 0;
 }
 
@@ -129,6 +149,31 @@ static bool run_maps(struct role *role, const struct msg *m, struct m_done *ret_
 	return true;
 }
 
+static bool run_process(struct role *role, const struct msg *m, struct m_done *ret_done)
+{
+	struct m_process process;
+
+	if (!msg_decode(m, &msg_process, &process))
+		return false;
+	if (ready(role))
+		process_tell(&role->in, &process, post_fact, role, ret_done);
+	return true;
+}
+
+static bool run_check(struct role *role, const struct msg *m, struct m_done *ret_done)
+{
+	const struct check_sink sink = { post_sign, role };
+	struct m_check check;
+
+	if (!msg_decode(m, &msg_check, &check))
+		return false;
+	if (!ready(role))
+		return true;
+	check_all(&role->in, check.checks, &sink, post_checked);
+	ret_done->status = DONE_COMPLETE;
+	return true;
+}
+
 /* ---- requests with an answer of their own ---- */
 
 static bool serve_probe(struct role *role, const struct msg *m)
@@ -177,6 +222,8 @@ static const struct {
 	{ M_LIST, .run = run_list },
 	{ M_LOOK_PID, .run = run_look_pid },
 	{ M_MAPS, .run = run_maps },
+	{ M_CHECK, .run = run_check },
+	{ M_PROCESS, .run = run_process },
 	{ M_PROBE, .serve = serve_probe },
 	{ M_BEACON, .serve = serve_beacon },
 };
@@ -237,6 +284,8 @@ void serve_engine(struct role *role)
 	static struct msg m;
 
 	role->sink = (struct look_sink){ post_task, post_object, post_uses, role };
+	role->in.on_sign = post_sign;
+	role->in.sign_ctx = role;
 	alarm(WATCHDOG_SECONDS);
 	ready(role);
 	while (!role->in.gone && wait_request(role)) {

@@ -53,6 +53,7 @@ static int visit(struct walk *w, uint64_t va)
 		.file = member(bytes, size, at->vm_area_struct_vm_file),
 		.ops = member(bytes, size, at->vm_area_struct_vm_ops),
 		.private_data = member(bytes, size, at->vm_area_struct_vm_private_data),
+		.anon = member(bytes, size, at->vm_area_struct_anon_vma),
 	};
 	/* In order, never overlapping: this also ends every loop. */
 	if (member(bytes, size, at->vm_area_struct_vm_mm) != w->mm || v.start >= v.end ||

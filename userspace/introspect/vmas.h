@@ -17,6 +17,7 @@ struct vma {
 	uint64_t va, start, end, flags, pgoff;
 	uint64_t file;			/* struct file, or 0 */
 	uint64_t ops, private_data;	/* 0 where the layout lacks them */
+	uint64_t anon;			/* anon_vma: it has, or had, pages of its own */
 };
 
 /*

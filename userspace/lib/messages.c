@@ -45,6 +45,7 @@ SCHEMA(kernel, KERNEL, U32(m_kernel, state), TEXT(m_kernel, release),
        U64(m_kernel, discovery_us))
 SCHEMA(task, TASK, U32(m_task, pid), U32(m_task, ppid), U32(m_task, uid),
        U32(m_task, flags), U64(m_task, start_ns), U64(m_task, cr3),
+       U64(m_task, cpu_ns), U64(m_task, rss_bytes), U32(m_task, threads),
        TEXT(m_task, comm), TEXT(m_task, exe), TEXT(m_task, argv),
        BYTES(m_task, exe_hash), BLOB(m_task, exe_ranges))
 SCHEMA(object, OBJECT, U64(m_object, object), U32(m_object, kind),
@@ -96,6 +97,14 @@ SCHEMA(vma, VMA, U64(m_vma, start), U64(m_vma, end), U32(m_vma, flags), U64(m_vm
        U32(m_vma, major), U32(m_vma, minor), U64(m_vma, inode), TEXT(m_vma, path))
 SCHEMA(beacon, BEACON, U32(m_beacon, pid), U64(m_beacon, gva), BYTES(m_beacon, nonce))
 SCHEMA(beacon_seen, BEACON_SEEN, U32(m_beacon_seen, state), TEXT(m_beacon_seen, why))
+SCHEMA(process, PROCESS, U32(m_process, pid), U64(m_process, start_ns), U32(m_process, environment))
+SCHEMA(fact, FACT, U32(m_fact, kind), U64(m_fact, number), TEXT(m_fact, name), TEXT(m_fact, value))
+SCHEMA(check, CHECK, U32(m_check, checks))
+SCHEMA(sign, SIGN, U32(m_sign, kind), U32(m_sign, pid), U64(m_sign, start_ns),
+       U64(m_sign, address), TEXT(m_sign, name), TEXT(m_sign, subject), TEXT(m_sign, detail),
+       TEXT(m_sign, comm), TEXT(m_sign, exe))
+SCHEMA(checked, CHECKED, U32(m_checked, check), U32(m_checked, status), U32(m_checked, signs),
+       U64(m_checked, elapsed_us), TEXT(m_checked, counts), TEXT(m_checked, why))
 
 SCHEMA(bound, BOUND, U32(m_bound, cid), U32(m_bound, bound), BYTES(m_bound, nonce),
        TEXT(m_bound, why))
@@ -144,6 +153,36 @@ const char *object_kind_name(uint32_t kind)
 	};
 
 	return kind && kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+const char *sign_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[SIGN_HIDDEN] = "hidden",
+		[SIGN_KERNEL] = "guest kernel",
+		[SIGN_SUSPICIOUS] = "suspicious",
+		[SIGN_USAGE] = "usage",
+	};
+
+	return kind && kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+const char *check_name(uint32_t check)
+{
+	return check == CHECK_PROCESSES ? "processes" : check == CHECK_MODULES ? "modules" :
+	       check == CHECK_KERNEL ? "kernel" : "unknown";
+}
+
+const char *check_status_name(uint32_t status)
+{
+	static const char *const names[] = {
+		[CHECK_CLEAN] = "clean",
+		[CHECK_DIFFERS] = "differs",
+		[CHECK_INCOMPLETE] = "incomplete",
+		[CHECK_UNAVAILABLE] = "unavailable",
+	};
+
+	return status && status < ARRAY_SIZE(names) ? names[status] : "unknown";
 }
 
 const char *order_verb_name(uint32_t verb)

@@ -61,6 +61,11 @@ enum message_type {
 	M_VMA,			/* introspector -> engine */
 	M_BEACON,		/* engine -> introspector: answer BEACON_SEEN */
 	M_BEACON_SEEN,		/* introspector -> engine */
+	M_CHECK,		/* engine -> introspector: answers SIGN, CHECKED, DONE */
+	M_SIGN,			/* introspector -> engine, also of a look or sweep */
+	M_CHECKED,		/* introspector -> engine: one for each check */
+	M_PROCESS,		/* engine -> introspector: answers FACT, DONE */
+	M_FACT,			/* introspector -> engine */
 
 	M_SCAN = 64,		/* engine -> scan, fd: a sealed memfd */
 	M_VERDICT,		/* scan -> engine */
@@ -259,6 +264,12 @@ struct m_maps {
 	uint64_t start_ns;		/* 0: whatever process has that pid */
 };
 
+struct m_process {
+	uint32_t pid;
+	uint64_t start_ns;		/* 0: whatever process has that pid */
+	uint32_t environment;		/* 1: that too */
+};
+
 /* Does that process hold, at that address, a struct wire_beacon of that nonce? */
 struct m_beacon {
 	uint32_t pid;			/* both by the agent's word: a hint */
@@ -266,7 +277,52 @@ struct m_beacon {
 	uint8_t nonce[HASH_BYTES];
 };
 
+#define CHECK_PROCESSES (1u << 0)	/* views of them compared */
+#define CHECK_MODULES   (1u << 1)
+#define CHECK_KERNEL    (1u << 2)	/* its tables and its code */
+
+struct m_check {
+	uint32_t checks;		/* CHECK_* */
+};
+
 /* ---- introspector -> engine ---- */
+
+enum sign_kind {
+	SIGN_HIDDEN = 1,		/* one view of the kernel's shows it, another does not */
+	SIGN_KERNEL,			/* of the guest's kernel: changed code, hooked tables */
+	SIGN_SUSPICIOUS,		/* of a process's memory */
+	SIGN_USAGE,			/* of its CPU or memory */
+	SIGN_KINDS,
+};
+
+/* What memory itself tells, whatever a scanner says of its content. */
+struct m_sign {
+	uint32_t kind;
+	uint32_t pid;			/* 0: of no process */
+	uint64_t start_ns;
+	uint64_t address;
+	char name[TEXT_NAME];		/* what rules match: "Hidden.Process" */
+	char subject[TEXT_PATH];	/* what it is about */
+	char detail[TEXT_PATH];		/* a sentence */
+	char comm[TEXT_COMM];
+	char exe[TEXT_PATH];
+};
+
+enum check_status {
+	CHECK_CLEAN = 1,
+	CHECK_DIFFERS,			/* there are signs */
+	CHECK_INCOMPLETE,		/* no sign, but not all could be looked at: why */
+	CHECK_UNAVAILABLE,		/* this kernel cannot be checked so: why */
+};
+
+struct m_checked {
+	uint32_t check;			/* CHECK_*, one */
+	uint32_t status;
+	uint32_t signs;
+	uint64_t elapsed_us;
+	char counts[TEXT_PATH];		/* what was compared: "tasks 61, pids 74, ..." */
+	char why[TEXT_WHY];
+};
 
 enum kernel_state {
 	KERNEL_LOOKING = 1,		/* not found yet: still booting? */
@@ -302,6 +358,8 @@ struct m_task {
 	uint32_t pid, ppid, uid, flags;
 	uint64_t start_ns;		/* task_struct.start_boottime */
 	uint64_t cr3;			/* physical address of its PGD */
+	uint64_t cpu_ns, rss_bytes;	/* used by all its threads so far; resident */
+	uint32_t threads;
 	char comm[TEXT_COMM];
 	char exe[TEXT_PATH];
 	char argv[TEXT_PATH];
@@ -377,6 +435,22 @@ struct m_vma {
 	uint32_t major, minor;
 	uint64_t inode;
 	char path[TEXT_PATH];		/* as the kernel shows it, or "" */
+};
+
+enum fact_kind {
+	FACT_PROCESS = 1,		/* name: as in /proc/PID/status */
+	FACT_NAMESPACE,			/* name: as in /proc/PID/ns; number */
+	FACT_THREAD,			/* number: its id; name: its comm */
+	FACT_FILE,			/* number: the descriptor; name: file, socket, pipe, anonymous */
+	FACT_ENVIRONMENT,		/* value: NAME=value */
+	FACT_KINDS,
+};
+
+struct m_fact {
+	uint32_t kind;
+	uint64_t number;
+	char name[TEXT_NAME];
+	char value[TEXT_PATH];
 };
 
 enum beacon_state {
@@ -555,7 +629,8 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_probe, msg_kernel, msg_task, msg_object, msg_uses, msg_done,
 	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
-	msg_vma, msg_beacon, msg_beacon_seen, msg_bound, msg_agent_act,
+	msg_vma, msg_beacon, msg_beacon_seen, msg_check, msg_sign, msg_checked,
+	msg_process, msg_fact, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
 	msg_guard_taken;
@@ -568,5 +643,8 @@ const char *guest_level_name(uint32_t level);
 int guest_level(const char *name);
 const char *object_kind_name(uint32_t kind);
 const char *integrity_status_name(uint32_t status);
+const char *sign_kind_name(uint32_t kind);
+const char *check_name(uint32_t check);
+const char *check_status_name(uint32_t status);
 
 #endif

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who owns executable memory of the guest's kernel, by what the kernel itself
+ * keeps.  A hidden module's code is nobody's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "introspect/lists.h"
+#include "introspect/modset.h"
+#include "lib/util.h"
+
+#define ATTEMPTS 6
+#define MAX_OPS 16384u
+#define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
+#define MAX_PACK (64u << 20)
+#define MAX_OWNER (64u << 20)
+
+int owners_init(struct owners *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->range = malloc(MAX_OWNED * sizeof(*o->range));
+	o->module = malloc(MAX_OWNED * sizeof(*o->module));
+	return o->range && o->module ? 0 : -ENOMEM;
+}
+
+void owners_free(struct owners *o)
+{
+	free(o->range);
+	free(o->module);
+	o->range = o->module = NULL;
+}
+
+static int add_range(struct owners *o, uint64_t start, uint64_t size)
+{
+	uint64_t first = start & ~(uint64_t)FRAME_MASK;
+
+	if (!size || size > MAX_OWNER)
+		return 0;
+	if (o->n == MAX_OWNED)
+		return -E2BIG;
+	o->range[o->n++] = (struct memory_range){
+		first, (start + size - first + FRAME_MASK) & ~(uint64_t)FRAME_MASK,
+	};
+	return 0;
+}
+
+struct walk {
+	const struct kernel *k;
+	struct owners *o;
+};
+
+/* ---- BPF ---- */
+
+static int on_ksym(void *ctx, uint64_t node)
+{
+	struct walk *w = ctx;
+	const struct layout *at = &w->k->at;
+	uint64_t ksym = node - at->bpf_ksym_lnode.at, start, end;
+	int r = kernel_member(w->k, ksym, at->bpf_ksym_start, &start);
+
+	if (!r)
+		r = kernel_member(w->k, ksym, at->bpf_ksym_end, &end);
+	if (r)
+		return r == -EFAULT ? -ELOOP : r;
+	return end > start ? add_range(w->o, start, end - start) : 0;
+}
+
+static int read_ksyms(struct walk *w)
+{
+	const struct layout *at = &w->k->at;
+	uint64_t head = w->k->symbol[SYM_BPF_KALLSYMS].address;
+
+	if (!head || !at->bpf_ksym_lnode.size || !at->bpf_ksym_start.size || !at->bpf_ksym_end.size)
+		return -ENOENT;
+	return list_walk(w->k, head, MAX_OWNED, on_ksym, w);
+}
+
+/* Programs that are in no list of names (seccomp's, all of classic BPF) lie in packs too. */
+static int on_pack(void *ctx, uint64_t node)
+{
+	struct walk *w = ctx;
+	uint64_t ptr;
+	int r = kernel_member(w->k, node, w->k->at.bpf_prog_pack_ptr, &ptr);
+
+	if (r)
+		return r == -EFAULT ? -ELOOP : r;
+	/* A list is the struct's first member. */
+	return add_range(w->o, ptr, PACK_SIZE);
+}
+
+static int read_packs(struct walk *w)
+{
+	uint64_t head = w->k->symbol[SYM_PACK_LIST].address;
+
+	if (!head || !w->k->at.bpf_prog_pack_ptr.size)
+		return -ENOENT;
+	return list_walk(w->k, head, MAX_OWNED, on_pack, w);
+}
+
+/* ---- tracing ---- */
+
+static int read_trampolines(struct walk *w)
+{
+	const struct layout *at = &w->k->at;
+	const uint64_t end = w->k->symbol[SYM_FTRACE_END].address;
+	uint64_t ops, start, size;
+	int r;
+
+	if (!w->k->symbol[SYM_FTRACE_OPS].address || !end || !at->ftrace_ops_next.size ||
+	    !at->ftrace_ops_trampoline.size || !at->ftrace_ops_trampoline_size.size)
+		return 0;
+	r = virt_read_u64(&w->k->as, w->k->symbol[SYM_FTRACE_OPS].address, &ops);
+	for (uint32_t i = 0; !r && ops && ops != end; i++) {
+		r = i == MAX_OPS ? -E2BIG : kernel_member(w->k, ops, at->ftrace_ops_trampoline, &start);
+		if (!r)
+			r = kernel_member(w->k, ops, at->ftrace_ops_trampoline_size, &size);
+		if (!r && start)
+			r = add_range(w->o, start, size);
+		if (!r)
+			r = kernel_member(w->k, ops, at->ftrace_ops_next, &ops);
+	}
+	return r;
+}
+
+static int on_slots(void *ctx, uint64_t node)
+{
+	struct walk *w = ctx;
+	uint64_t insns;
+	int r = kernel_member(w->k, node, w->k->at.kprobe_insn_page_insns, &insns);
+
+	return r ? r == -EFAULT ? -ELOOP : r : add_range(w->o, insns, FRAME_SIZE);
+}
+
+static int read_kprobes(struct walk *w)
+{
+	static const enum kernel_symbol caches[] = { SYM_KPROBE_SLOTS, SYM_KPROBE_OPTSLOTS };
+	int r = 0;
+
+	if (!w->k->at.kprobe_insn_cache_pages.size || !w->k->at.kprobe_insn_page_insns.size)
+		return 0;
+	for (size_t i = 0; !r && i < ARRAY_SIZE(caches); i++) {
+		uint64_t cache = w->k->symbol[caches[i]].address;
+
+		if (cache)
+			r = list_walk(w->k, cache + w->k->at.kprobe_insn_cache_pages.at, MAX_OWNED,
+				      on_slots, w);
+	}
+	return r;
+}
+
+/* ---- the start of CPUs and of other kernels ---- */
+
+static int read_boot_code(struct walk *w)
+{
+	const struct symbol *s = w->k->symbol;
+	uint64_t at, size = s[SYM_REAL_BLOB_END].address - s[SYM_REAL_BLOB].address;
+	int r = 0;
+
+	if (s[SYM_REAL_MODE].address && s[SYM_REAL_BLOB].address &&
+	    s[SYM_REAL_BLOB_END].address > s[SYM_REAL_BLOB].address) {
+		r = virt_read_u64(&w->k->as, s[SYM_REAL_MODE].address, &at);
+		if (!r && kernel_pointer(w->k, at))
+			r = add_range(w->o, at, MIN(size, 1u << 20));
+	}
+	for (int i = SYM_KEXEC_IMAGE; !r && i <= SYM_KEXEC_CRASH; i++) {
+		uint64_t page, frame;
+
+		if (!s[i].address || virt_read_u64(&w->k->as, s[i].address, &at) || !at ||
+		    kernel_member(w->k, at, w->k->at.kimage_control_code_page, &page))
+			continue;
+		frame = kernel_page_frame(w->k, page);
+		if (frame != NO_FRAME)
+			r = add_range(w->o, w->k->page_offset + frame, FRAME_SIZE);
+	}
+	return r;
+}
+
+/* ---- all ---- */
+
+static int by_start(const void *a, const void *b)
+{
+	const struct memory_range *x = a, *y = b;
+
+	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
+}
+
+/* Sorted, and merged where they touch or overlap. */
+static void tidy(struct owners *o)
+{
+	uint32_t n = 0;
+
+	if (!o->n)
+		return;
+	qsort(o->range, o->n, sizeof(*o->range), by_start);
+	for (uint32_t i = 1; i < o->n; i++) {
+		struct memory_range *last = &o->range[n];
+		uint64_t end = o->range[i].gpa + o->range[i].size;
+
+		if (o->range[i].gpa <= last->gpa + last->size)
+			last->size = MAX(last->size, end - last->gpa);
+		else
+			o->range[++n] = o->range[i];
+	}
+	o->n = n + 1;
+}
+
+static int add_modules(struct owners *o, const struct module_set *modules)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < modules->n; i++)
+		for (int t = 0; !r && t < MODULE_TEXTS; t++)
+			if (modules->m[i].views & 1u << VIEW_LIST)
+				r = add_range(o, modules->m[i].text[t].gpa, modules->m[i].text[t].size);
+	return r;
+}
+
+int owners_read(const struct kernel *k, const struct module_set *modules, struct owners *o)
+{
+	static const struct {
+		int (*read)(struct walk *w);
+		const char *who;
+	} all[] = {
+		{ read_ksyms, "BPF programs" }, { read_packs, "BPF's memory" },
+		{ read_trampolines, "ftrace" }, { read_kprobes, "kprobes" },
+		{ read_boot_code, "boot code" },
+	};
+	struct walk w = { k, o };
+
+	o->n = 0;
+	o->error = add_modules(o, modules);
+	o->who = "modules";
+	memcpy(o->module, o->range, o->n * sizeof(*o->range));
+	o->nmodules = o->n;
+	for (size_t i = 0; !o->error && i < ARRAY_SIZE(all); i++) {
+		uint32_t before = o->n;
+		int r = -ELOOP;
+
+		for (int t = 0; t < ATTEMPTS && (r == -ELOOP || r == -EFAULT); t++) {
+			o->n = before;
+			memory_refresh(k->mem);
+			r = all[i].read(&w);
+		}
+		o->error = r;
+		o->who = all[i].who;
+	}
+	tidy(o);
+	return o->error == -ETIME || o->error == -ENODEV ? o->error : 0;
+}
+
+bool owners_generated(const struct owners *o, uint64_t va)
+{
+	for (uint32_t i = 0; i < o->nmodules; i++)
+		if (va >= o->module[i].gpa && va - o->module[i].gpa < o->module[i].size)
+			return false;
+	return owners_have(o, va);
+}
+
+bool owners_have(const struct owners *o, uint64_t va)
+{
+	uint32_t low = 0, high = o->n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (o->range[middle].gpa + o->range[middle].size <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < o->n && o->range[low].gpa <= va;
+}

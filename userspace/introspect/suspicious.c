@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/suspicious.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "introspect/lists.h"
+#include "introspect/pagecache.h"
+#include "lib/util.h"
+
+#define TMPFS_MAGIC 0x01021994u
+#define MAX_TABLES 2048u
+#define MAX_PATCHED_PAGES 4096u		/* compared, of one mapping */
+#define MAX_CHILDREN 65536u
+#define ENV_SIZE 32768u
+#define INT3 0xcc
+#define CALL 0xe8
+#define KIB 1024u
+#define ALL UINT64_MAX
+
+void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct task *t)
+{
+	memset(s, 0, sizeof(*s));
+	s->k = k;
+	s->t = t;
+	if (k->at.mm_struct_start_code.size && t->mm)
+		kernel_member(k, t->mm, k->at.mm_struct_start_code, &s->start_code);
+}
+
+static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_t bytes,
+		 const char *path)
+{
+	if (!s->of[sign].n++) {
+		s->of[sign].first = at;
+		text_escape(s->of[sign].path, sizeof(s->of[sign].path), path, strlen(path));
+	}
+	s->of[sign].bytes += bytes;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+/* ---- engines that make code ---- */
+
+static const struct engine {
+	const char *name;		/* how the file's name begins */
+	uint64_t room;			/* of code of no file */
+} engines[] = {
+	{ "libjvm.so", ALL }, { "node", ALL }, { "libnode.so", ALL }, { "libv8", ALL },
+	{ "libclrjit.so", ALL }, { "libcoreclr.so", ALL }, { "libmonosgen", ALL },
+	{ "mono-sgen", ALL }, { "libmozjs", ALL }, { "libxul.so", ALL }, { "chrom", ALL },
+	{ "libjavascriptcore", ALL }, { "libQt5Qml", ALL }, { "libQt6Qml", ALL },
+	{ "libluajit", ALL }, { "luajit", ALL }, { "pypy", ALL }, { "libpypy", ALL },
+	{ "beam.smp", ALL }, { "llvmjit.so", ALL }, { "libLLVM", ALL }, { "opcache.so", ALL },
+	{ "libruby", ALL }, { "qemu-", ALL }, { "wasmtime", ALL }, { "deno", ALL }, { "bun", ALL },
+	/* Found in many programs: a little is theirs. */
+	{ "libpcre", 1024 * KIB }, { "libffi", 256 * KIB }, { "libgccjit", 1024 * KIB },
+};
+
+/* Root's, and nobody else writes to it: who runs it cannot have made it. */
+static bool is_installed(const struct kernel *k, const struct guest_file *f)
+{
+	uint64_t uid, mode;
+
+	return !f->deleted && !f->memfd && f->magic != TMPFS_MAGIC &&
+	       !kernel_member(k, f->inode, k->at.inode_i_uid, &uid) && !uid &&
+	       !kernel_member(k, f->inode, k->at.inode_i_mode, &mode) && !(mode & 022);
+}
+
+static void look_for_engine(struct code_signs *s, const struct guest_file *f)
+{
+	const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
+
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+		if (!begins(name, engines[i].name) || engines[i].room <= s->jit_room ||
+		    !is_installed(s->k, f))
+			continue;
+		s->jit_room = engines[i].room;
+		text_escape(s->jit, sizeof(s->jit), name, strlen(name));
+	}
+}
+
+/* ---- a program's file ---- */
+
+/* Where programs are dropped: anybody may write there, and it is gone with a restart. */
+static bool is_drop(const struct guest_file *f)
+{
+	static const char *const places[] = { "/tmp/", "/var/tmp/", "/dev/shm/", "/run/" };
+
+	for (size_t i = 0; f->magic == TMPFS_MAGIC && i < ARRAY_SIZE(places); i++)
+		if (begins(f->path, places[i]))
+			return true;
+	return false;
+}
+
+struct search {
+	const struct kernel *k;
+	const char *name;
+	uint32_t link;
+	bool found;
+};
+
+static int on_child(void *ctx, uint64_t node)
+{
+	struct search *s = ctx;
+	uint64_t dentry = node - s->link, text, inode, hashed;
+	char name[256];
+
+	if (kernel_member(s->k, dentry, s->k->at.dentry_inode, &inode) || !inode ||
+	    kernel_member(s->k, dentry, s->k->at.dentry_hash_pprev, &hashed) || !hashed ||
+	    kernel_member(s->k, dentry, s->k->at.dentry_name, &text) || !kernel_pointer(s->k, text) ||
+	    virt_read_text(&s->k->as, text, name, sizeof(name)) < 0)
+		return 0;
+	s->found = !strcmp(name, s->name);
+	return s->found;
+}
+
+/* An upgrade puts a new file in the old one's place: then the old one is no news. */
+static bool is_replaced(const struct kernel *k, uint64_t file, const struct guest_file *f)
+{
+	const struct layout *at = &k->at;
+	const char *slash = strrchr(f->path, '/');
+	struct search s = { .k = k, .name = slash ? slash + 1 : f->path };
+	uint64_t dentry, parent;
+
+	if (!at->dentry_inode.size || kernel_member(k, file, at->file_dentry, &dentry) ||
+	    kernel_member(k, dentry, at->dentry_d_parent, &parent))
+		return false;
+	if (at->dentry_children.size && at->dentry_sib.size) {
+		s.link = at->dentry_sib.at;
+		hlist_walk(k, parent + at->dentry_children.at, MAX_CHILDREN, on_child, &s);
+	} else if (at->dentry_subdirs.size && at->dentry_child.size) {
+		s.link = at->dentry_child.at;
+		list_walk(k, parent + at->dentry_subdirs.at, MAX_CHILDREN, on_child, &s);
+	}
+	return s.found;
+}
+
+static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
+{
+	uint64_t size = v->end - v->start;
+
+	if (f->memfd) {
+		note(s, CODE_MEMFD, v->start, size, f->path);
+		return;
+	}
+	/* Libraries are replaced under programs that run; programs are told of alone. */
+	if (!s->start_code || s->start_code < v->start || s->start_code >= v->end)
+		return;
+	if (is_drop(f))
+		note(s, CODE_TMPFS, v->start, size, f->path);
+	if (f->deleted && !is_replaced(s->k, v->file, f))
+		note(s, CODE_DELETED, v->start, size, f->path);
+}
+
+/* ---- pages that are not as the file has them ---- */
+
+struct comparison {
+	const struct kernel *k;
+	const struct vma *v;
+	const struct page_map *map;
+	uint32_t left, patched;
+	uint64_t first;
+};
+
+/* A debugger's or a tracer's mark: a breakpoint, or a call where nothing was. */
+static size_t probe_at(const uint8_t *now, const uint8_t *file, size_t room)
+{
+	static const uint8_t nop5[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+
+	if (now[0] == INT3)
+		return 1;
+	if (room >= sizeof(nop5) && now[0] == CALL && !memcmp(file, nop5, sizeof(nop5)))
+		return sizeof(nop5);
+	return 0;
+}
+
+static bool is_patched(const uint8_t *now, const uint8_t *file, size_t *ret_at)
+{
+	for (size_t i = 0; i < FRAME_SIZE; i++) {
+		size_t probe;
+
+		if (now[i] == file[i])
+			continue;
+		probe = probe_at(now + i, file + i, FRAME_SIZE - i);
+		if (!probe) {
+			*ret_at = i;
+			return true;
+		}
+		i += probe - 1;
+	}
+	return false;
+}
+
+static void compare_page(struct comparison *c, uint64_t va, uint64_t frame, uint64_t file_frame)
+{
+	uint8_t now[FRAME_SIZE], file[FRAME_SIZE];
+	size_t at;
+
+	if (memory_read(c->k->mem, frame, now, sizeof(now)) ||
+	    memory_read(c->k->mem, file_frame, file, sizeof(file)) || !is_patched(now, file, &at))
+		return;
+	if (!c->patched++)
+		c->first = va + at;
+}
+
+static int compare_leaf(void *ctx, const struct mapping *leaf)
+{
+	struct comparison *c = ctx;
+	uint64_t va = MAX(leaf->va, c->v->start), end = MIN(leaf->va + leaf->size, c->v->end);
+
+	for (; va < end; va += FRAME_SIZE) {
+		uint64_t page = c->v->pgoff + (va - c->v->start) / FRAME_SIZE;
+		uint64_t frame = leaf->pa + (va - leaf->va);
+
+		if (page >= c->map->pages || c->map->frame[page] == NO_FRAME ||
+		    c->map->frame[page] == frame)
+			continue;
+		if (!c->left--)
+			return -E2BIG;
+		compare_page(c, va, frame, c->map->frame[page]);
+	}
+	return 0;
+}
+
+static bool compare(struct comparison *c, const struct task *t, const struct guest_file *f)
+{
+	const struct address_space as = task_space(c->k, t);
+	struct page_map map = { 0 };
+	bool patched;
+
+	c->left = MAX_PATCHED_PAGES;
+	c->patched = 0;
+	c->map = &map;
+	if (!page_map_init(&map, (f->size + FRAME_MASK) / FRAME_SIZE) &&
+	    !pagecache_read(c->k, f->mapping, &map))
+		page_leaves(&as, c->v->start, c->v->end, MAX_TABLES, compare_leaf, c);
+	patched = c->patched;
+	page_map_free(&map);
+	return patched;
+}
+
+/* Only what has pages of its own can differ; pages move, so it is looked at twice. */
+static void look_at_pages(struct code_signs *s, const struct vma *v, const struct guest_file *f)
+{
+	struct comparison c = { .k = s->k, .v = v };
+
+	if (!v->anon || (v->flags & VM_SHARED) || !f->nrpages || !compare(&c, s->t, f))
+		return;
+	memory_refresh(s->k->mem);
+	if (compare(&c, s->t, f))
+		note(s, CODE_PATCHED, c.first, (uint64_t)c.patched * FRAME_SIZE, f->path);
+}
+
+/* ---- memory of no file ---- */
+
+static bool is_special(const struct code_signs *s, const struct vma *v)
+{
+	return v->ops && v->ops == s->k->symbol[SYM_SPECIAL_MAPPING].address;
+}
+
+static int find_foreign(void *ctx, const struct mapping *leaf)
+{
+	const struct kernel *k = *(const struct kernel **)ctx;
+
+	for (int i = 0; i < MAX_VDSO; i++)
+		if (leaf->pa >= k->vdso[i].gpa && leaf->pa - k->vdso[i].gpa < k->vdso[i].size)
+			return 0;
+	return 1;
+}
+
+static bool is_named(const struct kernel *k, const struct vma *v, const char *name)
+{
+	char text[32];
+	uint64_t at;
+
+	return k->at.vm_special_mapping_name.size &&
+	       !kernel_member(k, v->private_data, k->at.vm_special_mapping_name, &at) &&
+	       kernel_pointer(k, at) && virt_read_text(&k->as, at, text, sizeof(text)) > 0 &&
+	       !strcmp(text, name);
+}
+
+static void look_at_special(struct code_signs *s, const struct vma *v)
+{
+	const struct address_space as = task_space(s->k, s->t);
+
+	/* Without the kernel's own image of it there is nothing to compare with. */
+	if (s->k->vdso[0].size && is_named(s->k, v, "[vdso]") &&
+	    page_leaves(&as, v->start, v->end, MAX_TABLES, find_foreign, (void *)&s->k) == 1)
+		note(s, CODE_VDSO, v->start, v->end - v->start, "[vdso]");
+}
+
+static void look_at_start(struct code_signs *s, const struct vma *v, const struct guest_file *f)
+{
+	struct guest_file exe;
+	const char *a, *b;
+
+	if (!s->start_code || s->start_code < v->start || s->start_code >= v->end)
+		return;
+	s->has_start = true;
+	if (!s->t->exe_file || v->file == s->t->exe_file || file_read_info(s->k, s->t->exe_file, &exe))
+		return;
+	/* On an overlay the mapping is of the file beneath, which has the same name and size. */
+	a = f ? strrchr(f->path, '/') : NULL;
+	b = strrchr(exe.path, '/');
+	if (f && (f->inode == exe.inode || (f->size == exe.size && a && b && !strcmp(a, b))))
+		return;
+	s->is_hollow = true;
+	if (f)
+		text_escape(s->instead, sizeof(s->instead), f->path, strlen(f->path));
+	else
+		snprintf(s->instead, sizeof(s->instead), "memory of no file");
+}
+
+void code_signs_vma(struct code_signs *s, const struct vma *v, const struct guest_file *f)
+{
+	uint64_t size = v->end - v->start;
+
+	look_at_start(s, v, f);
+	if (f) {
+		look_for_engine(s, f);
+		look_at_program(s, v, f);
+		look_at_pages(s, v, f);
+	} else if (is_special(s, v)) {
+		look_at_special(s, v);
+		return;
+	} else if (!(v->flags & VM_WRITE)) {
+		note(s, CODE_ANON, v->start, size, "");
+	}
+	if (v->flags & VM_WRITE)
+		note(s, CODE_RWX, v->start, size, f ? f->path : "");
+}
+
+/* ---- looking again ---- */
+
+static bool any(const struct code_signs *s)
+{
+	for (int i = 0; i < CODE_SIGNS; i++)
+		if (s->of[i].n)
+			return true;
+	return s->is_hollow;
+}
+
+static int see_again(void *ctx, const struct vma *v)
+{
+	struct code_signs *s = ctx;
+	struct guest_file f;
+
+	if (!(v->flags & VM_EXEC))
+		return 0;
+	if (!v->file)
+		code_signs_vma(s, v, NULL);
+	else if (!file_read_info(s->k, v->file, &f))
+		code_signs_vma(s, v, &f);
+	return 0;
+}
+
+void code_signs_confirm(struct code_signs *s)
+{
+	struct code_signs again;
+	struct task now;
+	bool same;
+
+	if (!any(s))
+		return;
+	memory_refresh(s->k->mem);
+	code_signs_begin(&again, s->k, s->t);
+	same = !task_read(s->k, s->t->va, &now) && now.start_ns == s->t->start_ns &&
+	       now.mm == s->t->mm && !now.dying && !vmas_walk(s->k, s->t->mm, see_again, &again);
+	for (int i = 0; i < CODE_SIGNS; i++)
+		if (!same || !again.of[i].n || again.of[i].first != s->of[i].first)
+			s->of[i].n = 0;
+	s->is_hollow = s->is_hollow && same && again.is_hollow;
+}
+
+/* ---- what is said ---- */
+
+struct teller {
+	const struct code_signs *s;
+	int (*fn)(void *ctx, const struct m_sign *sign);
+	void *ctx;
+	char comm[TEXT_COMM], exe[TEXT_PATH];
+};
+
+static int tell(const struct teller *t, const char *name, uint64_t address, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int tell(const struct teller *t, const char *name, uint64_t address, const char *format, ...)
+{
+	struct m_sign m = {
+		.kind = SIGN_SUSPICIOUS, .pid = t->s->t->pid, .start_ns = t->s->t->start_ns,
+		.address = address,
+	};
+	va_list args;
+
+	snprintf(m.name, sizeof(m.name), "%s", name);
+	snprintf(m.comm, sizeof(m.comm), "%s", t->comm);
+	snprintf(m.exe, sizeof(m.exe), "%s", t->exe);
+	snprintf(m.subject, sizeof(m.subject), "%s", t->exe[0] ? t->exe : t->comm);
+	va_start(args, format);
+	vsnprintf(m.detail, sizeof(m.detail), format, args);
+	va_end(args);
+	return t->fn(t->ctx, &m);
+}
+
+static bool is_jits_own(const struct code_signs *s, enum code_sign sign)
+{
+	return (sign == CODE_ANON || sign == CODE_RWX || sign == CODE_MEMFD) &&
+	       s->of[sign].bytes <= s->jit_room;
+}
+
+static int tell_code(const struct teller *t)
+{
+	static const struct {
+		const char *name, *text;
+	} words[CODE_SIGNS] = {
+		[CODE_RWX] = { "Code.RWX", "memory that is writable and executable at once" },
+		[CODE_ANON] = { "Code.Anonymous", "executable memory of no file" },
+		[CODE_MEMFD] = { "Code.Memfd", "code of a file that exists in memory alone" },
+		[CODE_DELETED] = { "Code.Deleted", "a program whose file was deleted, and not replaced" },
+		[CODE_TMPFS] = { "Code.Tmpfs", "a program in a place that anybody writes to" },
+		[CODE_PATCHED] = { "Code.Patched", "code that is not as its file has it" },
+		[CODE_VDSO] = { "Code.VDSO", "a vDSO that is not the kernel's" },
+	};
+	int r = 0;
+
+	for (int i = 0; !r && i < CODE_SIGNS; i++) {
+		const char *path = t->s->of[i].path;
+
+		if (t->s->of[i].n && !is_jits_own(t->s, i))
+			r = tell(t, words[i].name, t->s->of[i].first,
+				 "process %u (%s) runs %s: %llu KiB in %u mappings, the first at"
+				 " %llx%s%s", t->s->t->pid, t->comm, words[i].text,
+				 (unsigned long long)t->s->of[i].bytes / KIB, t->s->of[i].n,
+				 (unsigned long long)t->s->of[i].first, path[0] ? ", of " : "", path);
+	}
+	return r;
+}
+
+static int tell_hollow(const struct teller *t)
+{
+	const struct code_signs *s = t->s;
+
+	if (!s->is_hollow)
+		return 0;
+	return tell(t, "Process.Hollowed", s->start_code, "process %u (%s): where the code of its"
+		    " program was loaded, at %llx, now lies %s", s->t->pid, t->comm,
+		    (unsigned long long)s->start_code, s->instead);
+}
+
+static int tell_tracer(const struct teller *t)
+{
+	const struct kernel *k = t->s->k;
+	uint64_t ptrace, parent, tracer, real;
+	char name[17] = "", comm[TEXT_COMM];
+
+	if (!k->at.task_struct_parent.size ||
+	    kernel_member(k, t->s->t->va, k->at.task_struct_ptrace, &ptrace) || !ptrace ||
+	    kernel_member(k, t->s->t->va, k->at.task_struct_parent, &parent) ||
+	    kernel_member(k, t->s->t->va, k->at.task_struct_real_parent, &real) ||
+	    kernel_member(k, parent, k->at.task_struct_tgid, &tracer) ||
+	    virt_read(&k->as, parent + k->at.task_struct_comm.at, name,
+		      MIN(k->at.task_struct_comm.size, 16u)))
+		return 0;
+	text_escape(comm, sizeof(comm), name, strlen(name));
+	return tell(t, "Process.Traced", t->s->t->va, "process %u (%s) is traced (ptrace) by process"
+		    " %llu (%s)%s", t->s->t->pid, t->comm, (unsigned long long)tracer, comm,
+		    parent == real ? ", its parent" : "");
+}
+
+/* Of LD_PRELOAD: one that no package puts there; NULL: none. */
+static char *foreign_library(char *list)
+{
+	static const char *const places[] = {
+		"/usr/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/", "/gnu/",
+	};
+	char *save = NULL;
+
+	for (char *w = strtok_r(list, " :", &save); w; w = strtok_r(NULL, " :", &save)) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(places) && !begins(w, places[i]))
+			i++;
+		if (*w == '/' && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
+			return w;
+	}
+	return NULL;
+}
+
+static size_t read_environment(const struct code_signs *s, char *out, size_t size)
+{
+	struct address_space as = task_space(s->k, s->t);
+	uint64_t start, end;
+	size_t len = 0;
+
+	if (kernel_member(s->k, s->t->mm, s->k->at.mm_struct_env_start, &start) ||
+	    kernel_member(s->k, s->t->mm, s->k->at.mm_struct_env_end, &end) || end <= start)
+		return 0;
+	end = MIN(end, start + size);
+	while (start < end) {
+		size_t chunk = MIN(end - start, FRAME_SIZE - (start & FRAME_MASK));
+
+		if (virt_read(&as, start, out + len, chunk))
+			break;
+		start += chunk;
+		len += chunk;
+	}
+	return len;
+}
+
+static int tell_preload(const struct teller *t)
+{
+	static const char name[] = "LD_PRELOAD=";
+	autofree char *env = malloc(ENV_SIZE + 1);
+	size_t len = env ? read_environment(t->s, env, ENV_SIZE) : 0;
+
+	for (size_t at = 0; at < len; at += strlen(env + at) + 1) {
+		char *library, path[TEXT_WHY];
+
+		env[len] = '\0';
+		if (!begins(env + at, name))
+			continue;
+		library = foreign_library(env + at + strlen(name));
+		if (!library)
+			return 0;
+		text_escape(path, sizeof(path), library, strlen(library));
+		return tell(t, "Process.Preloaded", 0, "process %u (%s) was started with the library"
+			    " %s before all others (LD_PRELOAD)", t->s->t->pid, t->comm, path);
+	}
+	return 0;
+}
+
+int code_signs_tell(struct code_signs *s, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)
+{
+	static int (*const all[])(const struct teller *t) = {
+		tell_code, tell_hollow, tell_tracer, tell_preload,
+	};
+	struct teller t = { .s = s, .fn = fn, .ctx = ctx };
+	struct guest_file exe;
+	int r = 0;
+
+	if (!s->t->mm)
+		return 0;
+	text_escape(t.comm, sizeof(t.comm), s->t->comm, strlen(s->t->comm));
+	if (s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe))
+		text_escape(t.exe, sizeof(t.exe), exe.path, strlen(exe.path));
+	for (size_t i = 0; !r && i < ARRAY_SIZE(all); i++)
+		r = all[i](&t);
+	return r;
+}
