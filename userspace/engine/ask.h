@@ -108,6 +108,8 @@ void get_guests(struct ask *a);
 void get_guest(struct ask *a);
 void get_tasks(struct ask *a);
 void get_maps(struct ask *a);
+void get_process(struct ask *a);
+void get_environment(struct ask *a);
 void post_scan(struct ask *a);
 void get_scan(struct ask *a);
 void post_kill(struct ask *a);

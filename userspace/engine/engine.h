@@ -38,6 +38,7 @@ enum request_kind {
 	REQUEST_SCAN,		/* M_SWEEP or M_LOOK_PID for an operator's scan */
 	REQUEST_LOOK_PID,	/* for an operator's order */
 	REQUEST_LIST, REQUEST_MAPS,
+	REQUEST_CHECK, REQUEST_PROCESS,
 };
 
 /* What an introspector was asked and has not finished answering. */
@@ -49,7 +50,7 @@ struct request {
 	uint32_t cid;			/* REQUEST_BEACON: the session's */
 	uint8_t nonce[HASH_BYTES];
 	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: the scan's id */
-	json_t *rows;			/* REQUEST_LIST, _MAPS: what has come */
+	json_t *rows;			/* REQUEST_LIST, _MAPS, _PROCESS: what has come */
 	bool is_cut;			/* and more of them was left out */
 	bool is_new;			/* a process not known before was shown */
 };
@@ -87,6 +88,24 @@ struct ladder {
 	unsigned step, pending;		/* pending: its acts without an answer */
 	bool failed;			/* one of them */
 	char cause[TEXT_WHY];
+};
+
+/* The last word of each check: enum by the bits of CHECK_*. */
+#define CHECKS 3
+
+struct guest_check {
+	struct m_checked last;		/* status 0: none yet */
+	uint64_t at_wall;
+};
+
+/* What a program has used in a guest: slow averages. */
+#define USAGE_PROGRAMS 512
+
+struct program_usage {
+	uint64_t key;			/* of its path */
+	uint64_t first, last;		/* 0: free */
+	uint64_t cpu;			/* millionths of a CPU */
+	uint64_t memory;		/* bytes */
 };
 
 struct guest_counts {
@@ -131,6 +150,10 @@ struct guest {
 	struct quota findings_quota, findings_day, firsts_day, notes_quota;
 	struct guest_counts counts;
 	uint64_t differences_held;	/* of its VMM's code, in the check under way */
+	struct guest_check checks[CHECKS];
+	uint64_t next_check;
+	struct program_usage programs[USAGE_PROGRAMS];
+	struct quota signs_new[SIGN_KINDS];
 	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */

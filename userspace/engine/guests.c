@@ -96,7 +96,8 @@ static void drop_requests(struct guest *g)
 		struct request r = g->requests[i];
 
 		g->requests[i].kind = REQUEST_NONE;
-		if (r.kind == REQUEST_LIST || r.kind == REQUEST_MAPS || r.kind == REQUEST_LOOK_PID)
+		if (r.kind == REQUEST_LIST || r.kind == REQUEST_MAPS || r.kind == REQUEST_PROCESS ||
+		    r.kind == REQUEST_LOOK_PID)
 			control_introspected(c, r.ticket, NULL, r.rows);
 	}
 	memset(g->requests, 0, sizeof(g->requests));
@@ -114,7 +115,8 @@ void guest_lost_introspector(struct guest *g)
 	inventory_forget_objects(&g->inventory);
 	memset(&g->kernel, 0, sizeof(g->kernel));
 	g->sweep_ended = g->sweep_began;
-	g->next_sweep = 0;
+	g->next_sweep = g->next_check = 0;
+	memset(g->checks, 0, sizeof(g->checks));
 	g->generation++;
 }
 
@@ -373,6 +375,39 @@ static void start_looks(struct guest *g, uint64_t now)
 	}
 }
 
+static bool is_checking(const struct guest *g)
+{
+	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++)
+		if (g->requests[i].kind == REQUEST_CHECK)
+			return true;
+	return false;
+}
+
+/* When the next is due; only after a sweep, so that what runs is known by then. */
+static uint64_t check_due(const struct guest *g)
+{
+	if (!g->introspector.engine->config.check_seconds || !g->sweep_ended ||
+	    is_sweeping(g) || is_checking(g))
+		return NEVER;
+	return g->next_check;
+}
+
+/* The kernel's code is content; who is listed where is not. */
+static void start_check(struct guest *g, uint64_t now)
+{
+	const struct m_check m = {
+		.checks = CHECK_PROCESSES | CHECK_MODULES |
+			  (g->level == KVM_WARDEN_LEVEL_CONTENT ? CHECK_KERNEL : 0),
+	};
+	struct request *r = guest_request(g, REQUEST_CHECK);
+
+	if (!r)
+		return;
+	if (peer_post(&g->introspector, &msg_check, r->id, &m, -1))
+		r->kind = REQUEST_NONE;
+	g->next_check = now + g->introspector.engine->config.check_seconds * NS_PER_S;
+}
+
 static bool is_asked(const struct guest *g)
 {
 	for (unsigned i = 0; i < INTROSPECT_OUTSTANDING; i++)
@@ -407,6 +442,10 @@ uint64_t guest_pump(struct guest *g, uint64_t now)
 	if (!is_sweeping(g) && g->next_sweep <= now)
 		start_sweep(g, now);
 	start_looks(g, now);
+	if (check_due(g) <= now)
+		start_check(g, now);
+	if (check_due(g) > now)
+		next = MIN(next, check_due(g));
 	if (is_asked(g))
 		next = MIN(next, g->heard + SILENCE_NS);
 	if (!is_sweeping(g))

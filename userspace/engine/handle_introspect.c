@@ -14,6 +14,8 @@
 #include "engine/orders.h"
 #include "engine/scan_jobs.h"
 #include "engine/sessions.h"
+#include "engine/signs.h"
+#include "engine/usage.h"
 #include "engine/views.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -69,6 +71,8 @@ static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	if (r->kind == REQUEST_SCAN)
 		scan_jobs_task(g->introspector.engine, r->ticket);
 	t = inventory_task(&g->inventory, &task, now, &is_new);
+	if (r->kind == REQUEST_SWEEP)
+		usage_sample(g, t, &task, now);
 	if (is_new) {
 		r->is_new = true;
 		findings_of_task(g, t);
@@ -160,6 +164,17 @@ static int on_vma(struct msg *m, struct request *r)
 	return 0;
 }
 
+static int on_fact(struct msg *m, struct request *r)
+{
+	struct m_fact fact;
+
+	if (!msg_decode(m, &msg_fact, &fact) || !fact.kind || fact.kind >= FACT_KINDS)
+		return -1;
+	add_row(r, json_pack("{s:i,s:I,s:s,s:s}", "kind", (int)fact.kind, "number", I(fact.number),
+			     "name", fact.name, "value", fact.value));
+	return 0;
+}
+
 static void operators_done(struct guest *g, const struct request *r, struct m_done *done)
 {
 	if (r->is_cut && done->status == DONE_COMPLETE) {
@@ -184,6 +199,8 @@ static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t n
 		break;
 	case REQUEST_SWEEP:
 		sweep_done(g, &done, now);
+		break;
+	case REQUEST_CHECK:
 		break;
 	case REQUEST_SCAN:
 		scan_jobs_asked(g->introspector.engine, asked.ticket, &done);
@@ -228,8 +245,17 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 		return kind == REQUEST_BEACON;
 	case M_VMA:
 		return kind == REQUEST_MAPS;
+	case M_FACT:
+		return kind == REQUEST_PROCESS;
+	case M_CHECKED:
+		return kind == REQUEST_CHECK;
+	case M_SIGN:
+		return kind == REQUEST_CHECK || (g->level == KVM_WARDEN_LEVEL_CONTENT &&
+			(kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
+			 kind == REQUEST_LOOK_PID));
 	case M_TASK:
-		return kind != REQUEST_MAPS && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
+		return kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
+		       kind != REQUEST_PROCESS && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	case M_DONE:
 		return kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
@@ -262,6 +288,12 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 		return on_done(g, m, r, now);
 	case M_VMA:
 		return on_vma(m, r);
+	case M_FACT:
+		return on_fact(m, r);
+	case M_SIGN:
+		return signs_sign(g, m);
+	case M_CHECKED:
+		return signs_checked(g, m);
 	case M_PROBED:
 		return on_probed(g, m, r, now);
 	case M_BEACON_SEEN:

@@ -218,6 +218,9 @@ static void fill_task(struct task *t, const struct m_task *m)
 	memcpy(t->comm, m->comm, sizeof(t->comm));
 	replace_text(&t->exe, m->exe);
 	replace_text(&t->argv, m->argv);
+	t->cpu_used = m->cpu_ns;
+	t->rss = m->rss_bytes;
+	t->threads = m->threads;
 }
 
 /* exec: what the process executed before is no reason to kill what it is now. */

@@ -60,6 +60,11 @@ struct task {
 	bool stub;		/* a use named it; no M_TASK came yet */
 	bool dead;		/* a complete sweep did not show it, or a probe said so */
 	uint64_t first_seen, last_seen;
+	uint64_t cpu_used, rss;		/* as last seen: nanoseconds, bytes */
+	uint32_t threads;
+	uint64_t sampled, cpu_ns;	/* usage.c: its last sample */
+	uint64_t cpu_since, memory_since; /* above a rule's threshold from then on; 0: not */
+	bool cpu_told, memory_told;
 	unsigned nuses;
 	unsigned failed;	/* orders that ended while it lived */
 	uint64_t next_order;	/* none before */

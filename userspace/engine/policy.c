@@ -14,6 +14,8 @@
 #include "lib/util.h"
 
 #define PATIENCE_S 20
+#define USAGE_S 600
+#define BASELINE_S 86400
 
 struct load {
 	struct lines lines;
@@ -21,6 +23,7 @@ struct load {
 	const char *path;
 	char section[POLICY_NAME + 16];	/* the one current is of */
 	struct policy_entry *current;
+	struct usage_rule *usage;	/* or this */
 	uint32_t seen;			/* bit n: keys[n] was in it */
 	bool failed;
 	char *error;
@@ -91,6 +94,8 @@ static bool set_kinds(struct policy_entry *e, const char *value)
 		{ "deleted", 1u << OBJECT_DELETED }, { "anon", 1u << OBJECT_ANON },
 		{ "guard", 1u << POLICY_GUARD },
 		{ "integrity", 1u << POLICY_INTEGRITY },
+		{ "hidden", 1u << POLICY_HIDDEN }, { "kernel", 1u << POLICY_KERNEL },
+		{ "suspicious", 1u << POLICY_SUSPICIOUS }, { "usage", 1u << POLICY_USAGE },
 	};
 
 	return set_words(&e->kinds, value, kinds, ARRAY_SIZE(kinds));
@@ -237,7 +242,8 @@ struct key {
 
 static const struct key keys[] = {
 	{ "match", false, set_signature, "a glob of 1 to 127 characters" },
-	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, guard, integrity, separated by commas" },
+	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, guard, integrity, hidden,"
+	  " kernel, suspicious, usage, separated by commas" },
 	{ "guest", false, set_guest, "a glob of 1 to 127 characters" },
 	{ "actions", false, set_actions, "report, and of kill, quarantine, contain, pause,"
 	  " link_down, power_off, each once, separated by commas" },
@@ -263,6 +269,9 @@ static bool contains(const struct policy_entry *e)
 	return found;
 }
 
+#define MEMORY_KINDS (1u << POLICY_HIDDEN | 1u << POLICY_KERNEL | 1u << POLICY_SUSPICIOUS | \
+		      1u << POLICY_USAGE)
+
 /* What can never take effect is a mistake of whoever wrote it. */
 static void check_rule(struct load *l, const struct policy_entry *e)
 {
@@ -276,6 +285,12 @@ static void check_rule(struct load *l, const struct policy_entry *e)
 	else if (e->kinds & 1u << POLICY_INTEGRITY && (e->actions != ACTION_REPORT || e->host.n))
 		refuse(l, e->line, "[%s] actions: the host's own code is no guest's: report alone,"
 		       " in a rule of its own", l->section);
+	else if (e->kinds && !(e->kinds & ~MEMORY_KINDS) &&
+		 (e->actions & ACTION_QUARANTINE || e->nfallback))
+		refuse(l, e->line, "[%s]: quarantine and fallback are for code that was scanned: for"
+		       " these kinds report, kill or answers of the host", l->section);
+	else if (e->kinds == 1u << POLICY_KERNEL && e->actions & ACTION_KILL)
+		refuse(l, e->line, "[%s] actions: the guest's kernel is no process to kill", l->section);
 	else if (e->nfallback && !(e->actions & (ACTION_KILL | ACTION_QUARANTINE)))
 		refuse(l, e->line, "[%s] fallback: needs kill or quarantine in actions: it follows"
 		       " what an agent did not do", l->section);
@@ -285,11 +300,27 @@ static void check_rule(struct load *l, const struct policy_entry *e)
 		refuse(l, e->line, "[%s] expiry: needs contain in actions or fallback", l->section);
 }
 
+static void check_usage(struct load *l)
+{
+	struct usage_rule *r = l->usage;
+
+	l->usage = NULL;
+	if (!r)
+		return;
+	if (!r->cpu_percent && !r->memory_mib)
+		refuse(l, r->line, "[%s]: needs the key cpu or memory", l->section);
+	if (!r->seconds)
+		r->seconds = USAGE_S;
+	if (!r->baseline_s)
+		r->baseline_s = BASELINE_S;
+}
+
 /* The section that just ended must be whole. */
 static void check_entry(struct load *l)
 {
 	struct policy_entry *e = l->current;
 
+	check_usage(l);
 	if (!e)
 		return;
 	if (!e->exempt)
@@ -308,14 +339,37 @@ static bool name_taken(const struct policy *p, bool exempt, const char *name)
 	return false;
 }
 
+static void begin_usage(struct load *l, const char *name)
+{
+	struct policy *p = l->policy;
+
+	if (!name[0] || strlen(name) >= POLICY_NAME || !text_is_printable(name)) {
+		refuse(l, l->lines.line, "[usage %s]: the name must have 1 to %d characters", name,
+		       POLICY_NAME - 1);
+		return;
+	}
+	if (p->nusage == USAGE_RULES) {
+		refuse(l, l->lines.line, "[usage %s]: more than %d sections", name, USAGE_RULES);
+		return;
+	}
+	l->usage = &p->usage[p->nusage++];
+	l->usage->line = l->lines.line;
+	strcpy(l->usage->name, name);
+}
+
 static void begin_entry(struct load *l, const char *section)
 {
 	bool exempt = !strncmp(section, "exempt ", 7);
 	const char *name = section + (exempt ? 7 : 5);
 	struct policy *p = l->policy;
 
+	if (!strncmp(section, "usage ", 6)) {
+		begin_usage(l, section + 6);
+		return;
+	}
 	if (!exempt && strncmp(section, "rule ", 5)) {
-		refuse(l, l->lines.line, "[%s]: must be [rule NAME] or [exempt NAME]", section);
+		refuse(l, l->lines.line, "[%s]: must be [rule NAME], [usage NAME] or [exempt NAME]",
+		       section);
 		return;
 	}
 	if (!name[0] || strlen(name) >= POLICY_NAME || !text_is_printable(name)) {
@@ -374,12 +428,82 @@ static char *next_line(char *out, int size, void *user)
 	return out;
 }
 
+static bool set_cpu(struct usage_rule *r, const char *v)
+{
+	uint64_t n;
+	char copy[16];
+	size_t len = strlen(v);
+
+	if (len < 2 || len >= sizeof(copy) || v[len - 1] != '%')
+		return false;
+	memcpy(copy, v, len - 1);
+	copy[len - 1] = '\0';
+	if (!parse_u64(copy, 100000, &n) || !n)
+		return false;
+	r->cpu_percent = n;
+	return true;
+}
+
+static bool set_memory(struct usage_rule *r, const char *v)
+{
+	uint64_t n;
+	char copy[16];
+	size_t len = strlen(v);
+
+	if (len < 2 || len >= sizeof(copy) || (v[len - 1] != 'M' && v[len - 1] != 'G'))
+		return false;
+	memcpy(copy, v, len - 1);
+	copy[len - 1] = '\0';
+	if (!parse_u64(copy, 1000000, &n) || !n)
+		return false;
+	r->memory_mib = n * (v[len - 1] == 'G' ? 1024 : 1);
+	return true;
+}
+
+static bool set_duration(struct usage_rule *r, const char *v) { return parse_time(&r->seconds, v, "smh"); }
+static bool set_baseline(struct usage_rule *r, const char *v) { return parse_time(&r->baseline_s, v, "mh"); }
+static bool set_usage_guest(struct usage_rule *r, const char *v) { return set_glob(r->guest, v); }
+
+static int on_usage_key(struct load *l, const char *name, const char *value)
+{
+	static const struct {
+		const char *name;
+		bool (*set)(struct usage_rule *r, const char *value);
+		const char *expected;
+	} usage_keys[] = {
+		{ "cpu", set_cpu, "a share of one CPU such as 90%" },
+		{ "memory", set_memory, "an amount such as 2G or 500M" },
+		{ "for", set_duration, "a time such as 90s, 10m or 2h" },
+		{ "baseline", set_baseline, "a time such as 30m or 24h" },
+		{ "guest", set_usage_guest, "a glob of 1 to 127 characters" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(usage_keys); i++) {
+		if (strcmp(usage_keys[i].name, name))
+			continue;
+		if (l->seen & 1u << i) {
+			refuse(l, l->lines.line, "[%s] %s: given twice", l->section, name);
+			return 0;
+		}
+		l->seen |= 1u << i;
+		if (text_is_printable(value) && usage_keys[i].set(l->usage, value))
+			return 1;
+		refuse(l, l->lines.line, "[%s] %s = %s: must be %s", l->section, name, value,
+		       usage_keys[i].expected);
+		return 0;
+	}
+	refuse(l, l->lines.line, "[%s] %s: unknown key", l->section, name);
+	return 0;
+}
+
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
 	struct load *l = user;
 
 	if (l->failed)
 		return 0;
+	if (l->usage)
+		return on_usage_key(l, name, value);
 	if (!l->current) {
 		refuse(l, l->lines.line, "%s: before any section", name);
 		return 0;
@@ -461,10 +585,10 @@ static bool matches(const char *glob, const char *text)
 	return !glob[0] || !fnmatch(glob, text, 0);
 }
 
-/* A rule for malware must not answer for a VMM or the host unless it says so; an exemption may. */
+/* A rule for malware must not answer for anything else unless it says so; an exemption may. */
 static bool kind_matches(const struct policy_entry *e, uint32_t kind)
 {
-	if ((kind == POLICY_GUARD || kind == POLICY_INTEGRITY) && !e->exempt)
+	if (kind >= POLICY_HIDDEN && !e->exempt)
 		return e->kinds & 1u << kind;
 	return !e->kinds || e->kinds & 1u << kind;
 }

@@ -9,6 +9,13 @@
  *                            name; never without being named; the host's answers
  *           integrity        code of the host's that differs from its file: never
  *                            without being named, and reported alone
+ *           hidden           a process or module that one of the guest kernel's
+ *                            structures shows and another does not (Hidden.*)
+ *           kernel           hooked tables, changed code of the guest's kernel
+ *                            (Kernel.*)
+ *           suspicious       code of a process that is no program's (Code.*, Process.*)
+ *           usage            abnormal CPU or memory (Usage.*); these four never
+ *                            without being named
  *   guest = GLOB             guest's name (optional; all)
  *   actions = LIST           report (required), and of the agent: kill,
  *                            quarantine; of the host, done at once and in the
@@ -20,6 +27,16 @@
  *   limit = N/Mm             no more than N kills, N quarantines and N answers of
  *                            the host in M minutes in one guest (optional)
  *   limit_host = N/Mm        the same over all guests (optional)
+ *
+ *   [usage NAME]             when a process's use is abnormal: finding Usage.CPU
+ *                            or Usage.Memory, for which rules name the kind
+ *                            "usage"; the first that fits a guest counts
+ *   cpu = N%                 of one CPU, or more (at least one of the two)
+ *   memory = NM|NG           resident, or more
+ *   for = N s|m|h            without a break (10 m)
+ *   baseline = N m|h         and twice what its program has used there, on an
+ *                            average over about that time (24 h)
+ *   guest = GLOB             guest's name (optional; all)
  *
  *   [exempt NAME]            report alone, whatever the rules say
  *   exe = GLOB               path of the executable
@@ -40,7 +57,11 @@
 #define POLICY_TEXT 128
 #define POLICY_NAME 64
 
-#define POLICY_INTEGRITY 30	/* beside enum object_kind */
+#define POLICY_HIDDEN 26	/* beside enum object_kind; these four: enum sign_kind */
+#define POLICY_KERNEL 27
+#define POLICY_SUSPICIOUS 28
+#define POLICY_USAGE 29
+#define POLICY_INTEGRITY 30
 #define POLICY_GUARD 31
 #define POLICY_HOST_VERBS 4	/* contain, pause, link_down, power_off */
 #define POLICY_STEPS 8
@@ -75,7 +96,18 @@ struct policy_entry {
 	uint32_t line;			/* of its section, for messages */
 };
 
+#define USAGE_RULES 16
+
+struct usage_rule {
+	char name[POLICY_NAME], guest[POLICY_TEXT];
+	uint32_t cpu_percent, memory_mib;	/* 0: not asked */
+	uint32_t seconds, baseline_s;
+	uint32_t line;
+};
+
 struct policy {
+	struct usage_rule usage[USAGE_RULES];
+	unsigned nusage;
 	struct policy_entry entry[POLICY_ENTRIES];
 	unsigned n, rules, exempts;
 	bool missing;			/* no file: report alone */

@@ -13,6 +13,8 @@ static const struct route routes[] = {
 	{ "GET", "/v1/guests", get_guests, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}", get_guest, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}/tasks", get_tasks, 0, 0 },
+	{ "GET", "/v1/guests/{GUEST}/tasks/{PID}", get_process, 0, 0 },
+	{ "GET", "/v1/guests/{GUEST}/tasks/{PID}/environment", get_environment, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}/tasks/{PID}/maps", get_maps, 0, 0 },
 	{ "POST", "/v1/guests/{GUEST}/scan", post_scan, BODY_PID, 0 },
 	{ "POST", "/v1/guests/{GUEST}/kill", post_kill, BODY_PID | BODY_START | BODY_REASON, BODY_PID },

@@ -166,6 +166,42 @@ void get_maps(struct ask *a)
 	ask_wait(a, r->ticket, LIST_NS);
 }
 
+static void ask_process(struct ask *a, struct guest *g, bool environment)
+{
+	struct m_process m = { .environment = environment };
+	struct request *r;
+	uint64_t pid;
+
+	if (!ask_number(a, a->arg[1], "a process id", &pid) || !is_observable(a, g))
+		return;
+	r = new_request(a, g, REQUEST_PROCESS);
+	if (!r)
+		return;
+	r->rows = json_array();
+	m.pid = pid;
+	a->guest = g->id;
+	a->body.pid = pid;
+	peer_post(&g->introspector, &msg_process, r->id, &m, -1);
+	ask_wait(a, r->ticket, LIST_NS);
+}
+
+void get_process(struct ask *a)
+{
+	struct guest *g = ask_guest(a);
+
+	if (g)
+		ask_process(a, g, false);
+}
+
+/* Programs are given passwords by it: it is content. */
+void get_environment(struct ask *a)
+{
+	struct guest *g = ask_guest(a);
+
+	if (g && ask_is_open(a, g))
+		ask_process(a, g, true);
+}
+
 static void mapped(struct ask *a, const struct m_done *done, json_t *rows)
 {
 	if (!done)
@@ -174,6 +210,10 @@ static void mapped(struct ask *a, const struct m_done *done, json_t *rows)
 		ask_fail(a, 404, "no such process in that guest", "wardenctl ps lists them");
 	else if (done->status == DONE_UNOBSERVABLE)
 		ask_fail(a, 503, done->why, "see GET /v1/guests");
+	else if (a->route->run != get_maps)
+		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:o}", "guest", I(a->guest),
+			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,
+			"why", done->why, "process", view_process(rows)));
 	else
 		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:O}", "guest", I(a->guest),
 			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,
@@ -189,7 +229,8 @@ void control_introspected(struct control *c, uint64_t ticket, const struct m_don
 	while ((a = ask_find(c, ticket))) {
 		if (a->route->run == get_tasks)
 			listed(a, done, rows);
-		else if (a->route->run == get_maps)
+		else if (a->route->run == get_maps || a->route->run == get_process ||
+			 a->route->run == get_environment)
 			mapped(a, done, rows);
 		else if (done)	/* a look is over, and the route goes on with what it showed */
 			a->looked = *done;

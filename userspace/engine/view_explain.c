@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/signs.h"
 #include "lib/util.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -59,6 +60,16 @@ static void tell_difference(json_t *chain, const json_t *f, const json_t *eviden
 	     text_of(evidence, "section"), text_of(evidence, "offset"), text_of(evidence, "symbol"),
 	     text_of(evidence, "address"), (long long)number_of(evidence, "length"),
 	     text_of(evidence, "expected"), text_of(evidence, "found"));
+}
+
+/* Of no content: what memory itself told. */
+static void tell_sign(json_t *chain, const json_t *f)
+{
+	const char *name = text_of(f, "guest_name");
+
+	tell(chain, f, "seen", "The memory of guest %lld%s%s%s was looked at from outside.",
+	     (long long)number_of(f, "guest"), name[0] ? " (" : "", name, name[0] ? ")" : "");
+	tell(chain, f, "told", "It tells: %s.", text_of(json_object_get(f, "evidence"), "detail"));
 }
 
 static void tell_finding(json_t *chain, const json_t *f)
@@ -183,6 +194,8 @@ json_t *view_explanation(struct engine *e, uint64_t id)
 	chain = json_array();
 	if (!strcmp(text_of(f, "found_by"), "guard"))
 		tell_guard(chain, f);
+	else if (!strcmp(text_of(f, "found_by"), SIGNS_FOUND_BY))
+		tell_sign(chain, f);
 	else
 		tell_finding(chain, f);
 	json_array_foreach(json_object_get(f, "decisions"), i, d)

@@ -210,6 +210,23 @@ static void set_answers(json_t *o, const struct guest *g)
 	view_set(o, "strategy_why", json_string(why));
 }
 
+static json_t *checks_json(const struct guest *g)
+{
+	json_t *checks = json_array();
+
+	for (unsigned i = 0; i < CHECKS; i++) {
+		const struct m_checked *c = &g->checks[i].last;
+
+		if (c->status)
+			json_array_append_new(checks, json_pack("{s:s,s:s,s:i,s:s,s:s,s:I,s:I}",
+				"check", check_name(c->check), "status", check_status_name(c->status),
+				"signs", (int)c->signs, "counts", c->counts, "why", c->why,
+				"elapsed_us", I(c->elapsed_us), "checked_wall_ns",
+				I(g->checks[i].at_wall)));
+	}
+	return checks;
+}
+
 json_t *view_guest(struct engine *e, struct guest *g)
 {
 	json_t *o = json_pack("{s:I,s:s,s:I,s:I,s:i,s:b,s:b}", "id", I(g->id), "name", g->name,
@@ -225,6 +242,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 	view_set(o, "guard", view_guard_counts(g));
 	view_set(o, "work", work_json(g));
 	view_set(o, "last_sweep", view_sweep(g));
+	view_set(o, "checks", checks_json(g));
 	view_set(o, "objects", view_objects(e, g));
 	set_answers(o, g);
 	return o;

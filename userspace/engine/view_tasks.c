@@ -58,9 +58,10 @@ static json_t *task_json(const struct task *t)
 {
 	const char *why, *verdict = task_verdict(t, &why);
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "pid", I(t->pid),
+	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:I,s:I,s:I,s:o,s:s,s:s}", "pid", I(t->pid),
 			 "ppid", I(t->ppid), "uid", I(t->uid), "start_ns", I(t->start_ns),
 			 "comm", t->comm, "exe", t->exe, "argv", t->argv,
+			 "cpu_ns", I(t->cpu_used), "rss_bytes", I(t->rss), "threads", I(t->threads),
 			 "flags", flags_json(t->flags), "verdict", verdict, "why", why);
 }
 
@@ -70,9 +71,10 @@ json_t *view_task(const struct guest *g, const struct m_task *m)
 						       m->pid, m->start_ns);
 	const char *why = "", *verdict = known ? task_verdict(known, &why) : "unknown";
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "pid", I(m->pid),
+	return json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:I,s:I,s:I,s:o,s:s,s:s}", "pid", I(m->pid),
 			 "ppid", I(m->ppid), "uid", I(m->uid), "start_ns", I(m->start_ns),
 			 "comm", m->comm, "exe", m->exe, "argv", m->argv,
+			 "cpu_ns", I(m->cpu_ns), "rss_bytes", I(m->rss_bytes), "threads", I(m->threads),
 			 "flags", flags_json(m->flags), "verdict", verdict, "why", why);
 }
 
@@ -92,6 +94,42 @@ json_t *view_tasks(const struct guest *g, json_t *rows, bool complete, const cha
 	return json_pack("{s:I,s:s,s:b,s:b,s:s,s:o,s:o}", "guest", I(g->id), "name", g->name,
 			 "fresh", rows != NULL, "complete", (int)complete, "why", why,
 			 "sweep", view_sweep(g), "tasks", rows ? rows : known_tasks(g));
+}
+
+static void add_fact(json_t *o, const json_t *row)
+{
+	json_t *number = json_object_get(row, "number"), *name = json_object_get(row, "name");
+	json_t *value = json_object_get(row, "value");
+
+	switch (json_integer_value(json_object_get(row, "kind"))) {
+	case FACT_PROCESS:
+		json_object_set(json_object_get(o, "status"), json_string_value(name), value);
+		break;
+	case FACT_NAMESPACE:
+		json_object_set(json_object_get(o, "namespaces"), json_string_value(name), number);
+		break;
+	case FACT_THREAD:
+		json_array_append_new(json_object_get(o, "threads"), json_pack("{s:O,s:O,s:O}",
+			"tid", number, "comm", name, "what", value));
+		break;
+	case FACT_FILE:
+		json_array_append_new(json_object_get(o, "files"), json_pack("{s:O,s:O,s:O}",
+			"fd", number, "kind", name, "what", value));
+		break;
+	case FACT_ENVIRONMENT:
+		json_array_append(json_object_get(o, "environment"), value);
+	}
+}
+
+json_t *view_process(const json_t *rows)
+{
+	json_t *o = json_pack("{s:{},s:{},s:[],s:[],s:[]}", "status", "namespaces", "threads",
+			      "files", "environment"), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		add_fact(o, row);
+	return o;
 }
 
 json_t *view_vma(const struct m_vma *m)

@@ -34,6 +34,7 @@ static const struct setting settings[] = {
 	SETTING("wardend", PATH, libexec_dir, 0, 0),
 	SETTING("wardend", SWITCH, bpf, 0, 0),
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
+	SETTING("wardend", NUMBER, check_seconds, 0, 86400),
 	SETTING("wardend", NUMBER, integrity_seconds, 0, 86400),
 	SETTING("wardend", NUMBER, uid_base, 1000, 0x7ffe0000),
 	SETTING("wardend", SWITCH, debug, 0, 0),
@@ -58,6 +59,7 @@ static const struct config defaults = {
 	.run_dir = "/run/kvm-warden",
 	.bpf = true,
 	.sweep_seconds = 30,
+	.check_seconds = 60,
 	.integrity_seconds = 300,
 	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */
 	.spaces_per_second = 20000,
