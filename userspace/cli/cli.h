@@ -37,6 +37,7 @@ int verb_guests(struct cli *cli, int argc, char **argv);
 int verb_ps(struct cli *cli, int argc, char **argv);
 int verb_tree(struct cli *cli, int argc, char **argv);
 int verb_maps(struct cli *cli, int argc, char **argv);
+int verb_process(struct cli *cli, int argc, char **argv);
 int verb_inspect(struct cli *cli, int argc, char **argv);
 int verb_scan(struct cli *cli, int argc, char **argv);
 int verb_findings(struct cli *cli, int argc, char **argv);

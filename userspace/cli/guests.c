@@ -127,6 +127,19 @@ static void print_sweep(const json_t *s)
 	printf("%s%s\n", text_of(s, "why")[0] ? ": " : "", text_of(s, "why"));
 }
 
+static void print_checks(const json_t *checks)
+{
+	const json_t *c;
+	char ms[32];
+	size_t i;
+
+	json_array_foreach(checks, i, c)
+		printf("%-11s %s: %s (%s) in %s%s%s\n", i ? "" : "Checks", text_of(c, "check"),
+		       text_of(c, "status"), text_of(c, "counts"),
+		       ms_text(ms, number_of(c, "elapsed_us")), text_of(c, "why")[0] ? ": " : "",
+		       text_of(c, "why"));
+}
+
 static void print_numbers(const char *label, const json_t *numbers)
 {
 	const char *key, *comma = "";
@@ -160,6 +173,7 @@ static void print_guest(const json_t *g)
 	print_session(g);
 	printf("Processes   %lld\n", (long long)number_of(g, "tasks"));
 	print_sweep(member(g, "last_sweep"));
+	print_checks(member(g, "checks"));
 	print_numbers("Contents", member(g, "objects"));
 	json_object_foreach((json_t *)member(member(g, "objects"), "reasons"), why, n)
 		printf("  not scanned %lld: %s\n", (long long)json_integer_value(n), why);

@@ -16,6 +16,7 @@ static const struct verb verbs[] = {
 	{ "guests", verb_guests, "[GUEST]", "the guests, or one in detail" },
 	{ "ps", verb_ps, "GUEST", "its processes, seen from outside" },
 	{ "tree", verb_tree, "GUEST", "the same by parents and children" },
+	{ "process", verb_process, "GUEST PID [--env]", "all of a process, as its /proc has it" },
 	{ "maps", verb_maps, "GUEST PID", "a process's memory map" },
 	{ "inspect", verb_inspect, "FILE [kernel | symbols | ps | maps PID]",
 	  "what is in a file of a guest's memory: no daemon needed" },
