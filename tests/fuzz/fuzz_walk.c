@@ -3,12 +3,13 @@
  * A guest's structures as it likes: tasks, page tables, mappings, files, page
  * caches.  Every request that the introspector serves is made of each.
  */
-#include "../unit/test_introspect_guest.h"
+#include "../unit/test_introspect_kernel.h"
 
 #include "fuzz.h"
 #include "introspect/beacon.h"
 #include "introspect/facts.h"
 #include "introspect/mappings.h"
+#include "introspect/process.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
 #include "patch.h"
@@ -46,21 +47,51 @@ static uint64_t make_cached_file(uint64_t mount, uint64_t root, const char *name
 	return file;
 }
 
+/* What process_tell goes through, as far as a task has it. */
+static void make_facts(uint64_t task, uint64_t file)
+{
+	uint64_t files = make(64), table = make(64), array = make(64), pid = make(128), ns = make(64);
+	uint64_t proxy = make(64), signal = make(64), set_of = make(128), group = make(64), node = make(64);
+
+	set(task, k.at.task_struct_files, files);
+	set(files, k.at.files_struct_fdt, table);
+	set(table, k.at.fdtable_max_fds, 8);
+	set(table, k.at.fdtable_fd, array);
+	put64(array - DIRECT + 16, file);
+	set(task, k.at.task_struct_thread_pid, pid);
+	set(pid + k.at.pid_size.at + 48, k.at.upid_ns, ns);
+	set(task, k.at.task_struct_nsproxy, proxy);
+	for (unsigned i = 0; i < 5; i++)
+		put64(proxy - DIRECT + 8 * i, ns);
+	set(task, k.at.task_struct_signal, signal);
+	list_init(signal + k.at.signal_struct_thread_head.at);
+	list_append(signal + k.at.signal_struct_thread_head.at, task + k.at.task_struct_thread_node.at);
+	set(task, k.at.task_struct_cgroups, set_of);
+	set(set_of, k.at.css_set_dfl_cgrp, group);
+	set(group, k.at.cgroup_kn, node);
+	set(node, k.at.kernfs_node_name, make_text("pod"));
+}
+
 static void make_process(uint64_t task, uint64_t file)
 {
-	uint64_t mm = make(64), maple = make(256), v;
+	uint64_t mm = make(512), maple = make(256), v;
 
 	set(mm, k.at.mm_struct_pgd, DIRECT + PGD);
 	set(mm, k.at.mm_struct_exe_file, file);
 	set(mm, k.at.mm_struct_arg_start, ANON_VA);
 	set(mm, k.at.mm_struct_arg_end, ANON_VA + 64);
+	set(mm, k.at.mm_struct_start_code, 0x400000);
+	set(mm, k.at.mm_struct_env_start, ANON_VA + 64);
+	set(mm, k.at.mm_struct_env_end, ANON_VA + 256);
 	set(task, k.at.task_struct_mm, mm);
+	make_facts(task, file);
 	put64(maple - DIRECT + 8, 0x3fffff);
 	put64(maple - DIRECT + 16, 0x402fff);
 	put64(maple - DIRECT + 24, ANON_VA - 1);
 	put64(maple - DIRECT + 32, ANON_VA + 0x3fff);
 	v = make_vma(mm, 0x400000, 0x403000, VM_READ | VM_EXEC);
 	set(v, k.at.vm_area_struct_vm_file, file);
+	set(v, k.at.vm_area_struct_anon_vma, 1);
 	put64(maple - DIRECT + 128 + 8, v);
 	put64(maple - DIRECT + 128 + 24, make_vma(mm, ANON_VA, ANON_VA + 0x4000, VM_EXEC));
 	set(mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
@@ -71,6 +102,7 @@ static void make_guest(void)
 	uint64_t root, mount, last;
 
 	must(!guest_setup(NULL));
+	check_layout(&k.at);
 	root = make_dentry("/", 0);
 	mount = make_mount(root, 0, root);
 	last = make_task(0, 0);
@@ -78,6 +110,7 @@ static void make_guest(void)
 	memset(ram + CODE, 0x90, 3 * 4096);
 	for (uint32_t pid = 1; pid < 4; pid++) {
 		last = make_task(pid, last);
+		heap += 256;	/* what the checks know of a task lies behind */
 		make_process(last, make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog"));
 	}
 	make_facts();
@@ -120,6 +153,20 @@ static int take_use(void *ctx, const struct m_uses *u)
 	return 0;
 }
 
+static int take_sign(void *ctx, const struct m_sign *m)
+{
+	must(m->kind == SIGN_SUSPICIOUS && m->name[0] && m->detail[0]);
+	must(text_is_printable(m->subject) && text_is_printable(m->detail) && text_is_printable(m->exe));
+	return 0;
+}
+
+static int take_fact(void *ctx, const struct m_fact *m)
+{
+	must(m->kind && m->kind < FACT_KINDS);
+	must(text_is_printable(m->name) && text_is_printable(m->value));
+	return 0;
+}
+
 static int take_vma(void *ctx, const struct m_vma *v)
 {
 	must(v->start < v->end && text_is_printable(v->path));
@@ -144,6 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct look_sink sink = { take_task, take_object, take_use, NULL };
 	struct m_beacon beacon = { .pid = 1, .gva = ANON_VA };
 	struct m_beacon_seen seen;
+	const struct m_process process = { .pid = 1, .environment = 1 };
 	struct kernel_facts facts;
 	struct m_probed probed;
 	uint32_t modules = 0;
@@ -153,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		start();
 	patch_apply(&patched, data, size);
 	in.gone = false;
+	in.on_sign = take_sign;
 	objects_forget(&in.objects);
 	memory_refresh(&mem);
 	look_at_all(&in, false, &sink, &done);
@@ -164,6 +213,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	look_list(&in, &sink, &done);
 	done_well(&done);
 	mappings_list(&in, 1, 0, take_vma, NULL, &done);
+	done_well(&done);
+	process_tell(&in, &process, take_fact, NULL, &done);
 	done_well(&done);
 	memory_set_budget(&mem, 1000);
 	kernel_read_facts(&in.kernel, &facts);

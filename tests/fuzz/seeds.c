@@ -244,6 +244,10 @@ static void of_guests(void)
 	static const uint8_t change[] = { 0, 0, 16, 0, 1, 0 };
 
 	seed("walk", "change", change, sizeof(change));
+	/* Its length says which check. */
+	seed("views", "processes", change, 6);
+	seed("views", "modules", change, 5);
+	seed("views", "kernel", change, 4);
 	seed("btf", "change", change, sizeof(change));
 	for (uint8_t layout = 0; layout < 4; layout++)
 		chosen("kallsyms", (const char[]){ 'a' + layout, 0 }, layout, change, sizeof(change));

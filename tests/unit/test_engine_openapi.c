@@ -292,6 +292,30 @@ static void guests_and_processes(void)
 	show_task(id);
 	send_to(w.introspect, &msg_done, id, &done, -1);
 	json_decref(end(fd, "GET", "/v1/guests/7/tasks", 200));
+	for (int environment = 0; environment < 2; environment++) {
+		const char *url = environment ? "/v1/guests/7/tasks/5/environment" : "/v1/guests/7/tasks/5";
+		const struct m_fact facts[] = {
+			{ FACT_PROCESS, 0, "Uid", "0 0 0 0" }, { FACT_NAMESPACE, 7, "pid", "" },
+			{ FACT_THREAD, 5, "x", "R" }, { FACT_FILE, 3, "pipe", "pipe:[9]" },
+			{ FACT_ENVIRONMENT, 0, "", "A=b" },
+		};
+		struct m_process process;
+
+		fd = api_send("GET", url, "");
+		await_question(M_PROCESS);
+		id = in.id;
+		assert_true(msg_decode(&in, &msg_process, &process));
+		assert_int_equal(process.pid, 5);
+		assert_int_equal(process.environment, environment);
+		for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+			send_to(w.introspect, &msg_fact, id, &facts[i], -1);
+		send_to(w.introspect, &msg_done, id, &done, -1);
+		json_decref(end(fd, "GET", url, 200));
+		fd = api_send("GET", url, "");
+		answer_done(M_PROCESS, DONE_NOT_FOUND);
+		json_decref(end(fd, "GET", url, 404));
+		ask("GET", environment ? "/v1/guests/7/tasks/x/environment" : "/v1/guests/7/tasks/x", "", 400);
+	}
 	fd = api_send("GET", "/v1/guests/7/tasks/5/maps", "");
 	await_question(M_MAPS);
 	id = in.id;
@@ -485,6 +509,8 @@ static void forbidden(void)
 	ask("GET", "/v1/guests/7", "", 200);
 	ask("GET", "/v1/guests/7/tasks", "", 403);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 403);
+	ask("GET", "/v1/guests/7/tasks/5", "", 403);
+	ask("GET", "/v1/guests/7/tasks/5/environment", "", 403);
 	ask("POST", "/v1/guests/7/scan", "", 403);
 	ask("POST", "/v1/guests/7/kill", "{\"pid\":5}", 403);
 	ask("GET", "/metrics", "", 200);
@@ -499,6 +525,8 @@ static void parts_missing(void)
 	usleep(200000);
 	ask("GET", "/v1/guests/7/tasks", "", 200);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 503);
+	ask("GET", "/v1/guests/7/tasks/5", "", 503);
+	ask("GET", "/v1/guests/7/tasks/5/environment", "", 503);
 	ask("POST", "/v1/guests/7/scan", "", 503);
 	ask("GET", "/v1/agents", "", 503);
 	ask("POST", "/v1/agents", "{\"name\":\"a\"}", 503);

@@ -714,6 +714,14 @@ static inline void infected(void)
 	answer_scan(VERDICT_INFECTED, "Test.Miner");
 }
 
+/* Of the guest's views and kernel: none unless a test wants them. */
+#ifndef SWEEP_SECONDS
+#define SWEEP_SECONDS "60"
+#endif
+#ifndef CHECK_SECONDS
+#define CHECK_SECONDS "0"
+#endif
+
 static inline bool missing(void)
 {
 	if (!getenv("WARDEN_ENGINE") || !getenv("WARDENCTL"))
@@ -737,7 +745,7 @@ static inline int setup(void **state)
 	snprintf(w.config, sizeof(w.config), "%s/wardend.conf", w.dir);
 	snprintf(w.socket, sizeof(w.socket), "%s/run/control.sock", w.dir);
 	snprintf(text, sizeof(text),
-		 "[wardend]\nstate_dir = %s/state\nrun_dir = %s/run\nsweep_seconds = 60\n"
+		 "[wardend]\nstate_dir = %s/state\nrun_dir = %s/run\nsweep_seconds = " SWEEP_SECONDS "\ncheck_seconds = " CHECK_SECONDS "\n"
 		 "[engine]\npolicy = %s/policy.conf\ncontrol_group = root\n"
 		 "[channel]\norder_seconds = 1\n", w.dir, w.dir, w.dir);
 	write_file("wardend.conf", text);

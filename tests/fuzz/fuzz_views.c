@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the checks of views and of the kernel walk, as a guest likes: lists, trees,
+ * slabs, run queues, modules, sites of patches, usage.
+ */
+#include <time.h>
+
+#include "../unit/test_introspect_kernel.h"
+
+#include "fuzz.h"
+#include "introspect/lists.h"
+#include "introspect/usage.h"
+#include "lib/util.h"
+#include "patch.h"
+
+#define PATCHED_PA 0x1000u		/* page tables ... */
+#define PATCHED_END (IMAGE_PA + IMAGE_SIZE)
+
+static struct introspector in;
+static struct patched patched;
+static struct symbol symbols[SYM_COUNT];
+
+/* Looking again need not wait. */
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	return 0;
+}
+
+static void start(void)
+{
+	static const uint64_t bases[] = { DIRECT + HEAP_PA, VMEMMAP, DIRECT + SLAB_PA, IMAGE, HEAP_PA };
+
+	make_checked_guest();
+	must(heap < SLAB_PA);
+	memcpy(symbols, k.symbol, sizeof(symbols));
+	must(!introspector_init(&in, &mem));
+	in.kernel = k;
+	patched = (struct patched){
+		.bytes = ram + PATCHED_PA, .size = PATCHED_END - PATCHED_PA,
+		.bases = bases, .nbases = ARRAY_SIZE(bases),
+	};
+}
+
+static int take_sign(void *ctx, const struct m_sign *m)
+{
+	must(m->kind && m->kind < SIGN_KINDS && m->name[0] && m->detail[0]);
+	must(text_is_printable(m->name) && text_is_printable(m->subject) &&
+	     text_is_printable(m->detail) && text_is_printable(m->comm) && text_is_printable(m->exe));
+	return 0;
+}
+
+/* What is not known is said, and "clean" has no sign. */
+static int take_checked(void *ctx, const struct m_checked *m)
+{
+	must(m->status && m->status <= CHECK_UNAVAILABLE);
+	must(m->status == CHECK_CLEAN || m->why[0] || m->signs);
+	must(m->status != CHECK_CLEAN || (!m->signs && !m->why[0]));
+	must(text_is_printable(m->why) && text_is_printable(m->counts));
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct check_sink sink = { take_sign, NULL };
+	struct usage usage;
+	struct task t;
+
+	if (!patched.size)
+		start();
+	patch_apply(&patched, data, size);
+	in.gone = false;
+	memory_refresh(&mem);
+	/* One at a time: each takes its time. */
+	check_all(&in, 1u << size % 3, &sink, take_checked);
+	if (!task_read(&in.kernel, checked_task[0], &t))
+		usage_read(&in.kernel, &t, &usage);
+	patch_undo(&patched);
+	return 0;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * On top of the guest made by hand: what the checks of views and of the kernel
+ * walk.  Three processes in all six views, two modules in three, a kernel image of
+ * 64 KiB with every kind of site.
+ */
+#ifndef TEST_INTROSPECT_KERNEL_H
+#define TEST_INTROSPECT_KERNEL_H
+
+#include "introspect/check.h"
+#include "test_introspect_guest.h"
+
+#define IMAGE 0xffffffff81000000ull
+#define IMAGE_PA (6u << 20)
+#define IMAGE_SIZE 0x10000u
+#define TEXT_SIZE 0x8000u
+#define MODULE_TEXT (DIRECT + (7u << 20))
+#define SLAB_PA (5u << 20)
+#define TASK_SIZE 512u
+
+static uint64_t checked_task[3], checked_module[2];
+
+static inline void check_layout(struct layout *l)
+{
+#define F(name, offset, bytes) l->name = (struct field){ offset, bytes }
+	F(task_struct_pid_links, 128, 64); F(task_struct_children, 192, 16);
+	F(task_struct_sibling, 208, 16); F(task_struct_cg_list, 224, 16);
+	F(task_struct_usage, 240, 4); F(task_struct_stack, 248, 8); F(task_struct_state, 256, 4);
+	F(task_struct_group_node, 264, 16); F(task_struct_runtime, 280, 8);
+	F(task_struct_ptrace, 288, 4); F(task_struct_parent, 296, 8);
+	F(pid_namespace_idr, 0, 8); F(pid_tasks, 8, 32);
+	F(css_set_hlist, 0, 16); F(css_set_tasks, 16, 16); F(css_set_mg_tasks, 32, 16);
+	F(css_set_dying_tasks, 48, 16);
+	F(slab_slab_cache, 8, 8); F(slab_objects, 16, 4);
+	F(kmem_cache_size, 0, 4); F(kmem_cache_flags, 8, 8); F(kmem_cache_red_left_pad, 16, 4);
+	F(kmem_cache_oo, 20, 4);
+	F(rq_curr, 0, 8); F(rq_idle, 8, 8); F(rq_cfs_tasks, 16, 16);
+	F(module_status, 0, 4); F(module_link, 8, 16); F(module_title, 24, 56);
+	F(module_core_at, 80, 8); F(module_core_text, 88, 4); F(module_mkobj, 96, 64);
+	F(mod_tree_root_root, 8, 16); F(mod_tree_node_mod, 0, 8); F(mod_tree_node_node, 8, 48);
+	F(rb_node_right, 8, 8); F(rb_node_left, 16, 8);
+	F(kset_list, 0, 16); F(kobject_entry, 8, 16); F(module_kobject_kobj, 0, 48);
+	F(module_kobject_mod, 48, 8);
+	F(bpf_ksym_start, 0, 8); F(bpf_ksym_end, 8, 8); F(bpf_ksym_lnode, 16, 16);
+	F(bpf_prog_pack_ptr, 16, 8);
+	F(kprobe_insn_cache_pages, 0, 16); F(kprobe_insn_page_insns, 16, 8);
+	F(kprobe_hlist, 0, 16); F(kprobe_addr, 16, 8); F(kprobe_opcode, 24, 1);
+	F(optimized_kprobe_copied, 32, 4); F(kimage_control_code_page, 0, 8);
+	F(ftrace_ops_func, 0, 8); F(ftrace_ops_next, 8, 8); F(ftrace_ops_trampoline, 16, 8);
+	F(ftrace_ops_trampoline_size, 24, 8);
+	F(ftrace_page_next, 0, 8); F(ftrace_page_records, 8, 8); F(ftrace_page_index, 16, 4);
+	F(dyn_ftrace_size, 0, 16); F(dyn_ftrace_ip, 0, 8);
+	F(signal_struct_sum_runtime, 32, 8);
+	F(mm_struct_start_code, 64, 8); F(mm_struct_env_start, 72, 8); F(mm_struct_env_end, 80, 8);
+	F(mm_struct_rss_stat, 88, 160); F(percpu_counter_size, 0, 40);
+	F(percpu_counter_count, 8, 8); F(percpu_counter_counters, 32, 8);
+	F(vm_area_struct_anon_vma, 72, 8);
+	F(inode_i_uid, 32, 4); F(inode_i_mode, 36, 2);
+	F(task_struct_thread_pid, 304, 8); F(task_struct_nsproxy, 312, 8);
+	F(task_struct_cgroups, 320, 8); F(task_struct_files, 328, 8);
+	F(cred_gid, 8, 4); F(cred_suid, 12, 4); F(cred_sgid, 16, 4); F(cred_euid, 20, 4);
+	F(cred_egid, 24, 4); F(cred_fsuid, 28, 4); F(cred_fsgid, 32, 4);
+	F(cred_cap_inheritable, 40, 8); F(cred_cap_permitted, 48, 8);
+	F(cred_cap_effective, 56, 8); F(cred_cap_bset, 64, 8); F(cred_user_ns, 72, 8);
+	F(pid_size, 0, 48); F(pid_level, 0, 4); F(upid_size, 0, 16); F(upid_nr, 0, 4); F(upid_ns, 8, 8);
+	F(pid_namespace_inum, 16, 4); F(uts_namespace_inum, 16, 4); F(ipc_namespace_inum, 16, 4);
+	F(mnt_namespace_inum, 16, 4); F(net_inum, 16, 4); F(cgroup_namespace_inum, 16, 4);
+	F(user_namespace_inum, 16, 4); F(nsproxy_uts_ns, 0, 8); F(nsproxy_ipc_ns, 8, 8);
+	F(nsproxy_mnt_ns, 16, 8); F(nsproxy_net_ns, 24, 8); F(nsproxy_cgroup_ns, 32, 8);
+	F(css_set_dfl_cgrp, 64, 8); F(cgroup_kn, 0, 8); F(kernfs_node_name, 0, 8);
+	F(kernfs_node_parent, 8, 8); F(files_struct_fdt, 0, 8); F(fdtable_max_fds, 0, 4);
+	F(fdtable_fd, 8, 8); F(socket_alloc_vfs_inode, 64, 64); F(socket_sk, 0, 8);
+	F(socket_type, 8, 2); F(sock_common_skc_family, 0, 2); F(sock_common_skc_state, 2, 1);
+	F(sock_common_skc_daddr, 4, 4); F(sock_common_skc_rcv_saddr, 8, 4);
+	F(sock_common_skc_dport, 12, 2); F(sock_common_skc_num, 14, 2);
+	F(sock_common_skc_v6_daddr, 16, 16); F(sock_common_skc_v6_rcv_saddr, 32, 16);
+	F(dentry_children, 24, 8); F(dentry_sib, 32, 16); F(dentry_inode, 48, 8);
+#undef F
+}
+
+static inline uint64_t get64(uint64_t va)
+{
+	uint64_t v;
+
+	memcpy(&v, ram + (va - DIRECT), 8);
+	return v;
+}
+
+static inline void list_init(uint64_t head)
+{
+	put64(head - DIRECT, head);
+	put64(head - DIRECT + 8, head);
+}
+
+static inline void list_append(uint64_t head, uint64_t node)
+{
+	uint64_t last = get64(head + 8);
+
+	put64(last - DIRECT, node);
+	put64(node - DIRECT, head);
+	put64(node - DIRECT + 8, last);
+	put64(head - DIRECT + 8, node);
+}
+
+static inline void list_cut(uint64_t node)
+{
+	put64(get64(node + 8) - DIRECT, get64(node));
+	put64(get64(node) - DIRECT + 8, get64(node + 8));
+}
+
+static inline void hlist_append(uint64_t head, uint64_t node)
+{
+	put64(node - DIRECT, get64(head));
+	put64(node - DIRECT + 8, head);
+	if (get64(head))
+		put64(get64(head) - DIRECT + 8, node);
+	put64(head - DIRECT, node);
+}
+
+/* The kernel's image, executable text and then read-only data, in 4 KiB pages. */
+static inline void map_image(void)
+{
+	const uint64_t pgd = 0x1000, pud = 0x8000, pmd = 0x9000, pt = 0xa000;
+
+	put64(pgd + (IMAGE >> 39 & 511) * 8, pud | PRESENT_RW);
+	put64(pud + (IMAGE >> 30 & 511) * 8, pmd | PRESENT_RW);
+	put64(pmd + (IMAGE >> 21 & 511) * 8, pt | PRESENT_RW);
+	for (unsigned i = 0; i < IMAGE_SIZE / 4096; i++)
+		put64(pt + i * 8, (IMAGE_PA + i * 4096) | PTE_PRESENT |
+		      (i * 4096 < TEXT_SIZE ? 0 : PTE_NX));
+	k.text_base = IMAGE;
+}
+
+static inline void image_put(uint32_t at, const void *bytes, size_t n)
+{
+	memcpy(ram + IMAGE_PA + at, bytes, n);
+}
+
+static inline uint64_t make_checked_task(uint32_t pid, uint64_t after, uint64_t slot)
+{
+	uint64_t t = slot ? slot : make(TASK_SIZE), signal = make(64);
+	uint64_t cred = make(64), leader = after ? after : t;
+
+	set(t, k.at.task_struct_pid, pid);
+	set(t, k.at.task_struct_tgid, pid);
+	set(t, k.at.task_struct_cred, cred);
+	set(t, k.at.task_struct_real_parent, leader);
+	set(t, k.at.task_struct_parent, leader);
+	set(t, k.at.task_struct_start_time, pid * 1000ull);
+	set(t, k.at.task_struct_usage, 1);
+	set(t, k.at.task_struct_stack, DIRECT + HEAP_PA);
+	set(t, k.at.task_struct_signal, signal);
+	list_init(signal + k.at.signal_struct_thread_head.at);
+	list_append(signal + k.at.signal_struct_thread_head.at, t + k.at.task_struct_thread_node.at);
+	list_init(t + k.at.task_struct_children.at);
+	if (after)
+		list_append(k.symbol[SYM_INIT_TASK].address + k.at.task_struct_tasks.at,
+			    t + k.at.task_struct_tasks.at);
+	else
+		list_init(t + k.at.task_struct_tasks.at);
+	return t;
+}
+
+static inline void make_tasks(void)
+{
+	uint64_t root = make_checked_task(0, 0, 0), ns = make(64), node = make_xa_node(0);
+	uint64_t table = make(1024), css = make(64), cache = make(64), rq = make(64), cpu = make(64);
+
+	k.symbol[SYM_INIT_TASK].address = root;
+	k.symbol[SYM_INIT_PID_NS].address = ns;
+	set(ns, k.at.pid_namespace_idr, node | 2);
+	k.symbol[SYM_CSS_SET_TABLE].address = table;
+	hlist_append(table + 8 * 5, css + k.at.css_set_hlist.at);
+	list_init(css + k.at.css_set_tasks.at);
+	list_init(css + k.at.css_set_mg_tasks.at);
+	list_init(css + k.at.css_set_dying_tasks.at);
+	set(cache, k.at.kmem_cache_size, TASK_SIZE);
+	k.symbol[SYM_TASK_CACHE].address = make(64);
+	put64(k.symbol[SYM_TASK_CACHE].address - DIRECT, cache);
+	put64(VMEMMAP_PA + SLAB_PA / 4096 * 64 + 8, cache);
+	put32(VMEMMAP_PA + SLAB_PA / 4096 * 64 + 16, 8);
+	k.symbol[SYM_RUNQUEUES].address = rq;
+	k.symbol[SYM_PER_CPU_OFFSET].address = cpu;
+	k.symbol[SYM_NR_CPU_IDS].address = cpu + 8;
+	put32(cpu + 8 - DIRECT, 1);
+	list_init(rq + k.at.rq_cfs_tasks.at);
+	set(rq, k.at.rq_idle, root);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint64_t t = make_checked_task(i + 1, root, DIRECT + SLAB_PA + i * TASK_SIZE);
+		uint64_t pid = make(64);
+
+		checked_task[i] = t;
+		xa_set(node, i + 1, pid);
+		hlist_append(pid + k.at.pid_tasks.at, t + k.at.task_struct_pid_links.at);
+		list_append(root + k.at.task_struct_children.at, t + k.at.task_struct_sibling.at);
+		list_append(css + k.at.css_set_tasks.at, t + k.at.task_struct_cg_list.at);
+	}
+	set(rq, k.at.rq_curr, checked_task[0]);
+	list_append(rq + k.at.rq_cfs_tasks.at, checked_task[0] + k.at.task_struct_group_node.at);
+}
+
+static inline void make_modules(void)
+{
+	uint64_t list = make(16), tree = make(64), kset = make(64), last = 0;
+
+	list_init(list);
+	k.symbol[SYM_MODULE_LIST].address = list;
+	k.symbol[SYM_MOD_TREE].address = tree;
+	k.symbol[SYM_MODULE_KSET].address = make(8);
+	put64(k.symbol[SYM_MODULE_KSET].address - DIRECT, kset);
+	list_init(kset);
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t m = make(256), node = make(64);
+
+		checked_module[i] = m;
+		strcpy((char *)ram + (m - DIRECT) + k.at.module_title.at, i ? "second" : "first");
+		set(m, k.at.module_core_at, MODULE_TEXT + i * 4096);
+		set(m, k.at.module_core_text, 4096);
+		list_append(list, m + k.at.module_link.at);
+		set(m + k.at.module_mkobj.at, k.at.module_kobject_mod, m);
+		list_append(kset, m + k.at.module_mkobj.at + k.at.kobject_entry.at);
+		set(node, k.at.mod_tree_node_mod, m);
+		if (last)
+			put64(last - DIRECT + k.at.mod_tree_node_node.at + k.at.rb_node_left.at,
+			      node + k.at.mod_tree_node_node.at);
+		else
+			put64(tree - DIRECT + k.at.mod_tree_root_root.at,
+			      node + k.at.mod_tree_node_node.at);
+		last = node;
+	}
+}
+
+static inline void make_owners(void)
+{
+	static const enum kernel_symbol lists[] = {
+		SYM_PACK_LIST, SYM_BPF_KALLSYMS, SYM_KPROBE_SLOTS, SYM_KPROBE_OPTSLOTS,
+	};
+	uint64_t ksym = make(64), page = make(64), end = make(64), ops = make(64);
+
+	for (size_t i = 0; i < 4; i++) {
+		k.symbol[lists[i]].address = make(16);
+		list_init(k.symbol[lists[i]].address);
+	}
+	set(ksym, k.at.bpf_ksym_start, MODULE_TEXT + 0x3000);
+	set(ksym, k.at.bpf_ksym_end, MODULE_TEXT + 0x3100);
+	list_append(k.symbol[SYM_BPF_KALLSYMS].address, ksym + k.at.bpf_ksym_lnode.at);
+	set(page, k.at.kprobe_insn_page_insns, MODULE_TEXT + 0x4000);
+	list_append(k.symbol[SYM_KPROBE_SLOTS].address, page);
+	k.symbol[SYM_FTRACE_OPS].address = make(8);
+	k.symbol[SYM_FTRACE_END].address = end;
+	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);
+	set(ops, k.at.ftrace_ops_func, IMAGE + 0x100);
+	set(ops, k.at.ftrace_ops_next, end);
+	set(ops, k.at.ftrace_ops_trampoline, IMAGE + 0x20000);
+	set(ops, k.at.ftrace_ops_trampoline_size, 64);
+}
+
+static inline void make_image(void)
+{
+	static const uint8_t nop5[] = { 0x0f, 0x1f, 0x44, 0, 0 }, lock = 0xf0;
+	const uint32_t rodata = TEXT_SIZE;
+	uint64_t page = make(64), records = make(64), probes = make(512), probe = make(64);
+	int32_t offset;
+	struct symbol *s = k.symbol;
+
+	memset(ram + IMAGE_PA, 0x90, TEXT_SIZE);
+	s[SYM_STEXT].address = IMAGE;
+	s[SYM_ETEXT].address = IMAGE + TEXT_SIZE;
+	s[SYM_START_RODATA].address = IMAGE + rodata;
+	s[SYM_END_RODATA].address = IMAGE + IMAGE_SIZE;
+	s[SYM_SYS_CALL_TABLE].address = IMAGE + rodata + 0x1000;
+	for (unsigned i = 0; i < 512; i++)
+		put64(IMAGE_PA + rodata + 0x1000 + i * 8, IMAGE + 16 * i);
+	s[SYM_IDT_TABLE].address = make(4096);
+	/* A static key at 0x200, its jump to 0x280. */
+	s[SYM_JUMP_START].address = IMAGE + rodata + 0x3000;
+	s[SYM_JUMP_STOP].address = IMAGE + rodata + 0x3010;
+	offset = 0x200 - (int32_t)(rodata + 0x3000);
+	image_put(rodata + 0x3000, &offset, 4);
+	offset = 0x280 - (int32_t)(rodata + 0x3004);
+	image_put(rodata + 0x3004, &offset, 4);
+	image_put(0x200, nop5, 5);
+	/* A static call at 0x300. */
+	s[SYM_CALL_SITES_START].address = IMAGE + rodata + 0x3100;
+	s[SYM_CALL_SITES_STOP].address = IMAGE + rodata + 0x3108;
+	offset = 0x300 - (int32_t)(rodata + 0x3100);
+	image_put(rodata + 0x3100, &offset, 4);
+	image_put(0x300, nop5, 5);
+	/* A lock at 0x400. */
+	s[SYM_LOCKS_START].address = IMAGE + rodata + 0x3200;
+	s[SYM_LOCKS_STOP].address = IMAGE + rodata + 0x3204;
+	offset = 0x400 - (int32_t)(rodata + 0x3200);
+	image_put(rodata + 0x3200, &offset, 4);
+	image_put(0x400, &lock, 1);
+	/* Two functions that can be traced, at 0x500 and 0x600. */
+	s[SYM_FTRACE_PAGES].address = make(8);
+	put64(s[SYM_FTRACE_PAGES].address - DIRECT, page);
+	set(page, k.at.ftrace_page_records, records);
+	set(page, k.at.ftrace_page_index, 2);
+	put64(records - DIRECT, IMAGE + 0x500);
+	put64(records - DIRECT + 16, IMAGE + 0x600);
+	image_put(0x500, nop5, 5);
+	image_put(0x600, nop5, 5);
+	/* A probe at 0x700. */
+	s[SYM_KPROBE_TABLE].address = probes;
+	hlist_append(probes + 8 * 9, probe);
+	set(probe, k.at.kprobe_addr, IMAGE + 0x700);
+	set(probe, k.at.kprobe_opcode, 0x90);
+	s[SYM_FTRACE_CALLER].address = IMAGE + 0x7000;
+	s[SYM_FTRACE_REGS_CALLER].address = IMAGE + 0x7100;
+}
+
+static inline void make_checked_guest(void)
+{
+	assert_int_equal(guest_setup(NULL), 0);
+	check_layout(&k.at);
+	k.page_offset = DIRECT;
+	map_image();
+	make_tasks();
+	make_modules();
+	make_owners();
+	make_image();
+}
+
+#endif
