@@ -217,12 +217,10 @@ static void restore_links(struct qmp *q, struct m_acted *acted)
 
 /* ---- end ---- */
 
-/* One that ends at once may not come to answer.  That it ends is for the parent to see. */
+/* That the process ends is for the parent to see. */
 static void quit(struct qmp *q, struct m_acted *acted)
 {
-	enum qmp_result r = qmp_execute(q, "quit", NULL, NULL);
-
-	if (r && r != QMP_HUNG_UP)
+	if (qmp_execute(q, "quit", NULL, NULL))
 		say(acted, ACT_FAILED, "%s", q->why);
 	else
 		say(acted, ACT_DONE, "the VMM quits");

@@ -58,7 +58,7 @@ static enum qmp_result receive(struct qmp *q)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return QMP_OK;
 	if (n <= 0)
-		return fail(q, QMP_HUNG_UP, "the monitor hung up");
+		return fail(q, QMP_BROKEN, "the monitor hung up");
 	stream_added(&q->stream, n);
 	q->received += n;
 	return QMP_OK;
@@ -89,7 +89,7 @@ static enum qmp_result send_text(struct qmp *q, const char *text, size_t len)
 			return fail(q, QMP_BROKEN, "the monitor takes no command in time");
 		n = write(q->fd, text, len);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return fail(q, QMP_HUNG_UP, "the monitor hung up");
+			return fail(q, QMP_BROKEN, "the monitor hung up");
 		if (n > 0) {
 			text += n;
 			len -= n;

@@ -27,7 +27,6 @@ enum qmp_result {
 	QMP_REFUSED,			/* the VMM says no, and why */
 	QMP_SILENT,			/* not a byte in time: another client has it */
 	QMP_BROKEN,			/* time, bytes or form: the conversation is over */
-	QMP_HUNG_UP,			/* by the other side */
 };
 
 uint64_t qmp_now_ns(void);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * engine RAM MONITOR LOOKS: the daemon's engine and its introspector, as they are,
+ * over a guest's RAM file; what they find is read from wardenctl.
+ */
+#define CHECK_SECONDS "3"
+#define SWEEP_SECONDS "2"
+#include "../../unit/test_engine_world.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "guest.h"
+#include "introspect/serve.h"
+
+#define FIND_SECONDS 120
+
+static struct testee t;
+static const char *ram_path;
+
+static const char policy_tells[] =
+	"[usage miners]\ncpu = 15%\nfor = 15s\nbaseline = 24h\n"
+	"[rule rootkits]\nmatch = Hidden.*\nkinds = hidden\nactions = report,contain\n";
+
+/* A guest's introspector without a guest of KVM: its memory is the file. */
+static void serve(int sock)
+{
+	static struct role role;
+	int quiet[2];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	assert_int_equal(pipe(quiet), 0);
+	dup2(sock, 200);
+	dup2(quiet[0], 201);
+	dup2(200, ROLE_FD);
+	dup2(201, ROLE_GUEST_FD);
+	if (testee_memory(&role.mem, ram_path, t.mem.fixed) ||
+	    introspector_init(&role.in, &role.mem))
+		_exit(1);
+	serve_engine(&role);
+	_exit(0);
+}
+
+static pid_t guest_of_file(void)
+{
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM,
+				 .name = NAME };
+	int s[2];
+	pid_t pid;
+
+	pair(s);
+	pid = fork();
+	if (!pid)
+		serve(s[1]);
+	close(s[1]);
+	send_to(w.parent, &msg_guest_up, 0, &up, s[0]);
+	return pid;
+}
+
+/* How many findings of that name are of a process with that comm ("": any). */
+static unsigned found(const char *signature, const char *comm)
+{
+	json_t *answer = ctl("findings", 0), *f;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "findings"), i, f)
+		n += !strcmp(text(f, "signature"), signature) &&
+		     (!comm[0] || !strcmp(text(f, "comm"), comm));
+	json_decref(answer);
+	return n;
+}
+
+static void expect_finding(const char *signature, const char *comm)
+{
+	int i = 0;
+
+	while (i < FIND_SECONDS && !found(signature, comm)) {
+		sleep(1);
+		i++;
+	}
+	ok(i < FIND_SECONDS, "wardenctl findings has %s of %s after %d s", signature,
+	   comm[0] ? comm : "the kernel", i);
+}
+
+static void print_findings(void)
+{
+	json_t *answer = ctl("findings", 0), *f;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "findings"), i, f)
+		printf("# %s %s: %s\n", text(f, "signature"), text(f, "comm"),
+		       text(json_object_get(f, "evidence"), "detail"));
+	json_decref(answer);
+}
+
+static void print_checks(void)
+{
+	json_t *g = guest_json(), *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(g, "checks"), i, c)
+		printf("# check %s: %s (%s) %s\n", text(c, "check"), text(c, "status"),
+		       text(c, "counts"), text(c, "why"));
+	ok(json_array_size(json_object_get(g, "checks")) == 3, "the guest's status has three checks");
+	json_decref(g);
+}
+
+/* As an operator reads it. */
+static void show_process(void)
+{
+	char command[512], line[512];
+	bool uid = false, cgroup = false, listens = false, worker = false;
+	struct task v;
+	FILE *p;
+
+	if (!testee_find(&t, "facts", 0, &v)) {
+		ok(false, "there is a process called facts");
+		return;
+	}
+	snprintf(command, sizeof(command), "%s --socket %s process %s %u", getenv("WARDENCTL"),
+		 w.socket, NAME, v.pid);
+	p = popen(command, "r");
+	while (p && fgets(line, sizeof(line), p)) {
+		printf("# %s", line);
+		uid = uid || !strcmp(line, "Uid         1000 1001 1001 1001\n");
+		cgroup = cgroup || !strcmp(line, "Cgroup      /pod-4711\n");
+		listens = listens || strstr(line, "tcp 0.0.0.0:7777 0.0.0.0:0 LISTEN");
+		worker = worker || strstr(line, "worker");
+	}
+	ok(p && !pclose(p) && uid && cgroup && listens && worker, "wardenctl process shows it whole");
+}
+
+static void hide(void)
+{
+	struct task v;
+
+	testee_stop(&t);
+	if (testee_find(&t, "sleep", 0, &v))
+		testee_unlink(&t, v.va + t.in.kernel.at.task_struct_tasks.at);
+	testee_write(&t, t.in.kernel.symbol[SYM_IDT_TABLE].address + 16 * 200 + 8, 0xffff8880);
+	testee_run(&t);
+}
+
+int main(int argc, char **argv)
+{
+	void *policy = (void *)policy_tells;
+	struct m_act act;
+	pid_t pid;
+
+	if (argc != 4)
+		return 2;
+	ram_path = argv[1];
+	testee_open(&t, argv[1], argv[2]);
+	printf("# %s\n", t.in.state.release);
+	fflush(stdout);
+	setup(&policy);
+	if (missing())
+		return 77;
+	pid = guest_of_file();
+	for (int i = 0; i < 100 && access(w.socket, F_OK); i++)
+		usleep(100000);
+	sleep(1);
+	expect_finding("Code.RWX", "rwx");
+	expect_finding("Usage.CPU", "miner");
+	ok(!found("Usage.CPU", "cc1") && !found("Usage.CPU", "make"), "a compiler's use is no finding");
+	ok(!found("Hidden.Process", "") && !found("Hidden.Module", "") && !found("Hidden.Code", "") &&
+	   !found("Kernel.Text", "") && !found("Kernel.Rodata", "") && !found("Kernel.IDT", ""),
+	   "so far nothing is hidden or hooked");
+	show_process();
+	hide();
+	expect_finding("Hidden.Process", "sleep");
+	expect_finding("Kernel.IDT", "");
+	expect(w.parent, &msg_act, &act);
+	ok(act.verb == HOST_CONTAIN && act.guest == GUEST, "and the rule has the guest contained");
+	print_findings();
+	print_checks();
+	testee_stop(&t);
+	testee_restore(&t);
+	testee_run(&t);
+	kill(pid, SIGKILL);
+	kill(w.pid, SIGKILL);
+	return ok_done();
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A guest that runs in QEMU without KVM, its RAM a file that we may write: what
+ * its rootkit would do to its kernel's structures is done from here.
+ */
+#ifndef TELLS_GUEST_H
+#define TELLS_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "introspect/check.h"
+#include "introspect/lists.h"
+
+struct testee {
+	struct guest_memory mem;
+	struct introspector in;
+	uint8_t *ram;
+	uint64_t size;
+	int monitor;
+	struct undo { uint64_t pa, old; } undo[4096];
+	unsigned nundo;
+};
+
+/* A file of RAM with these registers of its one vCPU.  0 or -errno. */
+int testee_memory(struct guest_memory *mem, const char *ram, const struct kvm_warden_regs *regs);
+
+/* RAM file and the monitor's socket.  Ends the program if there is no kernel in time. */
+void testee_open(struct testee *t, const char *ram, const char *monitor);
+
+void testee_stop(struct testee *t);
+void testee_run(struct testee *t);
+
+/* Eight bytes, remembered for testee_restore. */
+void testee_write(struct testee *t, uint64_t va, uint64_t value);
+void testee_restore(struct testee *t);
+uint64_t testee_read(struct testee *t, uint64_t va);
+
+/* Out of its list; an hlist node has the address of the pointer to it. */
+void testee_unlink(struct testee *t, uint64_t node);
+void testee_unlink_hlist(struct testee *t, uint64_t node);
+
+/* The n-th process of that name (0: first). */
+bool testee_find(struct testee *t, const char *comm, unsigned n, struct task *ret_task);
+
+/* TAP. */
+void ok(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int ok_done(void);
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hide RAM MONITOR LOOKS: a guest that is busy is looked at LOOKS times and
+ * nothing is found; then a process, and a module, are cut out of one structure
+ * of its kernel after the other, and each time both are found.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+#include "introspect/modset.h"
+
+static struct testee t;
+
+struct found {
+	unsigned n;
+	bool right;
+	const char *name;
+	uint32_t pid;
+	char detail[TEXT_PATH];
+};
+
+static int on_sign(void *ctx, const struct m_sign *m)
+{
+	struct found *f = ctx;
+
+	printf("# %s: %s\n", m->name, m->detail);
+	f->n++;
+	if (f->name && !strcmp(m->name, f->name) && (!f->pid || m->pid == f->pid)) {
+		f->right = true;
+		snprintf(f->detail, sizeof(f->detail), "%s", m->detail);
+	}
+	return 0;
+}
+
+static bool hidden_from(const struct found *f, const char *view)
+{
+	const char *at = strstr(f->detail, view), *in = strstr(f->detail, "; it is in");
+
+	return at && in && at < in;
+}
+
+static void look_at_clean(unsigned looks)
+{
+	struct found f = { 0 };
+	struct check_sink sink = { on_sign, &f };
+	struct m_checked m = { 0 };
+	unsigned complete = 0;
+	uint64_t us = 0;
+
+	for (unsigned i = 0; i < looks; i++) {
+		check_processes(&t.in, &sink, &m);
+		complete += m.status == CHECK_CLEAN;
+		us += m.elapsed_us;
+		if (m.status != CHECK_CLEAN)
+			printf("# %s: %s\n", check_status_name(m.status), m.why);
+	}
+	printf("# %s; %lu us a check\n", m.counts, (unsigned long)(looks ? us / looks : 0));
+	ok(f.n == 0, "processes: %u checks of a busy guest find nothing", looks);
+	ok(complete * 10 >= looks * 9, "processes: %u of %u were complete", complete, looks);
+}
+
+/* ---- a process ---- */
+
+static void cut_tasks(const struct task *v)
+{
+	testee_unlink(&t, v->va + t.in.kernel.at.task_struct_tasks.at);
+}
+
+static void cut_pid(const struct task *v)
+{
+	testee_unlink_hlist(&t, v->va + t.in.kernel.at.task_struct_pid_links.at);
+}
+
+static void cut_tree(const struct task *v)
+{
+	testee_unlink(&t, v->va + t.in.kernel.at.task_struct_sibling.at);
+}
+
+static void cut_cgroup(const struct task *v)
+{
+	testee_unlink(&t, v->va + t.in.kernel.at.task_struct_cg_list.at);
+}
+
+static const struct {
+	const char *view;
+	void (*cut)(const struct task *v);
+} cuts[] = {
+	{ "task list", cut_tasks }, { "pid table", cut_pid }, { "process tree", cut_tree },
+	{ "cgroups", cut_cgroup },
+};
+
+#define CUTS (sizeof(cuts) / sizeof(*cuts))
+
+static void expect_hidden(const struct task *v, unsigned from, unsigned to)
+{
+	struct found f = { .name = "Hidden.Process", .pid = v->pid };
+	struct check_sink sink = { on_sign, &f };
+	struct m_checked m;
+	bool all = true;
+
+	check_processes(&t.in, &sink, &m);
+	for (unsigned i = from; i <= to; i++)
+		all = all && hidden_from(&f, cuts[i].view);
+	ok(f.right && all && f.n == 1 && m.status == CHECK_DIFFERS,
+	   "process %u cut out of %s%s is found", v->pid, cuts[to].view,
+	   from < to ? " too" : " alone");
+}
+
+static void hide_process(void)
+{
+	struct task v;
+
+	if (!testee_find(&t, "sleep", 0, &v)) {
+		ok(false, "there is a process to hide");
+		return;
+	}
+	for (unsigned i = 0; i < CUTS; i++) {
+		testee_stop(&t);
+		cuts[i].cut(&v);
+		testee_run(&t);
+		expect_hidden(&v, i, i);
+		testee_stop(&t);
+		testee_restore(&t);
+		testee_run(&t);
+	}
+	/* One after the other; what is undone at the end is undone in reverse. */
+	testee_stop(&t);
+	for (unsigned i = 0; i < CUTS; i++) {
+		cuts[i].cut(&v);
+		expect_hidden(&v, 0, i);
+	}
+	testee_restore(&t);
+	testee_run(&t);
+}
+
+/* ---- a module ---- */
+
+static int on_checked_module(struct module_set *set, const char *name)
+{
+	for (uint32_t i = 0; i < set->n; i++)
+		if (!strcmp(set->m[i].name, name))
+			return i;
+	return -1;
+}
+
+static void look_at_modules(unsigned looks)
+{
+	struct found f = { 0 };
+	struct check_sink sink = { on_sign, &f };
+	struct m_checked m = { 0 };
+	unsigned complete = 0;
+
+	for (unsigned i = 0; i < looks; i++) {
+		check_modules(&t.in, &sink, &m);
+		complete += m.status == CHECK_CLEAN;
+		if (m.status != CHECK_CLEAN)
+			printf("# %s: %s\n", check_status_name(m.status), m.why);
+	}
+	printf("# %s; %lu us\n", m.counts, (unsigned long)m.elapsed_us);
+	ok(f.n == 0, "modules: %u checks find nothing", looks);
+	ok(complete * 10 >= looks * 9, "modules: %u of %u were complete", complete, looks);
+}
+
+static void expect_module(const char *name, const char *view, unsigned least)
+{
+	struct found f = { .name = name };
+	struct check_sink sink = { on_sign, &f };
+	struct m_checked m;
+
+	check_modules(&t.in, &sink, &m);
+	ok(f.right && f.n >= least && hidden_from(&f, view), "a module cut out of the %s is found", view);
+}
+
+/* Out of all three, its memory is still there. */
+static void hide_module(const char *name)
+{
+	const struct layout *at = &t.in.kernel.at;
+	struct found code = { .name = "Hidden.Code" };
+	struct check_sink sink = { on_sign, &code };
+	struct m_checked m;
+	struct module_set set;
+	int i;
+
+	if (module_set_init(&set) || module_set_read(&t.in.kernel, &set) ||
+	    (i = on_checked_module(&set, name)) < 0) {
+		ok(false, "there is a module %s", name);
+		return;
+	}
+	testee_stop(&t);
+	testee_unlink(&t, set.m[i].va + at->module_link.at);
+	testee_run(&t);
+	expect_module("Hidden.Module", "module list", 2);
+	testee_stop(&t);
+	testee_restore(&t);
+	testee_unlink(&t, set.m[i].va + at->module_mkobj.at + at->module_kobject_kobj.at +
+		      at->kobject_entry.at);
+	testee_run(&t);
+	expect_module("Hidden.Module", "/sys/module", 1);
+	/* And from the list, and the tree, whose root is taken for a while. */
+	testee_stop(&t);
+	testee_unlink(&t, set.m[i].va + at->module_link.at);
+	testee_write(&t, t.in.kernel.symbol[SYM_MOD_TREE].address + at->mod_tree_root_root.at, 0);
+	check_modules(&t.in, &sink, &m);
+	ok(code.right, "the code of a module that is in no list is found");
+	testee_restore(&t);
+	testee_run(&t);
+	module_set_free(&set);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return 2;
+	testee_open(&t, argv[1], argv[2]);
+	printf("# %s\n", t.in.state.release);
+	look_at_clean(atoi(argv[3]));
+	hide_process();
+	look_at_clean(3);
+	look_at_modules(atoi(argv[3]));
+	hide_module("loop");
+	look_at_modules(3);
+	return ok_done();
+}
