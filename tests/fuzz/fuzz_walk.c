@@ -48,7 +48,7 @@ static uint64_t make_cached_file(uint64_t mount, uint64_t root, const char *name
 }
 
 /* What process_tell goes through, as far as a task has it. */
-static void make_facts(uint64_t task, uint64_t file)
+static void make_more(uint64_t task, uint64_t file)
 {
 	uint64_t files = make(64), table = make(64), array = make(64), pid = make(128), ns = make(64);
 	uint64_t proxy = make(64), signal = make(64), set_of = make(128), group = make(64), node = make(64);
@@ -84,7 +84,7 @@ static void make_process(uint64_t task, uint64_t file)
 	set(mm, k.at.mm_struct_env_start, ANON_VA + 64);
 	set(mm, k.at.mm_struct_env_end, ANON_VA + 256);
 	set(task, k.at.task_struct_mm, mm);
-	make_facts(task, file);
+	make_more(task, file);
 	put64(maple - DIRECT + 8, 0x3fffff);
 	put64(maple - DIRECT + 16, 0x402fff);
 	put64(maple - DIRECT + 24, ANON_VA - 1);
