@@ -3,6 +3,8 @@
  * The jail of each role, by the very function that the role calls: what ends
  * it, what it may open, and who it is.
  */
+#include <time.h>
+
 #include "test_jail.h"
 
 #include "channel/jail.h"
@@ -100,6 +102,31 @@ static void test_folder_and_nothing_else(void **state)
 	}
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* What its checks do beside reading: they sort much, and wait before they look again. */
+static int sort_and_wait(void)
+{
+	const struct timespec moment = { 0, 1000000 };
+	const size_t n = 1 << 18;
+	int *numbers = calloc(n, sizeof(*numbers));
+
+	for (size_t i = 0; numbers && i < n; i++)
+		numbers[i] = (int)(n - i);
+	if (numbers)
+		qsort(numbers, n, sizeof(*numbers), by_value);
+	return !numbers || numbers[0] != 1 || nanosleep(&moment, NULL);
+}
+
+static void test_introspect_can_check(void **state)
+{
+	need_root();
+	assert_status(as_introspect, sort_and_wait, 0);
+}
+
 static uint64_t status_field(pid_t pid, const char *field, int base)
 {
 	char path[64], line[256];
@@ -163,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden), cmocka_unit_test(test_folder_and_nothing_else),
+		cmocka_unit_test(test_introspect_can_check),
 		cmocka_unit_test(test_who_they_are), cmocka_unit_test(test_journal_is_adopted),
 	};
 
