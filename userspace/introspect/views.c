@@ -40,13 +40,14 @@ struct comparison {
 
 /* ---- one look ---- */
 
-static bool is_idle(const struct comparison *c, uint64_t va)
+/* The queues' word for it is the guest's: one with a pid or with memory of its own is none. */
+static bool is_idle(const struct comparison *c, const struct candidate *t)
 {
-	if (va == c->in->kernel.symbol[SYM_INIT_TASK].address)
+	if (t->va == c->in->kernel.symbol[SYM_INIT_TASK].address)
 		return true;
 	for (uint32_t i = 0; i < c->views.nidle; i++)
-		if (c->views.idle[i] == va)
-			return true;
+		if (c->views.idle[i] == t->va)
+			return !t->pid && !t->mm;
 	return false;
 }
 
@@ -154,7 +155,7 @@ static bool is_missing(const struct comparison *c, const struct seen *seen, stru
 	struct status s;
 
 	memset(ret, 0, sizeof(*ret));
-	if (is_idle(c, seen->va) || read_status(&c->in->kernel, seen->va, ret, &s) ||
+	if (read_status(&c->in->kernel, seen->va, ret, &s) || is_idle(c, ret) ||
 	    has_ended(&c->in->kernel, ret, &s))
 		return false;
 	ret->seen = seen->views;
