@@ -414,6 +414,12 @@ static bool is_jits_own(const struct code_signs *s, enum code_sign sign)
 	       s->of[sign].bytes <= s->jit_room;
 }
 
+/* Process 1 begins in an initramfs, which it deletes behind itself (switch_root). */
+static bool is_start(const struct teller *t, enum code_sign sign)
+{
+	return sign == CODE_DELETED && t->s->t->pid == 1;
+}
+
 static int tell_code(const struct teller *t)
 {
 	static const struct {
@@ -432,7 +438,7 @@ static int tell_code(const struct teller *t)
 	for (int i = 0; !r && i < CODE_SIGNS; i++) {
 		const char *path = t->s->of[i].path;
 
-		if (t->s->of[i].n && !is_jits_own(t->s, i))
+		if (t->s->of[i].n && !is_jits_own(t->s, i) && !is_start(t, i))
 			r = tell(t, words[i].name, t->s->of[i].first,
 				 "process %u (%s) runs %s: %llu KiB in %u mappings, the first at"
 				 " %llx%s%s", t->s->t->pid, t->comm, words[i].text,
