@@ -8,5 +8,6 @@ ENGINE_SRCS := $(addprefix userspace/engine/, \
 	pump.c records.c records_answers.c routes.c routes_agents.c routes_guest.c \
 	routes_journal.c routes_order.c scan_jobs.c scanning.c scans.c sessions.c signs.c usage.c \
 	view_explain.c view_findings.c view_guard.c \
-	view_guest.c view_integrity.c view_journal.c view_status.c view_tasks.c)
+	view_guest.c view_integrity.c view_journal.c view_status.c view_tasks.c) \
+	userspace/lib/task_json.c
 ENGINE_LIBS := -lsystemd -lmicrohttpd -ljansson -lsqlite3 -linih -lseccomp -lsodium

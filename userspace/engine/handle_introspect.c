@@ -18,6 +18,7 @@
 #include "engine/usage.h"
 #include "engine/views.h"
 #include "lib/log.h"
+#include "lib/task_json.h"
 #include "lib/util.h"
 
 #define ROWS_MAX 8192	/* of a list or a map, for an operator */
@@ -160,7 +161,7 @@ static int on_vma(struct msg *m, struct request *r)
 
 	if (!msg_decode(m, &msg_vma, &vma) || vma.start >= vma.end)
 		return -1;
-	add_row(r, view_vma(&vma));
+	add_row(r, vma_json(&vma));
 	return 0;
 }
 

@@ -146,43 +146,39 @@ static void listed(struct ask *a, const struct m_done *done, json_t *rows)
 
 /* ---- maps ---- */
 
-void get_maps(struct ask *a)
+/* The process that is asked about: into the body, as if it had been there. */
+static bool take_pid(struct ask *a, struct guest *g)
 {
-	struct guest *g = ask_guest(a);
-	struct m_maps m = { 0 };
-	struct request *r;
-	uint64_t pid;
+	return ask_number(a, a->arg[1], "a process id", &a->body.pid) && is_observable(a, g);
+}
 
-	if (!g || !ask_number(a, a->arg[1], "a process id", &pid) || !is_observable(a, g))
-		return;
-	r = new_request(a, g, REQUEST_MAPS);
+/* The answer to that message comes in rows. */
+static void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
+		     const struct msg_schema *schema, const void *message)
+{
+	struct request *r = new_request(a, g, kind);
+
 	if (!r)
 		return;
 	r->rows = json_array();
-	m.pid = pid;
 	a->guest = g->id;
-	a->body.pid = pid;
-	peer_post(&g->introspector, &msg_maps, r->id, &m, -1);
+	peer_post(&g->introspector, schema, r->id, message, -1);
 	ask_wait(a, r->ticket, LIST_NS);
+}
+
+void get_maps(struct ask *a)
+{
+	struct guest *g = ask_guest(a);
+
+	if (g && take_pid(a, g))
+		ask_rows(a, g, REQUEST_MAPS, &msg_maps, &(struct m_maps){ .pid = a->body.pid });
 }
 
 static void ask_process(struct ask *a, struct guest *g, bool environment)
 {
-	struct m_process m = { .environment = environment };
-	struct request *r;
-	uint64_t pid;
-
-	if (!ask_number(a, a->arg[1], "a process id", &pid) || !is_observable(a, g))
-		return;
-	r = new_request(a, g, REQUEST_PROCESS);
-	if (!r)
-		return;
-	r->rows = json_array();
-	m.pid = pid;
-	a->guest = g->id;
-	a->body.pid = pid;
-	peer_post(&g->introspector, &msg_process, r->id, &m, -1);
-	ask_wait(a, r->ticket, LIST_NS);
+	if (take_pid(a, g))
+		ask_rows(a, g, REQUEST_PROCESS, &msg_process,
+			 &(struct m_process){ .pid = a->body.pid, .environment = environment });
 }
 
 void get_process(struct ask *a)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lib/task_json.h"
 #include "lib/util.h"
 
 json_t *view_sweep(const struct guest *g)
@@ -17,24 +18,6 @@ json_t *view_sweep(const struct guest *g)
 
 	return json_pack("{s:s,s:i,s:I,s:I,s:s}", "status", names[d->status], "tasks", (int)d->tasks,
 			 "elapsed_us", I(d->elapsed_us), "age_ms", age, "why", d->why);
-}
-
-static json_t *flags_json(uint32_t flags)
-{
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = {
-		{ TASK_KTHREAD, "kthread" }, { TASK_DYING, "dying" },
-		{ TASK_EXE_DELETED, "exe_deleted" }, { TASK_EXE_MEMFD, "exe_memfd" },
-		{ TASK_EXE_PARTIAL, "exe_partial" },
-	};
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (flags & names[i].bit)
-			json_array_append_new(list, json_string(names[i].name));
-	return list;
 }
 
 /* The worst of what it executes: one infected object outweighs a thousand clean. */
@@ -62,7 +45,7 @@ static json_t *task_json(const struct task *t)
 			 "ppid", I(t->ppid), "uid", I(t->uid), "start_ns", I(t->start_ns),
 			 "comm", t->comm, "exe", t->exe, "argv", t->argv,
 			 "cpu_ns", I(t->cpu_used), "rss_bytes", I(t->rss), "threads", I(t->threads),
-			 "flags", flags_json(t->flags), "verdict", verdict, "why", why);
+			 "flags", task_flags_json(t->flags), "verdict", verdict, "why", why);
 }
 
 json_t *view_task(const struct guest *g, const struct m_task *m)
@@ -75,7 +58,7 @@ json_t *view_task(const struct guest *g, const struct m_task *m)
 			 "ppid", I(m->ppid), "uid", I(m->uid), "start_ns", I(m->start_ns),
 			 "comm", m->comm, "exe", m->exe, "argv", m->argv,
 			 "cpu_ns", I(m->cpu_ns), "rss_bytes", I(m->rss_bytes), "threads", I(m->threads),
-			 "flags", flags_json(m->flags), "verdict", verdict, "why", why);
+			 "flags", task_flags_json(m->flags), "verdict", verdict, "why", why);
 }
 
 static json_t *known_tasks(const struct guest *g)
@@ -130,23 +113,4 @@ json_t *view_process(const json_t *rows)
 	json_array_foreach(rows, i, row)
 		add_fact(o, row);
 	return o;
-}
-
-json_t *view_vma(const struct m_vma *m)
-{
-	char start[24], end[24], dev[24], perms[] = "---p";
-
-	snprintf(start, sizeof(start), "0x%llx", (unsigned long long)m->start);
-	snprintf(end, sizeof(end), "0x%llx", (unsigned long long)m->end);
-	snprintf(dev, sizeof(dev), "%02x:%02x", m->major, m->minor);
-	if (m->flags & VMA_READ)
-		perms[0] = 'r';
-	if (m->flags & VMA_WRITE)
-		perms[1] = 'w';
-	if (m->flags & VMA_EXEC)
-		perms[2] = 'x';
-	if (m->flags & VMA_SHARED)
-		perms[3] = 's';
-	return json_pack("{s:s,s:s,s:s,s:I,s:s,s:I,s:s}", "start", start, "end", end, "perms", perms,
-			 "offset", I(m->offset), "dev", dev, "inode", I(m->inode), "path", m->path);
 }

@@ -44,7 +44,6 @@ json_t *view_guard_counts(const struct guest *g);
 /* ---- view_tasks.c ---- */
 
 json_t *view_task(const struct guest *g, const struct m_task *m);
-json_t *view_vma(const struct m_vma *m);
 /* Rows of M_FACT, as one object. */
 json_t *view_process(const json_t *rows);
 json_t *view_sweep(const struct guest *g);

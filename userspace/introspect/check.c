@@ -40,6 +40,15 @@ void check_add_why(struct m_checked *m, const char *format, ...)
 	va_end(args);
 }
 
+void check_list_views(uint32_t views, int n, const char *(*name)(int view), char *out, size_t size)
+{
+	out[0] = '\0';
+	for (int view = 0; view < n; view++)
+		if (views >> view & 1)
+			snprintf(out + strlen(out), size - strlen(out), "%s%s",
+				 out[0] ? ", " : "", name(view));
+}
+
 const char *check_problem(int error)
 {
 	switch (error) {

@@ -16,6 +16,9 @@ void check_exe(const struct kernel *k, uint64_t file, char *out, size_t size);
 void check_add_why(struct m_checked *m, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The names of those n views whose bits are set, with commas. */
+void check_list_views(uint32_t views, int n, const char *(*name)(int view), char *out, size_t size);
+
 /* Why such an error left it open. */
 const char *check_problem(int error);
 

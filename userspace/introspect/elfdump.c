@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "introspect/notes.h"
 #include "lib/util.h"
 
 #define MAX_HEADERS 65536u
@@ -185,29 +186,11 @@ static void take_cpu(struct elf_dump *d, const uint8_t *p, size_t len)
 	d->regs[d->nregs++] = regs;
 }
 
-static size_t align4(uint64_t n)
+static bool take_note(void *ctx, const Elf64_Nhdr *h, const uint8_t *name, const uint8_t *desc)
 {
-	return (n + 3) & ~(uint64_t)3;
-}
-
-static void take_notes(struct elf_dump *d, const uint8_t *p, size_t len)
-{
-	while (len >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr h;
-		size_t name, desc;
-
-		memcpy(&h, p, sizeof(h));
-		p += sizeof(h);
-		len -= sizeof(h);
-		name = align4(h.n_namesz);
-		desc = align4(h.n_descsz);
-		if (name > len || desc > len - name)
-			return;
-		if (h.n_namesz == sizeof(CPU_NAME) && !memcmp(p, CPU_NAME, sizeof(CPU_NAME)))
-			take_cpu(d, p + name, h.n_descsz);
-		p += name + desc;
-		len -= name + desc;
-	}
+	if (h->n_namesz == sizeof(CPU_NAME) && !memcmp(name, CPU_NAME, sizeof(CPU_NAME)))
+		take_cpu(ctx, desc, h->n_descsz);
+	return false;
 }
 
 /* The first segment of notes: QEMU writes one. */
@@ -224,7 +207,7 @@ static int read_notes(const struct reader *r, const Elf64_Phdr *p, uint32_t n)
 			return -ENOMEM;
 		if (read_exactly(r, p[i].p_offset, notes, len))
 			return -EPROTO;
-		take_notes(r->d, notes, len);
+		notes_walk(notes, len, take_note, r->d);
 		return 0;
 	}
 	return 0;

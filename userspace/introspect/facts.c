@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "introspect/notes.h"
 #include "lib/util.h"
 
 #define MAX_NOTES 16384u
@@ -14,28 +15,16 @@
 
 /* ---- BUILD-ID ---- */
 
-static void take_notes(const uint8_t *p, size_t len, struct kernel_facts *f)
+static bool take_note(void *ctx, const Elf64_Nhdr *h, const uint8_t *name, const uint8_t *desc)
 {
-	while (len >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr h;
-		size_t name, desc;
+	struct kernel_facts *f = ctx;
 
-		memcpy(&h, p, sizeof(h));
-		p += sizeof(h);
-		len -= sizeof(h);
-		name = ((size_t)h.n_namesz + 3) & ~3ul;
-		desc = ((size_t)h.n_descsz + 3) & ~3ul;
-		if (name > len || desc > len - name)
-			return;
-		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 && !memcmp(p, "GNU", 4) &&
-		    h.n_descsz && h.n_descsz <= BUILD_ID_MAX) {
-			f->build_id_size = h.n_descsz;
-			memcpy(f->build_id, p + name, h.n_descsz);
-			return;
-		}
-		p += name + desc;
-		len -= name + desc;
-	}
+	if (h->n_type != NT_GNU_BUILD_ID || h->n_namesz != 4 || memcmp(name, "GNU", 4) ||
+	    !h->n_descsz || h->n_descsz > BUILD_ID_MAX)
+		return false;
+	f->build_id_size = h->n_descsz;
+	memcpy(f->build_id, desc, h->n_descsz);
+	return true;
 }
 
 static void read_build_id(const struct kernel *k, struct kernel_facts *f)
@@ -46,7 +35,7 @@ static void read_build_id(const struct kernel *k, struct kernel_facts *f)
 
 	if (start && stop > start && stop - start <= sizeof(notes) &&
 	    !virt_read(&k->as, start, notes, stop - start))
-		take_notes(notes, stop - start, f);
+		notes_walk(notes, stop - start, take_note, f);
 }
 
 /* ---- time ---- */

@@ -16,6 +16,7 @@
 #include "introspect/jail.h"
 #include "introspect/mappings.h"
 #include "lib/log.h"
+#include "lib/task_json.h"
 #include "lib/util.h"
 
 #define FILE_FD 3
@@ -95,29 +96,12 @@ static json_t *answer_kernel(struct inspection *i)
 			 "modules", modules, "complete", !r, "why", modules_problem(r));
 }
 
-static json_t *flags_json(uint32_t flags)
-{
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = {
-		{ TASK_KTHREAD, "kthread" }, { TASK_DYING, "dying" },
-		{ TASK_EXE_DELETED, "exe_deleted" }, { TASK_EXE_MEMFD, "exe_memfd" },
-	};
-	json_t *list = json_array();
-
-	for (size_t n = 0; n < ARRAY_SIZE(names); n++)
-		if (flags & names[n].bit)
-			json_array_append_new(list, json_string(names[n].name));
-	return list;
-}
-
 static int add_task(void *ctx, const struct m_task *t)
 {
 	json_array_append_new(ctx, json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o}", "pid", (I)t->pid,
 			      "ppid", (I)t->ppid, "uid", (I)t->uid, "start_ns", (I)t->start_ns,
 			      "comm", t->comm, "exe", t->exe, "argv", t->argv,
-			      "flags", flags_json(t->flags)));
+			      "flags", task_flags_json(t->flags)));
 	return 0;
 }
 
@@ -134,22 +118,7 @@ static json_t *answer_tasks(struct inspection *i)
 
 static int add_vma(void *ctx, const struct m_vma *m)
 {
-	char start[24], end[24], dev[24], perms[] = "---p";
-
-	snprintf(start, sizeof(start), "0x%" PRIx64, m->start);
-	snprintf(end, sizeof(end), "0x%" PRIx64, m->end);
-	snprintf(dev, sizeof(dev), "%02x:%02x", m->major, m->minor);
-	if (m->flags & VMA_READ)
-		perms[0] = 'r';
-	if (m->flags & VMA_WRITE)
-		perms[1] = 'w';
-	if (m->flags & VMA_EXEC)
-		perms[2] = 'x';
-	if (m->flags & VMA_SHARED)
-		perms[3] = 's';
-	json_array_append_new(ctx, json_pack("{s:s,s:s,s:s,s:I,s:s,s:I,s:s}", "start", start,
-			      "end", end, "perms", perms, "offset", (I)m->offset, "dev", dev,
-			      "inode", (I)m->inode, "path", m->path));
+	json_array_append_new(ctx, vma_json(m));
 	return 0;
 }
 

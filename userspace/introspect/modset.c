@@ -15,7 +15,7 @@
 #define MOD_TEXT 0			/* enum mod_mem_type, which BTF has no use for */
 #define MOD_INIT_TEXT 4
 
-const char *module_view_name(enum module_view view)
+const char *module_view_name(int view)
 {
 	static const char *const names[MODULE_VIEWS] = {
 		"module list", "module address tree", "/sys/module",

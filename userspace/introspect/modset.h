@@ -29,7 +29,7 @@ struct module_set {
 
 int module_set_init(struct module_set *set);
 void module_set_free(struct module_set *set);
-const char *module_view_name(enum module_view view);
+const char *module_view_name(int view);
 
 /* Reads all views anew.  0, or -ETIME, -ENODEV. */
 int module_set_read(const struct kernel *k, struct module_set *set);

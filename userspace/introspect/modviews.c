@@ -217,23 +217,14 @@ static int look_until_sure(struct lookout *l, struct differences *d)
 
 /* ---- what is said ---- */
 
-static void list_views(uint32_t views, char *out, size_t size)
-{
-	out[0] = '\0';
-	for (int view = 0; view < MODULE_VIEWS; view++)
-		if (views >> view & 1)
-			snprintf(out + strlen(out), size - strlen(out), "%s%s",
-				 out[0] ? ", " : "", module_view_name(view));
-}
-
 static int sign_module(const struct missed *d, const struct check_sink *sink)
 {
 	struct m_sign m = { .kind = SIGN_HIDDEN, .address = d->m.va, .name = "Hidden.Module" };
 	char seen[TEXT_WHY], missing[TEXT_WHY];
 
 	snprintf(m.subject, sizeof(m.subject), "%s", d->m.name);
-	list_views(d->m.views, seen, sizeof(seen));
-	list_views(d->missing, missing, sizeof(missing));
+	check_list_views(d->m.views, MODULE_VIEWS, module_view_name, seen, sizeof(seen));
+	check_list_views(d->missing, MODULE_VIEWS, module_view_name, missing, sizeof(missing));
 	snprintf(m.detail, sizeof(m.detail), "module %s is not in: %s; it is in: %s", d->m.name,
 		 missing, seen[0] ? seen : "nothing else");
 	return sink->sign(sink->ctx, &m);

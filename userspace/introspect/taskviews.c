@@ -15,7 +15,7 @@
 #define MAX_CSS_SETS 65536u
 #define MAX_CPUS 4096u
 
-const char *task_view_name(enum task_view view)
+const char *task_view_name(int view)
 {
 	static const char *const names[TASK_VIEWS] = {
 		"task list", "pid table", "process tree", "cgroups", "task_struct slab", "run queues",

@@ -234,15 +234,6 @@ static int confirm(struct comparison *c)
 
 /* ---- what is said ---- */
 
-static void list_views(uint32_t views, char *out, size_t size)
-{
-	out[0] = '\0';
-	for (int view = 0; view < TASK_VIEWS; view++)
-		if (views >> view & 1)
-			snprintf(out + strlen(out), size - strlen(out), "%s%s",
-				 out[0] ? ", " : "", task_view_name(view));
-}
-
 static int sign_candidate(struct comparison *c, const struct candidate *t,
 			  const struct check_sink *sink)
 {
@@ -257,8 +248,8 @@ static int sign_candidate(struct comparison *c, const struct candidate *t,
 	if (task_read(&c->in->kernel, t->va, &task) == 0 && task.exe_file)
 		check_exe(&c->in->kernel, task.exe_file, m.exe, sizeof(m.exe));
 	snprintf(m.subject, sizeof(m.subject), "%s", m.exe[0] ? m.exe : m.comm);
-	list_views(t->seen, seen, sizeof(seen));
-	list_views(t->missing, missing, sizeof(missing));
+	check_list_views(t->seen, TASK_VIEWS, task_view_name, seen, sizeof(seen));
+	check_list_views(t->missing, TASK_VIEWS, task_view_name, missing, sizeof(missing));
 	snprintf(m.detail, sizeof(m.detail),
 		 "%s %u (%s) is not in: %s; it is in: %s", t->pid == t->tgid ? "process" : "thread",
 		 t->pid, m.comm, missing, seen);

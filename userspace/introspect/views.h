@@ -49,7 +49,7 @@ int task_views_read(struct task_views *v);
 /* Marks a task; nonzero if there is no room. */
 int task_views_add(struct task_views *v, uint64_t va, enum task_view view);
 
-const char *task_view_name(enum task_view view);
+const char *task_view_name(int view);
 
 /* slabs.c: calls fn for each allocated object of the cache of task_structs. */
 int slab_tasks(const struct kernel *k, int (*fn)(void *ctx, uint64_t va), void *ctx);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes and mappings in JSON, the same from a live guest and from a file of its memory. */
+#ifndef WARDEN_TASK_JSON_H
+#define WARDEN_TASK_JSON_H
+
+#include <jansson.h>
+
+#include "lib/messages.h"
+
+/* TASK_*, by their names. */
+json_t *task_flags_json(uint32_t flags);
+json_t *vma_json(const struct m_vma *m);
+
+#endif
