@@ -136,6 +136,123 @@ static void a_module_out_of_any_list_is_found(void **state)
 	assert_sign(check(check_modules), "Hidden.Module", "it is in: module address tree");
 }
 
+/* Its directory is made late and goes early: one that stays without it is hidden. */
+static void a_module_half_loaded_passes(void **state)
+{
+	struct m_checked m;
+
+	set(checked_module[0], k.at.module_status, 3);
+	list_cut(checked_module[0] + k.at.module_mkobj.at + k.at.kobject_entry.at);
+	m = check(check_modules);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "1 modules or trampolines come or go");
+	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
+	set(checked_module[0], k.at.module_status, 0);
+	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
+	/* Out of the list as well it is no module that is being loaded. */
+	set(checked_module[0], k.at.module_status, 3);
+	list_cut(checked_module[0] + k.at.module_link.at);
+	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: module list");
+}
+
+static void passing_forgets_what_passed(void **state)
+{
+	struct passing p = { 0 };
+
+	passing_begin(&p);
+	assert_false(passing_stays(&p, 1, 5));
+	passing_end(&p);
+	passing_begin(&p);
+	passing_end(&p);
+	assert_false(passing_stays(&p, 1, PASSING_SECONDS * 2000000000ull));
+	passing_begin(&p);
+	for (uint64_t va = 1; va <= PASSING_MAX; va++)
+		assert_false(passing_stays(&p, va, PASSING_SECONDS * 2000000000ull));
+	/* Whoever has more than that pass at once is not waited for. */
+	assert_true(passing_stays(&p, PASSING_MAX + 1, PASSING_SECONDS * 2000000000ull));
+}
+
+static void call(uint32_t at, uint8_t opcode, uint64_t to)
+{
+	int32_t offset = to - (IMAGE + at + 5);
+
+	image_put(at, &opcode, 1);
+	image_put(at + 1, &offset, 4);
+}
+
+/* Code of a tracer's, whose ops lie there, in no list. */
+static void make_trampoline(uint64_t ops, uint64_t func)
+{
+	const uint64_t pt = 0xa000, pa = (7u << 20) + 0x8000, page = IMAGE + 0x20000;
+
+	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
+	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
+	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);
+	put64(pa + 57, ops);
+	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
+	set(ops, k.at.ftrace_ops_func, func);
+	set(ops, k.at.ftrace_ops_trampoline, page);
+	set(ops, k.at.ftrace_ops_trampoline_size, 65);
+	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, k.symbol[SYM_FTRACE_END].address);
+}
+
+static void the_kernels_tracers_keep_their_trampolines(void **state)
+{
+	assert_clean(check(check_kernel));
+	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+	call(0x600, 0xe8, IMAGE + 0x20000);
+	assert_clean(check(check_modules));
+	assert_clean(check(check_kernel));
+	/* Not so one that leads elsewhere. */
+	make_trampoline(IMAGE + 0x21000, MODULE_TEXT + 0x10);
+	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+}
+
+static void a_trampoline_that_stays_is_found(void **state)
+{
+	struct m_checked m;
+
+	assert_clean(check(check_kernel));
+	make_trampoline(make(64), IMAGE + 0x100);
+	call(0x600, 0xe8, IMAGE + 0x20000);
+	m = check(check_kernel);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "1 lines of code are being patched");
+	m = check(check_modules);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "1 modules or trampolines come or go");
+	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+}
+
+static void code_of_nobodys_is_found(void **state)
+{
+	make_trampoline(make(64), IMAGE + 0x100);
+	put64((7u << 20) + 0x8000 + 57, 0);
+	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+}
+
+/* Its clock does not go: what is under way and what stays look the same. */
+static void of_a_guest_that_stands_still_nothing_is_said(void **state)
+{
+	struct m_checked m;
+
+	k.symbol[SYM_JIFFIES].address = in.kernel.symbol[SYM_JIFFIES].address = make(8);
+	list_cut(checked_task[1] + k.at.task_struct_tasks.at);
+	list_cut(checked_module[0] + k.at.module_link.at);
+	m = check(check_processes);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "the guest stood still: 1 differences may be under way");
+	m = check(check_modules);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "the guest stood still: 1 differences may be under way");
+	/* A dump never runs: that is known. */
+	mem.still = true;
+	assert_sign(check(check_processes), "Hidden.Process", "task list");
+	assert_sign(check(check_modules), "Hidden.Module", "module list");
+}
+
 static void hooked_tables_are_found(void **state)
 {
 	assert_clean(check(check_kernel));
@@ -147,14 +264,6 @@ static void hooked_tables_are_found(void **state)
 	assert_clean(check(check_kernel));
 	put64(k.symbol[SYM_IDT_TABLE].address - DIRECT + 14 * 16, 0x8e00ull << 32 | 0x10);
 	assert_sign(check(check_kernel), "Kernel.IDT", "interrupt vector 14");
-}
-
-static void call(uint32_t at, uint8_t opcode, uint64_t to)
-{
-	int32_t offset = to - (IMAGE + at + 5);
-
-	image_put(at, &opcode, 1);
-	image_put(at + 1, &offset, 4);
 }
 
 static void the_kernels_own_patches_are_none(void **state)
@@ -230,6 +339,9 @@ int main(void)
 		T(who_plays_dead_is_found), T(a_fork_under_way_is_nobody),
 		T(a_list_with_a_loop_is_incomplete),
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
+		T(a_module_half_loaded_passes), T(passing_forgets_what_passed),
+		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
+		T(code_of_nobodys_is_found), T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete), T(a_modules_ftrace_hook_is_found),

@@ -9,6 +9,9 @@
 
 void check_pause(unsigned milliseconds);
 
+/* Different whenever the guest has run in between, as far as that is known. */
+uint64_t check_clock(const struct kernel *k);
+
 /* The path of an executable, escaped; "" if it cannot be read. */
 void check_exe(const struct kernel *k, uint64_t file, char *out, size_t size);
 

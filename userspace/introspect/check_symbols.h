@@ -18,6 +18,7 @@
 	X(SYM_FTRACE_OPS, "ftrace_ops_list") \
 	X(SYM_FTRACE_END, "ftrace_list_end") \
 	X(SYM_FTRACE_PAGES, "ftrace_pages_start") \
+	X(SYM_JIFFIES, "jiffies_64") \
 	X(SYM_KPROBE_SLOTS, "kprobe_insn_slots") \
 	X(SYM_KPROBE_OPTSLOTS, "kprobe_optinsn_slots") \
 	X(SYM_KPROBE_TABLE, "kprobe_table") \

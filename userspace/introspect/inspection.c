@@ -93,6 +93,7 @@ static int open_one(struct inspection *i, int fd, uint32_t hole, char *why)
 	if (r)
 		return r;
 	util_steal_fd(&own);
+	i->mem.still = true;
 	r = introspector_init(&i->in, &i->mem);
 	if (r)
 		memory_close(&i->mem);

@@ -11,6 +11,7 @@
 
 #include "introspect/kernelcheck.h"
 #include "introspect/objects.h"
+#include "introspect/passing.h"
 #include "introspect/tasks.h"
 
 #define LOOK_BUDGET_MS 15000u
@@ -32,6 +33,7 @@ struct introspector {
 	int (*on_sign)(void *ctx, const struct m_sign *sign);
 	void *sign_ctx;
 	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
+	struct passing passing;
 	struct m_kernel state;
 	uint64_t retry_ns;		/* not before: discovery is tried again */
 	uint64_t failing_since_ns;

@@ -66,6 +66,7 @@ struct guest_memory {
 	int fd;
 	struct kvm_warden_regs *fixed;	/* of each vCPU, as a dump has them */
 	uint32_t nfixed;
+	bool still;			/* a dump: nothing in it ever changes */
 };
 
 /* Takes the descriptor over on success.  0 or -errno. */

@@ -14,6 +14,7 @@
 #define MAX_TEXT (256u << 20)
 #define MOD_TEXT 0			/* enum mod_mem_type, which BTF has no use for */
 #define MOD_INIT_TEXT 4
+#define MODULE_LIVE 0			/* MODULE_STATE_LIVE */
 
 const char *module_view_name(int view)
 {
@@ -72,6 +73,7 @@ static int add_module(const struct kernel *k, struct module_set *set, uint64_t v
 {
 	struct module *m;
 	char name[MODULE_NAME] = "";
+	uint64_t state;
 	uint32_t i = 0;
 	int r;
 
@@ -94,6 +96,8 @@ static int add_module(const struct kernel *k, struct module_set *set, uint64_t v
 	m->views = 1u << view;
 	text_escape(m->name, sizeof(m->name), name, strlen(name));
 	read_texts(k, m);
+	if (k->at.module_status.size && !kernel_member(k, va, k->at.module_status, &state))
+		m->passing = state != MODULE_LIVE;
 	set->n++;
 	return 0;
 }

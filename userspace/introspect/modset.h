@@ -14,6 +14,7 @@ enum module_view { VIEW_LIST, VIEW_LATCH_TREE, VIEW_SYSFS, MODULE_VIEWS };
 struct module {
 	uint64_t va;
 	uint32_t views;			/* bit n: enum module_view */
+	bool passing;			/* not live: it is being loaded, or unloaded */
 	char name[MODULE_NAME];
 	struct memory_range text[MODULE_TEXTS];	/* virtual; size 0: none */
 };
@@ -38,6 +39,13 @@ int module_set_read(const struct kernel *k, struct module_set *set);
 
 #define MAX_OWNED 16384u
 
+/*
+ * A page of ftrace's that says whose trampoline it is, and whose owner says the
+ * same, but that is in no list any more.  The kernel's own tracers keep theirs for
+ * ever; what a module or BPF had made waits until no task can be in it.
+ */
+enum trampoline { NO_TRAMPOLINE, TRAMPOLINE_KEPT, TRAMPOLINE_LEFT };
+
 /* Executable memory that is somebody's: ranges of virtual addresses. */
 struct owners {
 	struct memory_range *range;	/* MAX_OWNED, sorted by address */
@@ -45,6 +53,8 @@ struct owners {
 	uint32_t n, nmodules;
 	int error;			/* of the first who could not be asked */
 	const char *who;
+	uint64_t page;			/* the last that was asked of, and what it is */
+	enum trampoline is;
 };
 
 int owners_init(struct owners *o);
@@ -57,5 +67,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 bool owners_have(const struct owners *o, uint64_t va);
 /* The same of generated code alone: no module's. */
 bool owners_generated(const struct owners *o, uint64_t va);
+/* Of the page of that address, as it is since owners_read. */
+enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint64_t va);
 
 #endif

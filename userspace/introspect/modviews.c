@@ -4,6 +4,7 @@
  * and unloading passes; what is missing in look after look is hidden.
  */
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,9 @@
 #include "introspect/modset.h"
 #include "lib/util.h"
 
-#define LOOKS 4
-#define FIRST_PAUSE_MS 20		/* then times 4 */
+#define LOOKS 12
+#define MIN_PAUSE_MS 10			/* at random, so as not to keep step with the guest */
+#define MAX_PAUSE_MS 90
 #define MODULES_END 0xffffffffff000000ull
 #define MAX_TABLES 65536u
 #define MAX_RUNS 256u
@@ -105,7 +107,8 @@ static int on_leaf(void *ctx, const struct mapping *leaf)
 			continue;
 		if (l->pages++ == MAX_PAGES)
 			return -E2BIG;
-		if (!is_empty(l, leaf->pa + at))
+		if (!is_empty(l, leaf->pa + at) &&
+		    owners_trampoline(l->k, &l->owners, va) != TRAMPOLINE_KEPT)
 			r = add_orphan(l, va);
 	}
 	return r;
@@ -158,6 +161,8 @@ struct differences {
 	struct missed *module;		/* MODULE_SET_MAX */
 	struct orphan orphan[MAX_RUNS];
 	uint32_t nmodules, norphans;
+	uint32_t passing;		/* left out of them */
+	bool stood_still;
 };
 
 static void remember(const struct lookout *l, struct differences *d)
@@ -202,17 +207,53 @@ static void keep_common(const struct lookout *l, struct differences *d)
 
 static int look_until_sure(struct lookout *l, struct differences *d)
 {
-	unsigned pause = FIRST_PAUSE_MS;
+	uint64_t clock = check_clock(l->k);
 	int r = look(l);
 
 	remember(l, d);
-	for (int i = 1; !r && (d->nmodules || d->norphans) && i < LOOKS; i++, pause *= 4) {
-		check_pause(pause);
+	for (int i = 1; !r && (d->nmodules || d->norphans) && i < LOOKS; i++) {
+		check_pause(MIN_PAUSE_MS + randombytes_uniform(MAX_PAUSE_MS - MIN_PAUSE_MS));
 		r = look(l);
 		if (!r)
 			keep_common(l, d);
 	}
+	d->stood_still = (d->nmodules || d->norphans) && check_clock(l->k) == clock;
 	return r;
+}
+
+/* Half loaded or half unloaded a module may lack its directory alone. */
+static bool module_passes(struct passing *p, const struct missed *d)
+{
+	return d->m.passing && d->missing == 1u << VIEW_SYSFS &&
+	       !passing_stays(p, d->m.va, clock_now_ns());
+}
+
+static bool orphan_passes(struct lookout *l, struct passing *p, const struct orphan *o)
+{
+	bool passes = true;
+
+	for (uint64_t va = o->start; passes && va < o->end; va += FRAME_SIZE)
+		passes = owners_trampoline(l->k, &l->owners, va) == TRAMPOLINE_LEFT;
+	return passes && !passing_stays(p, o->start, clock_now_ns());
+}
+
+/* Of a guest that stands still nobody can say what passes. */
+static void leave_out_passing(struct lookout *l, struct differences *d)
+{
+	struct passing *p = &l->in->passing;
+	uint32_t modules = 0, orphans = 0;
+
+	passing_begin(p);
+	for (uint32_t i = 0; i < d->nmodules; i++)
+		if (!d->stood_still && !module_passes(p, &d->module[i]))
+			d->module[modules++] = d->module[i];
+	for (uint32_t i = 0; i < d->norphans; i++)
+		if (!d->stood_still && !orphan_passes(l, p, &d->orphan[i]))
+			d->orphan[orphans++] = d->orphan[i];
+	passing_end(p);
+	d->passing = d->nmodules - modules + d->norphans - orphans;
+	d->nmodules = modules;
+	d->norphans = orphans;
 }
 
 /* ---- what is said ---- */
@@ -242,7 +283,7 @@ static int sign_orphan(const struct orphan *o, const struct check_sink *sink)
 	return sink->sign(sink->ctx, &m);
 }
 
-static void explain(const struct lookout *l, struct m_checked *m)
+static void explain(const struct lookout *l, const struct differences *d, struct m_checked *m)
 {
 	const struct module_set *set = &l->modules;
 
@@ -262,6 +303,10 @@ static void explain(const struct lookout *l, struct m_checked *m)
 	else
 		snprintf(m->counts + strlen(m->counts), sizeof(m->counts) - strlen(m->counts),
 			 "; executable pages %u", l->executable);
+	if (d->stood_still)
+		check_add_why(m, "the guest stood still: %u differences may be under way", d->passing);
+	else if (d->passing)
+		check_add_why(m, "%u modules or trampolines come or go", d->passing);
 	m->status = m->signs ? CHECK_DIFFERS : m->why[0] ? CHECK_INCOMPLETE : CHECK_CLEAN;
 }
 
@@ -290,6 +335,8 @@ int check_modules(struct introspector *in, const struct check_sink *sink,
 		r = owners_init(&l->owners);
 	if (!r)
 		r = look_until_sure(l, d);
+	if (!r)
+		leave_out_passing(l, d);
 	for (uint32_t i = 0; !r && !stop && i < d->nmodules; i++, ret_checked->signs++)
 		stop = sign_module(&d->module[i], sink);
 	for (uint32_t i = 0; !r && !stop && i < d->norphans; i++, ret_checked->signs++)
@@ -298,7 +345,7 @@ int check_modules(struct introspector *in, const struct check_sink *sink,
 	if (r)
 		check_failed(in, ret_checked, r);
 	else
-		explain(l, ret_checked);
+		explain(l, d, ret_checked);
 	if (l) {
 		module_set_free(&l->modules);
 		owners_free(&l->owners);

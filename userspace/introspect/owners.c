@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "introspect/image.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
 #include "lib/util.h"
@@ -124,6 +125,54 @@ static int read_trampolines(struct walk *w)
 	return r;
 }
 
+/* The last thing in a trampoline, and at most so far into its page, is a pointer to its owner. */
+#define MAX_TRAMPOLINE 1024u
+
+static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t size)
+{
+	const struct layout *at = &k->at;
+	uint64_t start, length;
+
+	return kernel_pointer(k, ops) && !(ops % 8) &&
+	       !kernel_member(k, ops, at->ftrace_ops_trampoline, &start) && start == page &&
+	       !kernel_member(k, ops, at->ftrace_ops_trampoline_size, &length) && length == size;
+}
+
+static bool is_text(const struct kernel *k, uint64_t va)
+{
+	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
+}
+
+static enum trampoline what_is(const struct kernel *k, uint64_t page)
+{
+	uint8_t code[MAX_TRAMPOLINE];
+	uint64_t ops, func;
+
+	if (!k->at.ftrace_ops_trampoline.size || !k->at.ftrace_ops_trampoline_size.size ||
+	    !k->at.ftrace_ops_func.size || virt_read(&k->as, page, code, sizeof(code)))
+		return NO_TRAMPOLINE;
+	for (uint32_t end = sizeof(ops); end <= sizeof(code); end++) {
+		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
+		if (!owns(k, ops, page, end))
+			continue;
+		return ops >= k->text_base && ops < IMAGE_HIGH &&
+		       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && is_text(k, func) ?
+			TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+	}
+	return NO_TRAMPOLINE;
+}
+
+enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint64_t va)
+{
+	const uint64_t page = va & ~(uint64_t)FRAME_MASK;
+
+	if (o->page != page) {
+		o->is = what_is(k, page);
+		o->page = page;
+	}
+	return o->is;
+}
+
 static int on_slots(void *ctx, uint64_t node)
 {
 	struct walk *w = ctx;
@@ -230,6 +279,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 	struct walk w = { k, o };
 
 	o->n = 0;
+	o->page = 0;
 	o->error = add_modules(o, modules);
 	o->who = "modules";
 	memcpy(o->module, o->range, o->n * sizeof(*o->range));

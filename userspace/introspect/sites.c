@@ -272,18 +272,29 @@ static void put_aside(uint8_t *code, size_t n)
 	memset(code, 0, n);
 }
 
-static bool take_ftrace(const struct kernel *k, const struct site *s, const struct owners *o,
-			uint8_t *code)
+static bool is_tracer(const struct kernel *k, struct owners *o, uint64_t to)
 {
-	uint64_t to = target_of(s->va, code);
+	return to == k->symbol[SYM_FTRACE_CALLER].address ||
+	       to == k->symbol[SYM_FTRACE_REGS_CALLER].address ||
+	       (!is_text(k, to) && (owners_generated(o, to) ||
+				    owners_trampoline(k, o, to) == TRAMPOLINE_KEPT));
+}
 
+static bool take_ftrace(const struct kernel *k, const struct site *s, struct owners *o, uint8_t *code)
+{
 	if (memcmp(code, nop5, PATCH) &&
-	    (code[0] != CALL || (to != k->symbol[SYM_FTRACE_CALLER].address &&
-				 to != k->symbol[SYM_FTRACE_REGS_CALLER].address &&
-				 (is_text(k, to) || !owners_generated(o, to)))))
+	    (code[0] != CALL || !is_tracer(k, o, target_of(s->va, code))))
 		return false;
 	put_aside(code, PATCH);
 	return true;
+}
+
+/* Calls of a tracer that ends are taken out one by one. */
+static bool leads_to_what_ends(const struct kernel *k, const struct site *s, struct owners *o,
+			       const uint8_t *code)
+{
+	return s->kind == SITE_FTRACE && code[0] == CALL &&
+	       owners_trampoline(k, o, target_of(s->va, code)) == TRAMPOLINE_LEFT;
 }
 
 static bool take_jump(const struct site *s, uint8_t *code)
@@ -327,8 +338,7 @@ static void take_kprobe(const struct site *s, const struct owners *o, uint8_t *c
 }
 
 /* True if what stands there is legal. */
-static bool take(const struct kernel *k, const struct site *s, const struct owners *owners,
-		 uint8_t *code)
+static bool take(const struct kernel *k, const struct site *s, struct owners *owners, uint8_t *code)
 {
 	switch (s->kind) {
 	case SITE_FTRACE:
@@ -351,11 +361,13 @@ static bool take(const struct kernel *k, const struct site *s, const struct owne
 }
 
 /* The kernel puts a breakpoint first, then the rest, then the first byte. */
-static bool is_under_way(const struct kernel *k, const struct site *s, const struct owners *owners,
+static bool is_under_way(const struct kernel *k, const struct site *s, struct owners *owners,
 			 const uint8_t *code)
 {
 	static const uint8_t first[] = { 0x0f, CALL, JMP, JMP8, 0x66, 0x2e, 0xc3 };
 
+	if (leads_to_what_ends(k, s, owners, code))
+		return true;
 	if (code[0] != INT3 || (s->kind != SITE_FTRACE && s->kind != SITE_JUMP && s->kind != SITE_CALL))
 		return false;
 	for (size_t i = 0; i < sizeof(first); i++) {
@@ -363,7 +375,7 @@ static bool is_under_way(const struct kernel *k, const struct site *s, const str
 
 		memcpy(whole, code, PATCH);
 		whole[0] = first[i];
-		if (take(k, s, owners, whole))
+		if (leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
 			return true;
 	}
 	return false;
@@ -375,7 +387,7 @@ static void mark(uint8_t *line, uint64_t at, enum line_state state)
 	line[(at + PATCH - 1) / SITE_LINE] = MAX(line[(at + PATCH - 1) / SITE_LINE], state);
 }
 
-void sites_neutralise(const struct kernel *k, const struct sites *s, const struct owners *owners,
+void sites_neutralise(const struct kernel *k, const struct sites *s, struct owners *owners,
 		      uint8_t *code, uint8_t *line)
 {
 	/* Probes first: what they cover may be a site of another kind. */

@@ -49,7 +49,7 @@ enum line_state {
  * memory calls may lead to.  line[n] is set if line n has a site with something
  * else.
  */
-void sites_neutralise(const struct kernel *k, const struct sites *s, const struct owners *owners,
+void sites_neutralise(const struct kernel *k, const struct sites *s, struct owners *owners,
 		      uint8_t *code, uint8_t *line);
 
 #endif

@@ -35,6 +35,7 @@ struct comparison {
 	struct task_views views;
 	struct candidate *candidate;	/* MAX_CANDIDATES */
 	uint32_t n;
+	uint32_t stood_still;		/* those that nobody can tell of: the guest did not run */
 	bool cut;
 };
 
@@ -214,6 +215,7 @@ static uint32_t keep_common(struct candidate *old, uint32_t n, const struct comp
 static int confirm(struct comparison *c)
 {
 	struct candidate *old = malloc(MAX_CANDIDATES * sizeof(*old));
+	uint64_t clock = check_clock(&c->in->kernel);
 	unsigned pause = FIRST_PAUSE_MS;
 	uint32_t n = c->n;
 	int r = 0;
@@ -226,8 +228,10 @@ static int confirm(struct comparison *c)
 		r = look(c);
 		n = keep_common(old, n, c);
 	}
+	/* Of a guest that stands still nobody can say what passes. */
+	c->stood_still = n && check_clock(&c->in->kernel) == clock ? n : 0;
 	memcpy(c->candidate, old, n * sizeof(*old));
-	c->n = n;
+	c->n = c->stood_still ? 0 : n;
 	free(old);
 	return r;
 }
@@ -276,6 +280,10 @@ static void explain(const struct comparison *c, struct m_checked *m)
 			continue;
 		m->status = m->signs ? CHECK_DIFFERS : CHECK_INCOMPLETE;
 		check_add_why(m, "%s: %s", task_view_name(view), check_problem(error));
+	}
+	if (c->stood_still) {
+		m->status = CHECK_INCOMPLETE;
+		check_add_why(m, "the guest stood still: %u differences may be under way", c->stood_still);
 	}
 	if (c->cut)
 		check_add_why(m, "more than %u tasks differ", MAX_CANDIDATES - 1);

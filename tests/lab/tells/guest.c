@@ -90,6 +90,7 @@ void testee_stop(struct testee *t)
 
 	ask(t, "stop", out, sizeof(out));
 	memory_refresh(&t->mem);
+	t->mem.still = true;
 }
 
 void testee_run(struct testee *t)
@@ -98,6 +99,53 @@ void testee_run(struct testee *t)
 
 	ask(t, "cont", out, sizeof(out));
 	memory_refresh(&t->mem);
+	t->mem.still = false;
+}
+
+struct cleanness {
+	unsigned signs, complete, under_way;
+	uint64_t us;
+	struct m_checked last;
+};
+
+static int on_false_finding(void *ctx, const struct m_sign *m)
+{
+	struct cleanness *c = ctx;
+
+	printf("# %s: %s\n", m->name, m->detail);
+	c->signs++;
+	return 0;
+}
+
+static int on_checked(void *ctx, const struct m_checked *m)
+{
+	struct cleanness *c = ctx;
+	bool under_way = (strstr(m->why, "being patched") || strstr(m->why, "come or go")) &&
+			 !strchr(m->why, ';');
+
+	c->complete += m->status == CHECK_CLEAN;
+	c->under_way += m->status == CHECK_INCOMPLETE && under_way;
+	c->us += m->elapsed_us;
+	c->last = *m;
+	if (m->status != CHECK_CLEAN && !under_way)
+		printf("# %s: %s: %s\n", check_name(m->check), check_status_name(m->status), m->why);
+	return 0;
+}
+
+void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
+{
+	struct cleanness c = { 0 };
+	const struct check_sink sink = { on_false_finding, &c };
+	unsigned n = times * __builtin_popcount(checks);
+
+	for (unsigned i = 0; i < times; i++) {
+		check_all(&t->in, checks, &sink, on_checked);
+		check_pause(20);
+	}
+	printf("# %s; %llu us a check\n", c.last.counts, (unsigned long long)(n ? c.us / n : 0));
+	ok(!c.signs && n, "%u checks of a guest that runs find nothing", n);
+	ok(c.complete + c.under_way == n && c.complete * 10 >= n * 5,
+	   "%u were complete, %u told what is under way", c.complete, c.under_way);
 }
 
 static uint64_t value_of(const char *text, const char *name)

@@ -28,8 +28,15 @@ int testee_memory(struct guest_memory *mem, const char *ram, const struct kvm_wa
 /* RAM file and the monitor's socket.  Ends the program if there is no kernel in time. */
 void testee_open(struct testee *t, const char *ram, const char *monitor);
 
+/* What stands still is checked as a dump is: all that differs is said. */
 void testee_stop(struct testee *t);
 void testee_run(struct testee *t);
+
+/*
+ * Makes these checks (CHECK_*) so many times, while it runs: nothing may be found,
+ * and nothing may be left open but what is under way in it.
+ */
+void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times);
 
 /* Eight bytes, remembered for testee_restore. */
 void testee_write(struct testee *t, uint64_t va, uint64_t value);

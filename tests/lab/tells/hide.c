@@ -41,26 +41,6 @@ static bool hidden_from(const struct found *f, const char *view)
 	return at && in && at < in;
 }
 
-static void look_at_clean(unsigned looks)
-{
-	struct found f = { 0 };
-	struct check_sink sink = { on_sign, &f };
-	struct m_checked m = { 0 };
-	unsigned complete = 0;
-	uint64_t us = 0;
-
-	for (unsigned i = 0; i < looks; i++) {
-		check_processes(&t.in, &sink, &m);
-		complete += m.status == CHECK_CLEAN;
-		us += m.elapsed_us;
-		if (m.status != CHECK_CLEAN)
-			printf("# %s: %s\n", check_status_name(m.status), m.why);
-	}
-	printf("# %s; %lu us a check\n", m.counts, (unsigned long)(looks ? us / looks : 0));
-	ok(f.n == 0, "processes: %u checks of a busy guest find nothing", looks);
-	ok(complete * 10 >= looks * 9, "processes: %u of %u were complete", complete, looks);
-}
-
 /* ---- a process ---- */
 
 static void cut_tasks(const struct task *v)
@@ -143,24 +123,6 @@ static int on_checked_module(struct module_set *set, const char *name)
 	return -1;
 }
 
-static void look_at_modules(unsigned looks)
-{
-	struct found f = { 0 };
-	struct check_sink sink = { on_sign, &f };
-	struct m_checked m = { 0 };
-	unsigned complete = 0;
-
-	for (unsigned i = 0; i < looks; i++) {
-		check_modules(&t.in, &sink, &m);
-		complete += m.status == CHECK_CLEAN;
-		if (m.status != CHECK_CLEAN)
-			printf("# %s: %s\n", check_status_name(m.status), m.why);
-	}
-	printf("# %s; %lu us\n", m.counts, (unsigned long)m.elapsed_us);
-	ok(f.n == 0, "modules: %u checks find nothing", looks);
-	ok(complete * 10 >= looks * 9, "modules: %u of %u were complete", complete, looks);
-}
-
 static void expect_module(const char *name, const char *view, unsigned least)
 {
 	struct found f = { .name = name };
@@ -210,11 +172,10 @@ int main(int argc, char **argv)
 		return 2;
 	testee_open(&t, argv[1], argv[2]);
 	printf("# %s\n", t.in.state.release);
-	look_at_clean(atoi(argv[3]));
+	testee_stays_clean(&t, CHECK_PROCESSES | CHECK_MODULES, atoi(argv[3]));
 	hide_process();
-	look_at_clean(3);
-	look_at_modules(atoi(argv[3]));
+	testee_stays_clean(&t, CHECK_PROCESSES, 3);
 	hide_module("loop");
-	look_at_modules(3);
+	testee_stays_clean(&t, CHECK_MODULES, 3);
 	return ok_done();
 }

@@ -32,29 +32,6 @@ static int on_sign(void *ctx, const struct m_sign *m)
 	return 0;
 }
 
-static void look_at_clean(unsigned looks)
-{
-	struct found f = { 0 };
-	struct check_sink sink = { on_sign, &f };
-	struct m_checked m = { 0 };
-	unsigned complete = 0;
-	uint64_t us = 0;
-
-	for (unsigned i = 0; i < looks; i++) {
-		check_kernel(&t.in, &sink, &m);
-		/* While it patches, that is what is said; nothing else may be left open. */
-		complete += m.status == CHECK_CLEAN ||
-			    (strstr(m.why, "being patched") && !strchr(m.why, ';'));
-		us += m.elapsed_us;
-		if (m.status != CHECK_CLEAN)
-			printf("# %s: %s\n", check_status_name(m.status), m.why);
-		check_pause(200);
-	}
-	printf("# %s; %lu us a check\n", m.counts, (unsigned long)(us / looks));
-	ok(f.n == 0, "kernel: %u checks of one that patches itself find nothing", looks);
-	ok(complete == looks, "kernel: %u of %u were complete", complete, looks);
-}
-
 /* Checked while it stands still, so that a guest that runs does not run into it. */
 static void expect(const char *name, const char *what)
 {
@@ -172,12 +149,12 @@ int main(int argc, char **argv)
 		return 2;
 	testee_open(&t, argv[1], argv[2]);
 	printf("# %s\n", t.in.state.release);
-	look_at_clean(atoi(argv[3]));
+	testee_stays_clean(&t, CHECK_KERNEL, atoi(argv[3]));
 	code = module_code();
 	ok(code, "there is a module's code to hook with");
 	hook_tables(code);
 	hook_code(code);
 	hook_ftrace(code);
-	look_at_clean(3);
+	testee_stays_clean(&t, CHECK_KERNEL, 3);
 	return ok_done();
 }
