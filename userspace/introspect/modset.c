@@ -80,8 +80,9 @@ static int add_module(const struct kernel *k, struct module_set *set, uint64_t v
 	while (i < set->n && set->m[i].va != va)
 		i++;
 	m = &set->m[i];
-	set->view[view].n++;
 	if (i < set->n) {
+		/* The tree has a node for each of its parts. */
+		set->view[view].n += !(m->views >> view & 1);
 		m->views |= 1u << view;
 		return 0;
 	}
@@ -95,6 +96,7 @@ static int add_module(const struct kernel *k, struct module_set *set, uint64_t v
 	m->va = va;
 	m->views = 1u << view;
 	text_escape(m->name, sizeof(m->name), name, strlen(name));
+	set->view[view].n++;
 	read_texts(k, m);
 	if (k->at.module_status.size && !kernel_member(k, va, k->at.module_status, &state))
 		m->passing = state != MODULE_LIVE;

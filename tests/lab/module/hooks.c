@@ -12,7 +12,7 @@
 #define DEBUG "/sys/kernel/debug/kvm_warden/"
 #define SYS "/sys/kernel/kvm_warden/"
 
-/* Each round: MMIO, a write of an MSR, a refused one, a write of CR4. */
+/* Each round: MMIO, a write of an MSR, a refused one, CR4 with another VME. */
 static const uint8_t busy[] = {
 	0xb8, 0x00, 0x20, 0x8e, 0xd8,				/* mov ds, 0x2000 */
 	0xc6, 0x06, 0x34, 0x00, 0x5a,				/* mov byte [0x34], 0x5a: MMIO */
@@ -27,9 +27,10 @@ static const uint8_t busy[] = {
 	0x0f, 0x30,						/* wrmsr: #GP, to "after" */
 	0xbc, 0x00, 0x80,					/* after: mov sp, 0x8000 */
 	0x0f, 0x20, 0xe0,					/* mov eax, cr4 */
+	0x34, 0x01,						/* xor al, 1 */
 	0x0f, 0x22, 0xe0,					/* mov cr4, eax */
 	0xe6, 0x10,						/* out 0x10, al: to the VMM */
-	0xeb, 0xc0,						/* again */
+	0xeb, 0xbe,						/* again */
 };
 
 static const uint8_t spin[] = { 0xeb, 0xfe };			/* jmp to itself */
@@ -121,9 +122,18 @@ static bool unbroken(const char *trace, const struct vmm *vmm, unsigned long *re
 	return *ret_n && most - least + 1 == *ret_n;
 }
 
-static bool has_decode_assists(void)
+static bool has_cpuinfo(const char *word)
 {
-	return strstr(file_text("/proc/cpuinfo"), " decodeassists");
+	return strstr(file_text("/proc/cpuinfo"), word);
+}
+
+/* As the vendor's CPU numbers exits: WRMSR. */
+static bool has_msr_write(const char *trace, bool intel, const char *what, const char *rest)
+{
+	char fields[160];
+
+	snprintf(fields, sizeof(fields), "%s exit=%#x %s", what, intel ? 0x20 : 0x7c, rest);
+	return trace_has(trace, "kvm_warden_msr_write:", fields);
 }
 
 static void test_events(void)
@@ -133,7 +143,8 @@ static void test_events(void)
 	unsigned long n;
 	struct vmm vmm;
 	const char *trace;
-	bool whole, assists = has_decode_assists();
+	/* KVM tells of CR writes that the CPU has decoded for it. */
+	bool whole, intel = has_cpuinfo("GenuineIntel"), tells_cr = intel || has_cpuinfo(" decodeassists");
 
 	vmm_start(&vmm, &program);
 	check(!attached("kvm_page_fault") && !attached("kvm_msr") && !attached("kvm_cr"),
@@ -155,17 +166,22 @@ static void test_events(void)
 	}
 	write_file("0", TRACING "tracing_on");
 	trace = file_text(TRACING "trace");
-	check(trace_has(trace, "kvm_warden_page_fault:", " value=0x20034 "), "the MMIO store is a page fault");
+	/* Intel's CPUs fault once, and find the place misconfigured from then on. */
+	if (intel)
+		printf("# MMIO: skipped, only the first is a page fault, and that was before\n");
+	else
+		check(trace_has(trace, "kvm_warden_page_fault:", " value=0x20034 "),
+		      "the MMIO store is a page fault");
 	check(trace_has(trace, "kvm_warden_exec_fault:", " value=0x10"),
 	      "the code that was unmapped is an exec fault");
 	check(!trace_has(trace, "kvm_warden_exec_fault:", " value=0x20034 "), "the store is none");
-	check(trace_has(trace, "kvm_warden_msr_write:", " value=0x10 rip=0x1019 exit=0x7c data=0x11223344 len=0 flags=0x0"),
+	check(has_msr_write(trace, intel, " value=0x10 rip=0x1019", "data=0x11223344 len=0 flags=0x0"),
 	      "an MSR write: which, what, where");
-	check(trace_has(trace, "kvm_warden_msr_write:", " value=0x12345 rip=0x1031 exit=0x7c data=0x11220000 len=0 flags=0x1"),
+	check(has_msr_write(trace, intel, " value=0x12345 rip=0x1031", "data=0x11220000 len=0 flags=0x1"),
 	      "a refused one says so");
 	whole = unbroken(trace, &vmm, &n);
 	check(whole, "%lu events, no sequence number missing or twice", n);
-	if (assists)
+	if (tells_cr)
 		check(trace_has(trace, "kvm_warden_cr_write:", " value=0x4 "), "a write of CR4");
 	else
 		printf("# CR writes: skipped, without decode assists KVM's emulator does them untold\n");

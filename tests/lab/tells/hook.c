@@ -125,7 +125,7 @@ static void hook_ftrace(uint64_t code)
 {
 	uint64_t ops = 0;
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1200; i++) {
 		testee_stop(&t);
 		ops = testee_read(&t, symbol(SYM_FTRACE_OPS));
 		if (ops != symbol(SYM_FTRACE_END))
