@@ -197,23 +197,33 @@ int testee_memory(struct guest_memory *mem, const char *ram, const struct kvm_wa
 	return r ? r : memory_set_registers(mem, regs, 1);
 }
 
-void testee_open(struct testee *t, const char *ram, const char *monitor)
+bool testee_attach(struct testee *t, const char *ram)
 {
 	struct kvm_warden_regs regs;
 	bool changed;
 
+	read_registers(t, &regs);
+	if (testee_memory(&t->mem, ram, &regs) || introspector_init(&t->in, &t->mem))
+		errx(1, "cannot read %s", ram);
+	return introspector_ready(&t->in, &changed);
+}
+
+void testee_detach(struct testee *t)
+{
+	introspector_free(&t->in);
+	memory_close(&t->mem);
+}
+
+void testee_open(struct testee *t, const char *ram, const char *monitor)
+{
 	if (sodium_init() < 0)
 		errx(1, "libsodium");
 	open_monitor(t, monitor);
 	map_ram(t, ram);
 	for (int i = 0; i < KERNEL_SECONDS; i++) {
-		read_registers(t, &regs);
-		if (testee_memory(&t->mem, ram, &regs) || introspector_init(&t->in, &t->mem))
-			errx(1, "cannot read %s", ram);
-		if (introspector_ready(&t->in, &changed))
+		if (testee_attach(t, ram))
 			return;
-		introspector_free(&t->in);
-		memory_close(&t->mem);
+		testee_detach(t);
 		sleep(1);
 	}
 	errx(1, "no kernel found: %s", t->in.state.why);

@@ -28,6 +28,10 @@ int testee_memory(struct guest_memory *mem, const char *ram, const struct kvm_wa
 /* RAM file and the monitor's socket.  Ends the program if there is no kernel in time. */
 void testee_open(struct testee *t, const char *ram, const char *monitor);
 
+/* Anew, with the registers of just now.  True if its kernel was found at once. */
+bool testee_attach(struct testee *t, const char *ram);
+void testee_detach(struct testee *t);
+
 /* What stands still is checked as a dump is: all that differs is said. */
 void testee_stop(struct testee *t);
 void testee_run(struct testee *t);
