@@ -28,6 +28,7 @@ static inline void check(bool good, const char *format, ...)
 	printf("%s %d - ", good ? "ok" : "not ok", ++tests);
 	vprintf(format, args);
 	printf("\n");
+	fflush(stdout);
 	va_end(args);
 	failures += !good;
 }
