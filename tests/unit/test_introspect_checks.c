@@ -188,7 +188,8 @@ static void make_trampoline(uint64_t ops, uint64_t func)
 
 	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
 	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
-	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);
+	memset(ram + pa, 0x90, 57);
+	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);	/* as ftrace_caller, nearly */
 	put64(pa + 57, ops);
 	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
 	set(ops, k.at.ftrace_ops_func, func);
@@ -231,6 +232,20 @@ static void code_of_nobodys_is_found(void **state)
 	make_trampoline(make(64), IMAGE + 0x100);
 	put64((7u << 20) + 0x8000 + 57, 0);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+	/* Nor is other code one of the kernel's, whatever it says of itself. */
+	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+	memset(ram + (7u << 20) + 0x8000, 0x91, 57);
+	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+}
+
+/* Nor what lies in a module that is listed. */
+static void a_modules_trampoline_is_none(void **state)
+{
+	assert_clean(check(check_kernel));
+	make_trampoline(make(64), IMAGE + 0x100);
+	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
+	call(0x600, 0xe8, IMAGE + 0x20000);
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000600");
 }
 
 /* Its clock does not go: what is under way and what stays look the same. */
@@ -341,7 +356,8 @@ int main(void)
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
 		T(a_module_half_loaded_passes), T(passing_forgets_what_passed),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
-		T(code_of_nobodys_is_found), T(of_a_guest_that_stands_still_nothing_is_said),
+		T(code_of_nobodys_is_found), T(a_modules_trampoline_is_none),
+		T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete), T(a_modules_ftrace_hook_is_found),

@@ -17,6 +17,8 @@
 #define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
+#define MAX_TRAMPOLINE 1024u		/* of ftrace; its end is a pointer to its owner */
+#define MAX_REWRITTEN 40u		/* bytes in it: calls, the owner's address, the end */
 
 int owners_init(struct owners *o)
 {
@@ -117,7 +119,7 @@ static int read_trampolines(struct walk *w)
 		r = i == MAX_OPS ? -E2BIG : kernel_member(w->k, ops, at->ftrace_ops_trampoline, &start);
 		if (!r)
 			r = kernel_member(w->k, ops, at->ftrace_ops_trampoline_size, &size);
-		if (!r && start)
+		if (!r && start && size <= MAX_TRAMPOLINE)
 			r = add_range(w->o, start, size);
 		if (!r)
 			r = kernel_member(w->k, ops, at->ftrace_ops_next, &ops);
@@ -125,8 +127,6 @@ static int read_trampolines(struct walk *w)
 	return r;
 }
 
-/* The last thing in a trampoline, and at most so far into its page, is a pointer to its owner. */
-#define MAX_TRAMPOLINE 1024u
 
 static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t size)
 {
@@ -143,21 +143,48 @@ static bool is_text(const struct kernel *k, uint64_t va)
 	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
 }
 
+/* It is made from one of two pieces of the kernel's text; some of it is written anew. */
+static bool is_copy(const struct kernel *k, const uint8_t *code, uint32_t size)
+{
+	static const enum kernel_symbol patterns[] = { SYM_FTRACE_CALLER, SYM_FTRACE_REGS_CALLER };
+	uint8_t pattern[MAX_TRAMPOLINE];
+	uint32_t others;
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+		uint64_t va = k->symbol[patterns[i]].address;
+
+		if (!va || virt_read(&k->as, va, pattern, size))
+			continue;
+		others = 0;
+		for (uint32_t at = 0; at < size; at++)
+			others += code[at] != pattern[at];
+		if (others <= MAX_REWRITTEN)
+			return true;
+	}
+	return false;
+}
+
+/* The kernel's own: static, in its image, with a function of its text. */
+static bool is_kept(const struct kernel *k, uint64_t ops)
+{
+	uint64_t func;
+
+	return ops >= k->text_base && ops < IMAGE_HIGH &&
+	       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && is_text(k, func);
+}
+
 static enum trampoline what_is(const struct kernel *k, uint64_t page)
 {
 	uint8_t code[MAX_TRAMPOLINE];
-	uint64_t ops, func;
+	uint64_t ops;
 
 	if (!k->at.ftrace_ops_trampoline.size || !k->at.ftrace_ops_trampoline_size.size ||
 	    !k->at.ftrace_ops_func.size || virt_read(&k->as, page, code, sizeof(code)))
 		return NO_TRAMPOLINE;
 	for (uint32_t end = sizeof(ops); end <= sizeof(code); end++) {
 		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
-		if (!owns(k, ops, page, end))
-			continue;
-		return ops >= k->text_base && ops < IMAGE_HIGH &&
-		       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && is_text(k, func) ?
-			TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+		if (owns(k, ops, page, end) && is_copy(k, code, end - sizeof(ops)))
+			return is_kept(k, ops) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
 	}
 	return NO_TRAMPOLINE;
 }
@@ -167,7 +194,8 @@ enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint
 	const uint64_t page = va & ~(uint64_t)FRAME_MASK;
 
 	if (o->page != page) {
-		o->is = what_is(k, page);
+		/* What a module or anybody else has is no trampoline, whatever it says. */
+		o->is = owners_have(o, page) ? NO_TRAMPOLINE : what_is(k, page);
 		o->page = page;
 	}
 	return o->is;
