@@ -337,6 +337,28 @@ static void a_patch_under_way_is_incomplete(void **state)
 	assert_non_null(strstr(m.why, "1 lines of code are being patched"));
 }
 
+/* ftrace's own call, and those of static calls: a breakpoint there is no measure. */
+static void a_trampoline_patched_at_first_sight_is_no_measure(void **state)
+{
+	const uint8_t breakpoint = 0xcc, padding[] = { 0xcc, 0xcc, 0xcc, 0xcc, 0xcc };
+	struct m_checked m;
+
+	k.symbol[SYM_TRAMPS_START].address = in.kernel.symbol[SYM_TRAMPS_START].address = IMAGE + 0x800;
+	k.symbol[SYM_TRAMPS_STOP].address = in.kernel.symbol[SYM_TRAMPS_STOP].address = IMAGE + 0x810;
+	call(0x800, 0xe9, IMAGE + 0x900);
+	image_put(0x800, &breakpoint, 1);
+	image_put(0x808, padding, 5);
+	m = check(check_kernel);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "1 lines of code are being patched");
+	call(0x800, 0xe9, IMAGE + 0x900);
+	assert_clean(check(check_kernel));
+	call(0x800, 0xe9, IMAGE + 0xa00);
+	assert_clean(check(check_kernel));
+	call(0x800, 0xe9, MODULE_TEXT + 0x123456);
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000800");
+}
+
 static void a_modules_ftrace_hook_is_found(void **state)
 {
 	uint64_t ops = get64(k.symbol[SYM_FTRACE_OPS].address);
@@ -360,7 +382,8 @@ int main(void)
 		T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
-		T(a_patch_under_way_is_incomplete), T(a_modules_ftrace_hook_is_found),
+		T(a_patch_under_way_is_incomplete),
+		T(a_trampoline_patched_at_first_sight_is_no_measure), T(a_modules_ftrace_hook_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ struct region {
 	uint64_t start;
 	uint64_t size;
 	uint32_t *hash;
-	bool code;
+	bool code, known;		/* known: seen twice */
 };
 
 struct kernel_seen {
@@ -267,6 +267,8 @@ static int compare_region(struct inspection *x, const struct kernel_seen *seen,
 	if (!r && g->code)
 		sites_neutralise(x->k, &sites, &x->owners, bytes, differs);
 	sites_free(&sites);
+	if (!r && x->k->mem->expired)
+		r = -ETIME;
 	for (uint64_t line = 0; !r && line < g->size / LINE; line++) {
 		uint32_t now;
 
@@ -311,6 +313,28 @@ static void sign_lines(struct inspection *x, const struct region *g, const uint8
 	}
 }
 
+/*
+ * What was just being changed at first sight is no measure: a probe that came between
+ * the table of probes and the code, say.  It is taken at a later sight.
+ */
+static int look_again_at_first(struct inspection *x, const struct kernel_seen *seen,
+			       struct region *g, uint8_t *bytes, bool *present,
+			       const uint8_t *differs, uint8_t *again)
+{
+	uint64_t n;
+	int r;
+
+	check_pause(FIRST_PAUSE_MS);
+	r = owners_read(x->k, &x->modules, &x->owners);
+	if (!r)
+		r = compare_region(x, seen, g, bytes, present, again, &n);
+	for (uint64_t line = 0; !r && line < g->size / LINE; line++)
+		if (again[line] && !differs[line])
+			g->hash[line] = 0;
+	g->known = !r;
+	return r;
+}
+
 /* Patches under way pass: what is still another in look after look was changed. */
 static int check_region(struct inspection *x, const struct kernel_seen *seen, struct region *g)
 {
@@ -324,6 +348,8 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	if (!bytes || !differs || !again || !present)
 		return -ENOMEM;
 	r = compare_region(x, seen, g, bytes, present, differs, &n);
+	if (!r && !g->known)
+		r = look_again_at_first(x, seen, g, bytes, present, differs, again);
 	for (int i = 1; !r && (n || x->under_way) && i < LOOKS; i++, pause *= 3) {
 		check_pause(pause);
 		r = owners_read(x->k, &x->modules, &x->owners);

@@ -311,6 +311,13 @@ static bool take_jump(const struct site *s, uint8_t *code)
 	return true;
 }
 
+static bool is_padding(const uint8_t *code)
+{
+	static const uint8_t padding[PATCH] = { INT3, INT3, INT3, INT3, INT3 };
+
+	return !memcmp(code, padding, PATCH);
+}
+
 /* A function of the kernel, of a module or of BPF's; or nothing, or "return 0". */
 static bool take_call(const struct kernel *k, const struct site *s, const struct owners *o,
 		      uint8_t *code)
@@ -348,8 +355,9 @@ static bool take(const struct kernel *k, const struct site *s, struct owners *ow
 	case SITE_CALL:
 		return take_call(k, s, owners, code);
 	case SITE_TRAMPOLINE:
-		/* Between two of them lies what is none. */
-		take_call(k, s, owners, code);
+		/* Between two of them lies what is none: nothing but breakpoints, for one. */
+		if (!is_padding(code))
+			take_call(k, s, owners, code);
 		return true;
 	case SITE_LOCK:
 		if (*code == 0xf0 || *code == 0x3e)
@@ -368,14 +376,16 @@ static bool is_under_way(const struct kernel *k, const struct site *s, struct ow
 
 	if (leads_to_what_ends(k, s, owners, code))
 		return true;
-	if (code[0] != INT3 || (s->kind != SITE_FTRACE && s->kind != SITE_JUMP && s->kind != SITE_CALL))
+	if (code[0] != INT3 || s->kind == SITE_LOCK || s->kind == SITE_KPROBE ||
+	    (s->kind == SITE_TRAMPOLINE && is_padding(code)))
 		return false;
 	for (size_t i = 0; i < sizeof(first); i++) {
 		uint8_t whole[PATCH];
 
 		memcpy(whole, code, PATCH);
 		whole[0] = first[i];
-		if (leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
+		if (s->kind == SITE_TRAMPOLINE ? take_call(k, s, owners, whole) :
+		    leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
 			return true;
 	}
 	return false;
