@@ -188,13 +188,13 @@ static void make_trampoline(uint64_t ops, uint64_t func)
 
 	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
 	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
-	memset(ram + pa, 0x90, 57);
+	memset(ram + pa, 0x90, 73);
 	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);	/* as ftrace_caller, nearly */
-	put64(pa + 57, ops);
+	put64(pa + 73, ops);
 	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
 	set(ops, k.at.ftrace_ops_func, func);
 	set(ops, k.at.ftrace_ops_trampoline, page);
-	set(ops, k.at.ftrace_ops_trampoline_size, 65);
+	set(ops, k.at.ftrace_ops_trampoline_size, 81);
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, k.symbol[SYM_FTRACE_END].address);
 }
 
@@ -230,12 +230,37 @@ static void a_trampoline_that_stays_is_found(void **state)
 static void code_of_nobodys_is_found(void **state)
 {
 	make_trampoline(make(64), IMAGE + 0x100);
-	put64((7u << 20) + 0x8000 + 57, 0);
+	put64((7u << 20) + 0x8000 + 73, 0);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
-	/* Nor is other code one of the kernel's, whatever it says of itself. */
+}
+
+/* Whatever it says of itself: other code is not the kernel's, nor is what is too short. */
+static void forged_trampolines_are_not_clean(void **state)
+{
+	const uint64_t pa = (7u << 20) + 0x8000;
+
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	memset(ram + (7u << 20) + 0x8000, 0x91, 57);
+	memset(ram + pa, 0x91, 73);
+	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+	put64(pa, IMAGE + 0x21000);
+	put64(pa + 73, 0);
+	set(DIRECT + pa + 4096, k.at.ftrace_ops_trampoline_size, 8);
+	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+}
+
+/* An address so high that its end wraps is in no image. */
+static void a_site_at_the_end_of_the_world_is_none(void **state)
+{
+	const uint64_t page = get64(k.symbol[SYM_FTRACE_PAGES].address);
+	struct m_checked m;
+
+	assert_clean(check(check_kernel));
+	put64(get64(page + k.at.ftrace_page_records.at) - DIRECT, UINT64_MAX - 2);
+	m = check(check_kernel);
+	assert_int_not_equal(m.status, CHECK_CLEAN);
 }
 
 /* Nor what lies in a module that is listed. */
@@ -378,7 +403,9 @@ int main(void)
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
 		T(a_module_half_loaded_passes), T(passing_forgets_what_passed),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
-		T(code_of_nobodys_is_found), T(a_modules_trampoline_is_none),
+		T(code_of_nobodys_is_found),
+		T(forged_trampolines_are_not_clean), T(a_site_at_the_end_of_the_world_is_none),
+		T(a_modules_trampoline_is_none),
 		T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),

@@ -113,6 +113,7 @@ bool introspector_ready(struct introspector *in, bool *ret_changed)
 		objects_forget(&in->objects);
 		kernel_seen_free(in->kernel_seen);
 		in->kernel_seen = NULL;
+		memset(&in->passing, 0, sizeof(in->passing));
 		in->state.state = 0;
 		in->retry_ns = 0;
 	}

@@ -347,6 +347,9 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 
 	if (!bytes || !differs || !again || !present)
 		return -ENOMEM;
+	/* What one look alone took before it failed is no measure either. */
+	if (!g->known)
+		memset(g->hash, 0, lines * sizeof(*g->hash));
 	r = compare_region(x, seen, g, bytes, present, differs, &n);
 	if (!r && !g->known)
 		r = look_again_at_first(x, seen, g, bytes, present, differs, again);

@@ -18,7 +18,8 @@
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
 #define MAX_TRAMPOLINE 1024u		/* of ftrace; its end is a pointer to its owner */
-#define MAX_REWRITTEN 40u		/* bytes in it: calls, the owner's address, the end */
+#define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
+#define MAX_REWRITTEN 16u		/* bytes in it: calls, the owner's address, the end */
 
 int owners_init(struct owners *o)
 {
@@ -127,7 +128,6 @@ static int read_trampolines(struct walk *w)
 	return r;
 }
 
-
 static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t size)
 {
 	const struct layout *at = &k->at;
@@ -181,10 +181,11 @@ static enum trampoline what_is(const struct kernel *k, uint64_t page)
 	if (!k->at.ftrace_ops_trampoline.size || !k->at.ftrace_ops_trampoline_size.size ||
 	    !k->at.ftrace_ops_func.size || virt_read(&k->as, page, code, sizeof(code)))
 		return NO_TRAMPOLINE;
-	for (uint32_t end = sizeof(ops); end <= sizeof(code); end++) {
+	for (uint32_t end = MIN_TRAMPOLINE; end <= sizeof(code); end++) {
 		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
-		if (owns(k, ops, page, end) && is_copy(k, code, end - sizeof(ops)))
-			return is_kept(k, ops) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+		if (owns(k, ops, page, end))
+			return is_kept(k, ops) && is_copy(k, code, end - sizeof(ops)) ?
+				TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
 	}
 	return NO_TRAMPOLINE;
 }
@@ -307,7 +308,8 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 	struct walk w = { k, o };
 
 	o->n = 0;
-	o->page = 0;
+	o->page = UINT64_MAX;
+	o->is = NO_TRAMPOLINE;
 	o->error = add_modules(o, modules);
 	o->who = "modules";
 	memcpy(o->module, o->range, o->n * sizeof(*o->range));

@@ -28,7 +28,7 @@ void sites_free(struct sites *s)
 
 static int add(struct sites *s, const struct site *site)
 {
-	if (site->va < s->start || site->va + PATCH > s->end)
+	if (site->va < s->start || site->va >= s->end || s->end - site->va < PATCH)
 		return 0;
 	if (s->n == s->room) {
 		uint32_t room = s->room ? 2 * s->room : 8192;
@@ -277,7 +277,8 @@ static bool is_tracer(const struct kernel *k, struct owners *o, uint64_t to)
 	return to == k->symbol[SYM_FTRACE_CALLER].address ||
 	       to == k->symbol[SYM_FTRACE_REGS_CALLER].address ||
 	       (!is_text(k, to) && (owners_generated(o, to) ||
-				    owners_trampoline(k, o, to) == TRAMPOLINE_KEPT));
+				    (!(to & FRAME_MASK) &&
+				     owners_trampoline(k, o, to) == TRAMPOLINE_KEPT)));
 }
 
 static bool take_ftrace(const struct kernel *k, const struct site *s, struct owners *o, uint8_t *code)
@@ -293,7 +294,7 @@ static bool take_ftrace(const struct kernel *k, const struct site *s, struct own
 static bool leads_to_what_ends(const struct kernel *k, const struct site *s, struct owners *o,
 			       const uint8_t *code)
 {
-	return s->kind == SITE_FTRACE && code[0] == CALL &&
+	return s->kind == SITE_FTRACE && code[0] == CALL && !(target_of(s->va, code) & FRAME_MASK) &&
 	       owners_trampoline(k, o, target_of(s->va, code)) == TRAMPOLINE_LEFT;
 }
 
