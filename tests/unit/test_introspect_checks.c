@@ -49,6 +49,12 @@ static void assert_clean(struct m_checked m)
 		fail_msg("%s: %s %s", check_status_name(m.status), m.why, seen.last.detail);
 }
 
+static void assert_incomplete(struct m_checked m, const char *why)
+{
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, why);
+}
+
 static void assert_sign(struct m_checked m, const char *name, const char *part)
 {
 	assert_int_equal(m.status, CHECK_DIFFERS);
@@ -139,13 +145,9 @@ static void a_module_out_of_any_list_is_found(void **state)
 /* Its directory is made late and goes early: one that stays without it is hidden. */
 static void a_module_half_loaded_passes(void **state)
 {
-	struct m_checked m;
-
 	set(checked_module[0], k.at.module_status, 3);
 	list_cut(checked_module[0] + k.at.module_mkobj.at + k.at.kobject_entry.at);
-	m = check(check_modules);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "1 modules or trampolines come or go");
+	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
 	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
 	set(checked_module[0], k.at.module_status, 0);
@@ -212,17 +214,11 @@ static void the_kernels_tracers_keep_their_trampolines(void **state)
 
 static void a_trampoline_that_stays_is_found(void **state)
 {
-	struct m_checked m;
-
 	assert_clean(check(check_kernel));
 	make_trampoline(make(64), IMAGE + 0x100);
 	call(0x600, 0xe8, IMAGE + 0x20000);
-	m = check(check_kernel);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "1 lines of code are being patched");
-	m = check(check_modules);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "1 modules or trampolines come or go");
+	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
+	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
 	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
@@ -255,12 +251,10 @@ static void forged_trampolines_are_not_clean(void **state)
 static void a_site_at_the_end_of_the_world_is_none(void **state)
 {
 	const uint64_t page = get64(k.symbol[SYM_FTRACE_PAGES].address);
-	struct m_checked m;
 
 	assert_clean(check(check_kernel));
 	put64(get64(page + k.at.ftrace_page_records.at) - DIRECT, UINT64_MAX - 2);
-	m = check(check_kernel);
-	assert_int_not_equal(m.status, CHECK_CLEAN);
+	assert_int_not_equal(check(check_kernel).status, CHECK_CLEAN);
 }
 
 /* Nor what lies in a module that is listed. */
@@ -276,17 +270,11 @@ static void a_modules_trampoline_is_none(void **state)
 /* Its clock does not go: what is under way and what stays look the same. */
 static void of_a_guest_that_stands_still_nothing_is_said(void **state)
 {
-	struct m_checked m;
-
 	k.symbol[SYM_JIFFIES].address = in.kernel.symbol[SYM_JIFFIES].address = make(8);
 	list_cut(checked_task[1] + k.at.task_struct_tasks.at);
 	list_cut(checked_module[0] + k.at.module_link.at);
-	m = check(check_processes);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "the guest stood still: 1 differences may be under way");
-	m = check(check_modules);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "the guest stood still: 1 differences may be under way");
+	assert_incomplete(check(check_processes), "the guest stood still: 1 differences may be under way");
+	assert_incomplete(check(check_modules), "the guest stood still: 1 differences may be under way");
 	/* A dump never runs: that is known. */
 	mem.still = true;
 	assert_sign(check(check_processes), "Hidden.Process", "task list");
@@ -366,16 +354,13 @@ static void a_patch_under_way_is_incomplete(void **state)
 static void a_trampoline_patched_at_first_sight_is_no_measure(void **state)
 {
 	const uint8_t breakpoint = 0xcc, padding[] = { 0xcc, 0xcc, 0xcc, 0xcc, 0xcc };
-	struct m_checked m;
 
 	k.symbol[SYM_TRAMPS_START].address = in.kernel.symbol[SYM_TRAMPS_START].address = IMAGE + 0x800;
 	k.symbol[SYM_TRAMPS_STOP].address = in.kernel.symbol[SYM_TRAMPS_STOP].address = IMAGE + 0x810;
 	call(0x800, 0xe9, IMAGE + 0x900);
 	image_put(0x800, &breakpoint, 1);
 	image_put(0x808, padding, 5);
-	m = check(check_kernel);
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, "1 lines of code are being patched");
+	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
 	call(0x800, 0xe9, IMAGE + 0x900);
 	assert_clean(check(check_kernel));
 	call(0x800, 0xe9, IMAGE + 0xa00);

@@ -320,6 +320,11 @@ bool kernel_pointer(const struct kernel *k, uint64_t va)
 	       UINT64_MAX >> (12 + 9 * k->as.levels - 1);
 }
 
+bool kernel_text(const struct kernel *k, uint64_t va)
+{
+	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
+}
+
 int kernel_member(const struct kernel *k, uint64_t base, struct field f, uint64_t *ret_value)
 {
 	uint64_t v = 0;

@@ -81,4 +81,7 @@ uint64_t kernel_page_frame(const struct kernel *k, uint64_t page);
 /* Is it a pointer into the kernel's half? */
 bool kernel_pointer(const struct kernel *k, uint64_t va);
 
+/* Into the code of its image? */
+bool kernel_text(const struct kernel *k, uint64_t va);
+
 #endif

@@ -83,10 +83,9 @@ static void sign(struct inspection *x, const char *name, uint64_t address, const
 		x->stop = x->sink->sign(x->sink->ctx, &m);
 }
 
-static bool in_range(const struct kernel *k, uint64_t va, enum kernel_symbol start,
-		     enum kernel_symbol end)
+static bool is_init_text(const struct kernel *k, uint64_t va)
 {
-	return va >= k->symbol[start].address && va < k->symbol[end].address;
+	return va >= k->symbol[SYM_SINITTEXT].address && va < k->symbol[SYM_EINITTEXT].address;
 }
 
 /* The module whose code that is; "" if it is none that is listed. */
@@ -124,7 +123,7 @@ static int check_calls(struct inspection *x)
 		return -ENOENT;
 	r = virt_read(&x->k->as, table, entry, sizeof(entry));
 	for (uint32_t i = 0; !r && i < SURE_CALLS; i++) {
-		if (in_range(x->k, entry[i], SYM_STEXT, SYM_ETEXT))
+		if (kernel_text(x->k, entry[i]))
 			continue;
 		whose(x, entry[i], owner, sizeof(owner));
 		snprintf(subject, sizeof(subject), "system call %u", i);
@@ -157,8 +156,8 @@ static int check_gates(struct inspection *x)
 			      gates[i].low;
 
 		/* Those that nobody uses still lead into code of the start, which is gone. */
-		if (!(gates[i].attributes & GATE_PRESENT) || in_range(x->k, to, SYM_STEXT, SYM_ETEXT) ||
-		    in_range(x->k, to, SYM_SINITTEXT, SYM_EINITTEXT))
+		if (!(gates[i].attributes & GATE_PRESENT) || kernel_text(x->k, to) ||
+		    is_init_text(x->k, to))
 			continue;
 		whose(x, to, owner, sizeof(owner));
 		snprintf(subject, sizeof(subject), "interrupt vector %u", i);
@@ -182,7 +181,7 @@ static int check_registers(struct inspection *x)
 		if (regs.flags & KVM_WARDEN_REGS_GUEST_MODE)
 			continue;
 		snprintf(subject, sizeof(subject), "LSTAR of vCPU %u", cpu);
-		if (regs.lstar && !in_range(x->k, regs.lstar, SYM_STEXT, SYM_ETEXT))
+		if (regs.lstar && !kernel_text(x->k, regs.lstar))
 			sign(x, "Kernel.LSTAR", regs.lstar, subject, "system calls of vCPU %u enter"
 			     " at %llx, outside the kernel's code", cpu, (unsigned long long)regs.lstar);
 		snprintf(subject, sizeof(subject), "IDTR of vCPU %u", cpu);
@@ -210,7 +209,7 @@ static int check_tracers(struct inspection *x)
 	r = virt_read_u64(&x->k->as, x->k->symbol[SYM_FTRACE_OPS].address, &ops);
 	for (uint32_t i = 0; !r && ops && ops != end; i++) {
 		r = i == MAX_OPS ? -E2BIG : kernel_member(x->k, ops, at->ftrace_ops_func, &func);
-		if (!r && !in_range(x->k, func, SYM_STEXT, SYM_ETEXT)) {
+		if (!r && !kernel_text(x->k, func)) {
 			whose(x, func, owner, sizeof(owner));
 			snprintf(subject, sizeof(subject), "ftrace hook of %s", owner);
 			sign(x, "Kernel.Ftrace", func, subject, "functions of the kernel are hooked by"
@@ -313,6 +312,17 @@ static void sign_lines(struct inspection *x, const struct region *g, const uint8
 	}
 }
 
+static int look_again(struct inspection *x, const struct kernel_seen *seen, struct region *g,
+		      uint8_t *bytes, bool *present, uint8_t *again, unsigned pause)
+{
+	uint64_t n;
+	int r;
+
+	check_pause(pause);
+	r = owners_read(x->k, &x->modules, &x->owners);
+	return r ? r : compare_region(x, seen, g, bytes, present, again, &n);
+}
+
 /*
  * What was just being changed at first sight is no measure: a probe that came between
  * the table of probes and the code, say.  It is taken at a later sight.
@@ -321,13 +331,8 @@ static int look_again_at_first(struct inspection *x, const struct kernel_seen *s
 			       struct region *g, uint8_t *bytes, bool *present,
 			       const uint8_t *differs, uint8_t *again)
 {
-	uint64_t n;
-	int r;
+	int r = look_again(x, seen, g, bytes, present, again, FIRST_PAUSE_MS);
 
-	check_pause(FIRST_PAUSE_MS);
-	r = owners_read(x->k, &x->modules, &x->owners);
-	if (!r)
-		r = compare_region(x, seen, g, bytes, present, again, &n);
 	for (uint64_t line = 0; !r && line < g->size / LINE; line++)
 		if (again[line] && !differs[line])
 			g->hash[line] = 0;
@@ -354,10 +359,7 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	if (!r && !g->known)
 		r = look_again_at_first(x, seen, g, bytes, present, differs, again);
 	for (int i = 1; !r && (n || x->under_way) && i < LOOKS; i++, pause *= 3) {
-		check_pause(pause);
-		r = owners_read(x->k, &x->modules, &x->owners);
-		if (!r)
-			r = compare_region(x, seen, g, bytes, present, again, &n);
+		r = look_again(x, seen, g, bytes, present, again, pause);
 		n = 0;
 		for (uint64_t line = 0; !r && line < lines; line++)
 			n += differs[line] &= again[line];

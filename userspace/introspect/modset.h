@@ -67,7 +67,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 bool owners_have(const struct owners *o, uint64_t va);
 /* The same of generated code alone: no module's. */
 bool owners_generated(const struct owners *o, uint64_t va);
-/* Of the page of that address, as it is since owners_read. */
+/* The one that begins there, with its page, as it is since owners_read. */
 enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint64_t va);
 
 #endif

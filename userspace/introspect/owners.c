@@ -138,11 +138,6 @@ static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t s
 	       !kernel_member(k, ops, at->ftrace_ops_trampoline_size, &length) && length == size;
 }
 
-static bool is_text(const struct kernel *k, uint64_t va)
-{
-	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
-}
-
 /* It is made from one of two pieces of the kernel's text; some of it is written anew. */
 static bool is_copy(const struct kernel *k, const uint8_t *code, uint32_t size)
 {
@@ -170,7 +165,7 @@ static bool is_kept(const struct kernel *k, uint64_t ops)
 	uint64_t func;
 
 	return ops >= k->text_base && ops < IMAGE_HIGH &&
-	       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && is_text(k, func);
+	       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && kernel_text(k, func);
 }
 
 static enum trampoline what_is(const struct kernel *k, uint64_t page)
@@ -192,12 +187,12 @@ static enum trampoline what_is(const struct kernel *k, uint64_t page)
 
 enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint64_t va)
 {
-	const uint64_t page = va & ~(uint64_t)FRAME_MASK;
-
-	if (o->page != page) {
+	if (va & FRAME_MASK)
+		return NO_TRAMPOLINE;
+	if (o->page != va) {
 		/* What a module or anybody else has is no trampoline, whatever it says. */
-		o->is = owners_have(o, page) ? NO_TRAMPOLINE : what_is(k, page);
-		o->page = page;
+		o->is = owners_have(o, va) ? NO_TRAMPOLINE : what_is(k, va);
+		o->page = va;
 	}
 	return o->is;
 }

@@ -262,11 +262,6 @@ static uint64_t target_of(uint64_t va, const uint8_t *code)
 	return va + PATCH + (int64_t)offset;
 }
 
-static bool is_text(const struct kernel *k, uint64_t va)
-{
-	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
-}
-
 static void put_aside(uint8_t *code, size_t n)
 {
 	memset(code, 0, n);
@@ -276,9 +271,8 @@ static bool is_tracer(const struct kernel *k, struct owners *o, uint64_t to)
 {
 	return to == k->symbol[SYM_FTRACE_CALLER].address ||
 	       to == k->symbol[SYM_FTRACE_REGS_CALLER].address ||
-	       (!is_text(k, to) && (owners_generated(o, to) ||
-				    (!(to & FRAME_MASK) &&
-				     owners_trampoline(k, o, to) == TRAMPOLINE_KEPT)));
+	       (!kernel_text(k, to) && (owners_generated(o, to) ||
+					owners_trampoline(k, o, to) == TRAMPOLINE_KEPT));
 }
 
 static bool take_ftrace(const struct kernel *k, const struct site *s, struct owners *o, uint8_t *code)
@@ -294,7 +288,7 @@ static bool take_ftrace(const struct kernel *k, const struct site *s, struct own
 static bool leads_to_what_ends(const struct kernel *k, const struct site *s, struct owners *o,
 			       const uint8_t *code)
 {
-	return s->kind == SITE_FTRACE && code[0] == CALL && !(target_of(s->va, code) & FRAME_MASK) &&
+	return s->kind == SITE_FTRACE && code[0] == CALL &&
 	       owners_trampoline(k, o, target_of(s->va, code)) == TRAMPOLINE_LEFT;
 }
 
@@ -331,7 +325,7 @@ static bool take_call(const struct kernel *k, const struct site *s, const struct
 	uint64_t to = target_of(s->va, code);
 
 	if (!is_one_of(code, legal, ARRAY_SIZE(legal)) &&
-	    ((code[0] != CALL && code[0] != JMP) || (!is_text(k, to) && !owners_have(o, to))))
+	    ((code[0] != CALL && code[0] != JMP) || (!kernel_text(k, to) && !owners_have(o, to))))
 		return false;
 	put_aside(code, PATCH);
 	return true;
@@ -345,7 +339,7 @@ static void take_kprobe(const struct site *s, const struct owners *o, uint8_t *c
 		memcpy(code, s->was, PATCH);
 }
 
-/* True if what stands there is legal. */
+/* True if what stands there is legal; where a trampoline may be, nothing but breakpoints too. */
 static bool take(const struct kernel *k, const struct site *s, struct owners *owners, uint8_t *code)
 {
 	switch (s->kind) {
@@ -356,10 +350,7 @@ static bool take(const struct kernel *k, const struct site *s, struct owners *ow
 	case SITE_CALL:
 		return take_call(k, s, owners, code);
 	case SITE_TRAMPOLINE:
-		/* Between two of them lies what is none: nothing but breakpoints, for one. */
-		if (!is_padding(code))
-			take_call(k, s, owners, code);
-		return true;
+		return is_padding(code) || take_call(k, s, owners, code);
 	case SITE_LOCK:
 		if (*code == 0xf0 || *code == 0x3e)
 			*code = 0;
@@ -385,8 +376,7 @@ static bool is_under_way(const struct kernel *k, const struct site *s, struct ow
 
 		memcpy(whole, code, PATCH);
 		whole[0] = first[i];
-		if (s->kind == SITE_TRAMPOLINE ? take_call(k, s, owners, whole) :
-		    leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
+		if (leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
 			return true;
 	}
 	return false;
@@ -410,9 +400,10 @@ void sites_neutralise(const struct kernel *k, const struct sites *s, struct owne
 		uint64_t at = site->va - s->start;
 		bool under_way = is_under_way(k, site, owners, code + at);
 
+		/* Between two trampolines lies what is none, and is compared as it is. */
 		if (under_way)
 			mark(line, at, LINE_UNDER_WAY);
-		else if (!take(k, site, owners, code + at))
+		else if (!take(k, site, owners, code + at) && site->kind != SITE_TRAMPOLINE)
 			mark(line, at, LINE_ILLEGAL);
 	}
 }

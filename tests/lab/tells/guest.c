@@ -103,7 +103,7 @@ void testee_run(struct testee *t)
 }
 
 struct cleanness {
-	unsigned signs, complete, under_way;
+	unsigned signs, complete, patching, passing;
 	uint64_t us;
 	char why[TEXT_WHY];		/* of the last that was under way */
 	struct m_checked last;
@@ -121,17 +121,19 @@ static int on_false_finding(void *ctx, const struct m_sign *m)
 static int on_checked(void *ctx, const struct m_checked *m)
 {
 	struct cleanness *c = ctx;
-	bool under_way = (strstr(m->why, "being patched") || strstr(m->why, "come or go")) &&
-			 !strchr(m->why, ';');
+	const bool alone = m->status == CHECK_INCOMPLETE && !strchr(m->why, ';');
+	const bool patching = alone && strstr(m->why, "being patched");
+	const bool passing = alone && strstr(m->why, "come or go");
 
 	c->complete += m->status == CHECK_CLEAN;
-	c->under_way += m->status == CHECK_INCOMPLETE && under_way;
-	if (under_way)
+	c->patching += patching;
+	c->passing += passing;
+	if (patching || passing)
 		snprintf(c->why, sizeof(c->why), "%s", m->why);
+	else if (m->status != CHECK_CLEAN)
+		printf("# %s: %s: %s\n", check_name(m->check), check_status_name(m->status), m->why);
 	c->us += m->elapsed_us;
 	c->last = *m;
-	if (m->status != CHECK_CLEAN && !under_way)
-		printf("# %s: %s: %s\n", check_name(m->check), check_status_name(m->status), m->why);
 	return 0;
 }
 
@@ -143,12 +145,14 @@ void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
 
 	for (unsigned i = 0; i < times; i++) {
 		check_all(&t->in, checks, &sink, on_checked);
-		check_pause(20);
+		check_pause(200);
 	}
 	printf("# %s; %llu us a check\n", c.last.counts, (unsigned long long)(n ? c.us / n : 0));
 	ok(!c.signs && n, "%u checks of a guest that runs find nothing", n);
-	ok(c.complete + c.under_way == n, "%u were complete, %u told what is under way%s%s", c.complete,
-	   c.under_way, c.under_way ? ": " : "", c.why);
+	/* Code may be patched all the time; modules seldom come or go. */
+	ok(c.complete + c.patching + c.passing == n && c.passing * 10 <= times,
+	   "%u were complete, %u told of patches, %u of what comes or goes: %s", c.complete, c.patching,
+	   c.passing, c.why);
 }
 
 static uint64_t value_of(const char *text, const char *name)
