@@ -171,8 +171,9 @@ void orders_take(struct channel *ch, uint64_t id, const struct m_order *m, uint6
 		o->id = id;
 		o->cid = m->cid;
 		o->begun_us = begun_us;
-		o->deadline_ms = now_ms + MIN(m->deadline_ms ? m->deadline_ms : ch->order_ms,
-					      ORDER_MS_MAX);
+		/* one more: this millisecond has begun already */
+		o->deadline_ms = now_ms + 1 + MIN(m->deadline_ms ? m->deadline_ms : ch->order_ms,
+						  ORDER_MS_MAX);
 		o->pin = c->pin;
 		deliver(ch, o, c, now_ms);
 	}

@@ -31,14 +31,14 @@ static bool dispatch(struct channel *ch, const struct msg *m, uint64_t now_ms)
 }
 
 /* False once the engine has closed its socket. */
-static bool hear_engine(struct channel *ch, uint64_t now_ms)
+static bool hear_engine(struct channel *ch)
 {
 	static struct msg m;
 	int r;
 
 	while ((r = msg_recv(ch->engine, &m, MSG_DONTWAIT)) == 1) {
 		msg_release(&m);
-		if (!dispatch(ch, &m, now_ms))
+		if (!dispatch(ch, &m, clock_ms()))
 			fatal("the engine sent a message that is none");
 	}
 	if (r == -ECONNRESET)	/* it left our answers unread */
@@ -76,7 +76,7 @@ static bool turn(struct channel *ch, struct pollfd *fds)
 		if ((fds[2 + i].revents & ~POLLOUT) && ch->conns[i]->state != CONN_DEAD)
 			conn_receive(ch, ch->conns[i], now);
 	if (fds[0].revents)
-		go_on = hear_engine(ch, now);
+		go_on = hear_engine(ch);
 	if (fds[1].revents)
 		conns_accept(ch, now);
 	orders_tend(ch, now);
