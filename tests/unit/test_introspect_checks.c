@@ -377,6 +377,60 @@ static void a_modules_ftrace_hook_is_found(void **state)
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "module second");
 }
 
+static void set_symbol(enum kernel_symbol s, uint64_t va)
+{
+	k.symbol[s].address = in.kernel.symbol[s].address = va;
+}
+
+/* The call in make_trampoline's code, where ftrace_caller has it. */
+static void trampoline_calls(uint8_t opcode, uint64_t to)
+{
+	const uint64_t pa = (7u << 20) + 0x8000 + 0x14;
+	int32_t offset = to - (IMAGE + 0x20014 + 5);
+
+	ram[pa] = opcode;
+	memcpy(ram + pa + 1, &offset, sizeof(offset));
+}
+
+/* Its tracer may say another function since. */
+static void whom_a_trampoline_calls_is_found(void **state)
+{
+	const uint64_t ops = make(64);
+	struct m_checked m;
+
+	set_symbol(SYM_FTRACE_CALL, IMAGE + 0x7014);
+	set_symbol(SYM_FTRACE_REGS_CALL, IMAGE + 0x7128);
+	call(0x7014, 0xe8, IMAGE + 0x100);
+	call(0x7128, 0xe8, IMAGE + 0x100);
+	make_trampoline(ops, IMAGE + 0x100);
+	set(ops, k.at.ftrace_ops_next, k.symbol[SYM_FTRACE_END].address);
+	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);
+	trampoline_calls(0xe8, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	trampoline_calls(0xe8, IMAGE + 0x41010);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81041010, memory of no module");
+	trampoline_calls(0xcc, IMAGE + 0x200);
+	m = check(check_kernel);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "ftrace: it kept changing, or does not hold together");
+	/* Code that is no copy of ftrace's is none of it. */
+	memset(ram + (7u << 20) + 0x8000, 0x91, 57);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81020000");
+}
+
+/* Who is traced by one tracer alone may be called without a trampoline. */
+static void whom_ftrace_itself_calls_is_found(void **state)
+{
+	set(get64(k.symbol[SYM_FTRACE_OPS].address), k.at.ftrace_ops_trampoline, 0);
+	set_symbol(SYM_FTRACE_CALL, IMAGE + 0x7014);
+	call(0x7014, 0xe8, IMAGE + 0x100);
+	assert_clean(check(check_kernel));
+	/* A BPF program's or a module's code is no change of the text there. */
+	call(0x7014, 0xe8, IMAGE + 0x20000);
+	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "module first");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -396,6 +450,7 @@ int main(void)
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete),
 		T(a_trampoline_patched_at_first_sight_is_no_measure), T(a_modules_ftrace_hook_is_found),
+		T(whom_a_trampoline_calls_is_found), T(whom_ftrace_itself_calls_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

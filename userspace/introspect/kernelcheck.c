@@ -15,6 +15,7 @@
 #include "introspect/lists.h"
 #include "introspect/modset.h"
 #include "introspect/sites.h"
+#include "introspect/tracers.h"
 #include "lib/util.h"
 
 #define LINE SITE_LINE
@@ -194,29 +195,28 @@ static int check_registers(struct inspection *x)
 	return 0;
 }
 
-/* Tracers of the kernel's own have their function in its text. */
+/* Tracers of the kernel's own have their function in its text; trampolines come and go. */
 static int check_tracers(struct inspection *x)
 {
-	const struct layout *at = &x->k->at;
-	const uint64_t end = x->k->symbol[SYM_FTRACE_END].address;
 	char owner[MODULE_NAME + 16], subject[96];
-	uint64_t ops, func;
-	int r;
+	unsigned pause = FIRST_PAUSE_MS;
+	struct tracers all, now;
+	int r = tracers_read(x->k, &all);
 
-	if (!x->k->symbol[SYM_FTRACE_OPS].address || !end || !at->ftrace_ops_func.size ||
-	    !at->ftrace_ops_next.size)
-		return -ENOENT;
-	r = virt_read_u64(&x->k->as, x->k->symbol[SYM_FTRACE_OPS].address, &ops);
-	for (uint32_t i = 0; !r && ops && ops != end; i++) {
-		r = i == MAX_OPS ? -E2BIG : kernel_member(x->k, ops, at->ftrace_ops_func, &func);
-		if (!r && !kernel_text(x->k, func)) {
-			whose(x, func, owner, sizeof(owner));
-			snprintf(subject, sizeof(subject), "ftrace hook of %s", owner);
-			sign(x, "Kernel.Ftrace", func, subject, "functions of the kernel are hooked by"
-			     " ftrace: %llx, memory of %s", (unsigned long long)func, owner);
-		}
-		if (!r)
-			r = kernel_member(x->k, ops, at->ftrace_ops_next, &ops);
+	for (int i = 1; (all.n || r == -ELOOP || r == -EFAULT) && i < LOOKS; i++, pause *= 3) {
+		check_pause(pause);
+		memory_refresh(x->k->mem);
+		r = tracers_read(x->k, &now);
+		if (all.n)
+			tracers_keep_common(&all, &now);
+		else
+			all = now;
+	}
+	for (uint32_t i = 0; i < all.n; i++) {
+		whose(x, all.to[i], owner, sizeof(owner));
+		snprintf(subject, sizeof(subject), "ftrace hook of %s", owner);
+		sign(x, "Kernel.Ftrace", all.to[i], subject, "functions of the kernel are hooked by"
+		     " ftrace: %llx, memory of %s", (unsigned long long)all.to[i], owner);
 	}
 	return r;
 }

