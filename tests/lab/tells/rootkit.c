@@ -196,13 +196,24 @@ static void expect_nothing(const struct step *s)
 	ok(!f.n && f.clean == ALL_CHECKS, "%s: the checks are complete, and clean", s->what);
 }
 
+/* Not while a tracer of the kernel's own has the same function: ftrace goes by its list then. */
+static bool works(void)
+{
+	for (int i = 0; i < MAX_TRIES; i++) {
+		if (!command("hostname"))
+			return true;
+		check_pause(SETTLE_MS);
+	}
+	return false;
+}
+
 static void take_step(const struct step *s, uint32_t pid)
 {
 	for (size_t i = 0; i < MAX_TRICKS && s->tricks[i]; i++)
 		must(s->tricks[i]);
 	check_pause(SETTLE_MS);
 	if (s->refuses)
-		ok(!command("hostname"), "%s: it works", s->what);
+		ok(works(), "%s: it works", s->what);
 	if (s->signs[0].name)
 		expect(s, pid);
 	else
