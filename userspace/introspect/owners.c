@@ -10,6 +10,7 @@
 #include "introspect/image.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
+#include "introspect/tracers.h"
 #include "lib/util.h"
 
 #define ATTEMPTS 6
@@ -17,7 +18,6 @@
 #define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
-#define MAX_TRAMPOLINE 1024u		/* of ftrace; its end is a pointer to its owner */
 #define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
 #define MAX_REWRITTEN 16u		/* bytes in it: calls, the owner's address, the end */
 
@@ -141,22 +141,8 @@ static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t s
 /* It is made from one of two pieces of the kernel's text; some of it is written anew. */
 static bool is_copy(const struct kernel *k, const uint8_t *code, uint32_t size)
 {
-	static const enum kernel_symbol patterns[] = { SYM_FTRACE_CALLER, SYM_FTRACE_REGS_CALLER };
-	uint8_t pattern[MAX_TRAMPOLINE];
-	uint32_t others;
-
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		uint64_t va = k->symbol[patterns[i]].address;
-
-		if (!va || virt_read(&k->as, va, pattern, size))
-			continue;
-		others = 0;
-		for (uint32_t at = 0; at < size; at++)
-			others += code[at] != pattern[at];
-		if (others <= MAX_REWRITTEN)
-			return true;
-	}
-	return false;
+	return tracers_piece(k, SYM_FTRACE_CALLER, code, size, MAX_REWRITTEN) > 0 ||
+	       tracers_piece(k, SYM_FTRACE_REGS_CALLER, code, size, MAX_REWRITTEN) > 0;
 }
 
 /* The kernel's own: static, in its image, with a function of its text. */

@@ -6,7 +6,6 @@
 #include "introspect/tracers.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "introspect/lists.h"
@@ -20,11 +19,6 @@
 #define CALL 0xe8
 #define INT3 0xcc
 
-static bool is_text(const struct kernel *k, uint64_t va)
-{
-	return va >= k->symbol[SYM_STEXT].address && va < k->symbol[SYM_ETEXT].address;
-}
-
 static bool has(const struct tracers *t, uint64_t to)
 {
 	for (uint32_t i = 0; i < t->n; i++)
@@ -36,7 +30,7 @@ static bool has(const struct tracers *t, uint64_t to)
 /* Who has more than there is room for is found by those that there is room for. */
 static void add(const struct kernel *k, struct tracers *t, uint64_t to)
 {
-	if (!is_text(k, to) && !has(t, to) && t->n < MAX_TRACERS)
+	if (!kernel_text(k, to) && !has(t, to) && t->n < MAX_TRACERS)
 		t->to[t->n++] = to;
 }
 
@@ -79,31 +73,36 @@ static uint32_t head_of(const struct kernel *k, size_t piece)
 	return start && call > start && call - start <= MAX_HEAD ? call - start : 0;
 }
 
-static uint32_t differences(const uint8_t *a, const uint8_t *b, uint32_t n)
+int tracers_piece(const struct kernel *k, enum kernel_symbol piece, const uint8_t *code,
+		  uint32_t size, uint32_t rewritten)
 {
+	uint8_t original[MAX_TRAMPOLINE];
 	uint32_t others = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		others += a[i] != b[i];
-	return others;
+	if (!k->symbol[piece].address || virt_read(&k->as, k->symbol[piece].address, original, size))
+		return -EFAULT;
+	for (uint32_t i = 0; i < size; i++)
+		others += code[i] != original[i];
+	return others <= rewritten;
 }
 
 /* One that is a copy of neither piece is none: it counts as what is called. */
 static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t trampoline)
 {
-	uint8_t code[MAX_HEAD], piece[MAX_HEAD];
+	uint8_t code[MAX_HEAD];
 	uint32_t known = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
 		uint32_t head = head_of(k, i);
+		int r;
 
 		if (!head)
 			continue;
-		if (virt_read(&k->as, trampoline, code, head) ||
-		    virt_read(&k->as, k->symbol[pieces[i].start].address, piece, head))
+		if (virt_read(&k->as, trampoline, code, head))
 			return -ELOOP;
-		if (differences(code, piece, head) <= MAX_REWRITTEN)
-			return add_called(k, t, trampoline + head);
+		r = tracers_piece(k, pieces[i].start, code, head, MAX_REWRITTEN);
+		if (r)
+			return r < 0 ? -ELOOP : add_called(k, t, trampoline + head);
 		known++;
 	}
 	if (known == ARRAY_SIZE(pieces))
@@ -122,7 +121,7 @@ static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
 	if (!r && at->ftrace_ops_trampoline.size)
 		r = kernel_member(k, ops, at->ftrace_ops_trampoline, &trampoline);
 	/* What lies in the kernel's text are the pieces themselves. */
-	if (!r && trampoline && !is_text(k, trampoline))
+	if (!r && trampoline && !kernel_text(k, trampoline))
 		r = add_trampoline(k, t, trampoline);
 	return r;
 }
