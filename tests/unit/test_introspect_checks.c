@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Views compared, and the guest's kernel against what it was: by a guest made by hand. */
+#include "lib/util.h"
 #include "test_introspect_kernel.h"
 
 static struct introspector in;
@@ -175,28 +176,10 @@ static void passing_forgets_what_passed(void **state)
 	assert_true(passing_stays(&p, PASSING_MAX + 1, PASSING_SECONDS * 2000000000ull));
 }
 
-static void call(uint32_t at, uint8_t opcode, uint64_t to)
-{
-	int32_t offset = to - (IMAGE + at + 5);
-
-	image_put(at, &opcode, 1);
-	image_put(at + 1, &offset, 4);
-}
-
-/* Code of a tracer's, whose ops lie there, in no list. */
+/* Out of the list. */
 static void make_trampoline(uint64_t ops, uint64_t func)
 {
-	const uint64_t pt = 0xa000, pa = (7u << 20) + 0x8000, page = IMAGE + 0x20000;
-
-	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
-	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
-	memset(ram + pa, 0x90, 73);
-	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);	/* as ftrace_caller, nearly */
-	put64(pa + 73, ops);
-	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
-	set(ops, k.at.ftrace_ops_func, func);
-	set(ops, k.at.ftrace_ops_trampoline, page);
-	set(ops, k.at.ftrace_ops_trampoline_size, 81);
+	make_trampoline_of(PIECE, ops, func);
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, k.symbol[SYM_FTRACE_END].address);
 }
 
@@ -204,7 +187,7 @@ static void the_kernels_tracers_keep_their_trampolines(void **state)
 {
 	assert_clean(check(check_kernel));
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_clean(check(check_modules));
 	assert_clean(check(check_kernel));
 	/* Not so one that leads elsewhere. */
@@ -216,7 +199,7 @@ static void a_trampoline_that_stays_is_found(void **state)
 {
 	assert_clean(check(check_kernel));
 	make_trampoline(make(64), IMAGE + 0x100);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
 	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
 	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
@@ -226,24 +209,30 @@ static void a_trampoline_that_stays_is_found(void **state)
 static void code_of_nobodys_is_found(void **state)
 {
 	make_trampoline(make(64), IMAGE + 0x100);
-	put64((7u << 20) + 0x8000 + 73, 0);
+	put64(TRAMPOLINE_PA + TRAMPOLINE_SIZE - 8, 0);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
-/* Whatever it says of itself: other code is not the kernel's, nor is what is too short. */
+/* Whatever it says of itself: one other byte, and it is not what the kernel makes. */
 static void forged_trampolines_are_not_clean(void **state)
 {
-	const uint64_t pa = (7u << 20) + 0x8000;
+	static const uint32_t at[] = { 0, PIECE_LOAD, PIECE_LOAD + 3, PIECE_OTHER, PIECE_OTHER + 1,
+				       0x30, PIECE_SIZE - 1, PIECE_SIZE };
+	static const uint32_t pieces[] = { PIECE, REGS_PIECE };
 
-	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	memset(ram + pa, 0x91, 73);
-	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(at); i++) {
+		make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+		make_trampoline_of(pieces[i & 1], IMAGE + 0x21000, IMAGE + 0x100);
+		assert_clean(check(check_modules));
+		ram[TRAMPOLINE_PA + at[i / 2]]++;
+		assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+	}
 	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	put64(pa, IMAGE + 0x21000);
-	put64(pa + 73, 0);
-	set(DIRECT + pa + 4096, k.at.ftrace_ops_trampoline_size, 8);
+	put64(TRAMPOLINE_PA, IMAGE + 0x21000);
+	put64(TRAMPOLINE_PA + TRAMPOLINE_SIZE - 8, 0);
+	set(DIRECT + TRAMPOLINE_PA + 4096, k.at.ftrace_ops_trampoline_size, 8);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
@@ -263,7 +252,7 @@ static void a_modules_trampoline_is_none(void **state)
 	assert_clean(check(check_kernel));
 	make_trampoline(make(64), IMAGE + 0x100);
 	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000600");
 }
 
@@ -299,11 +288,11 @@ static void the_kernels_own_patches_are_none(void **state)
 	const uint8_t lock = 0x3e, breakpoint = 0xcc;
 
 	assert_clean(check(check_kernel));
-	call(0x200, 0xe9, IMAGE + 0x280);		/* a static key on */
-	call(0x300, 0xe8, IMAGE + 0x1234);		/* a static call elsewhere */
+	image_branch(0x200, 0xe9, IMAGE + 0x280);		/* a static key on */
+	image_branch(0x300, 0xe8, IMAGE + 0x1234);		/* a static call elsewhere */
 	image_put(0x400, &lock, 1);			/* one CPU */
-	call(0x500, 0xe8, IMAGE + 0x7000);		/* ftrace */
-	call(0x600, 0xe8, IMAGE + 0x20000);	/* and its trampoline */
+	image_branch(0x500, 0xe8, IMAGE + 0x7000);		/* ftrace */
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);	/* and its trampoline */
 	image_put(0x700, &breakpoint, 1);		/* a kprobe */
 	assert_clean(check(check_kernel));
 }
@@ -317,10 +306,10 @@ static void a_patch_of_nobodys_is_found(void **state)
 	image_put(0x1000, &other, 1);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81001000");
 	image_put(0x1000, &(uint8_t){ 0x90 }, 1);
-	call(0x500, 0xe8, MODULE_TEXT + 0x10);		/* an ftrace site that calls a module */
+	image_branch(0x500, 0xe8, MODULE_TEXT + 0x10);		/* an ftrace site that calls a module */
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000500");
 	image_put(0x500, nop5, 5);
-	call(0x200, 0xe9, IMAGE + 0x288);		/* a static key that leads elsewhere */
+	image_branch(0x200, 0xe9, IMAGE + 0x288);		/* a static key that leads elsewhere */
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000200");
 	image_put(0x200, nop5, 5);
 	image_put(0x701, &breakpoint, 1);		/* no probe is there */
@@ -333,7 +322,7 @@ static void a_patch_of_nobodys_is_found(void **state)
 /* A hook of before the first look: the site is no legal one. */
 static void a_hook_at_first_sight_is_found(void **state)
 {
-	call(0x500, 0xe8, MODULE_TEXT + 0x10);
+	image_branch(0x500, 0xe8, MODULE_TEXT + 0x10);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000500");
 }
 
@@ -357,15 +346,15 @@ static void a_trampoline_patched_at_first_sight_is_no_measure(void **state)
 
 	k.symbol[SYM_TRAMPS_START].address = in.kernel.symbol[SYM_TRAMPS_START].address = IMAGE + 0x800;
 	k.symbol[SYM_TRAMPS_STOP].address = in.kernel.symbol[SYM_TRAMPS_STOP].address = IMAGE + 0x810;
-	call(0x800, 0xe9, IMAGE + 0x900);
+	image_branch(0x800, 0xe9, IMAGE + 0x900);
 	image_put(0x800, &breakpoint, 1);
 	image_put(0x808, padding, 5);
 	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
-	call(0x800, 0xe9, IMAGE + 0x900);
+	image_branch(0x800, 0xe9, IMAGE + 0x900);
 	assert_clean(check(check_kernel));
-	call(0x800, 0xe9, IMAGE + 0xa00);
+	image_branch(0x800, 0xe9, IMAGE + 0xa00);
 	assert_clean(check(check_kernel));
-	call(0x800, 0xe9, MODULE_TEXT + 0x123456);
+	image_branch(0x800, 0xe9, MODULE_TEXT + 0x123456);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000800");
 }
 
@@ -377,44 +366,26 @@ static void a_modules_ftrace_hook_is_found(void **state)
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "module second");
 }
 
-static void set_symbol(enum kernel_symbol s, uint64_t va)
-{
-	k.symbol[s].address = in.kernel.symbol[s].address = va;
-}
-
-/* The call in make_trampoline's code, where ftrace_caller has it. */
-static void trampoline_calls(uint8_t opcode, uint64_t to)
-{
-	const uint64_t pa = (7u << 20) + 0x8000 + 0x14;
-	int32_t offset = to - (IMAGE + 0x20014 + 5);
-
-	ram[pa] = opcode;
-	memcpy(ram + pa + 1, &offset, sizeof(offset));
-}
-
 /* Its tracer may say another function since. */
 static void whom_a_trampoline_calls_is_found(void **state)
 {
 	const uint64_t ops = make(64);
 	struct m_checked m;
 
-	set_symbol(SYM_FTRACE_CALL, IMAGE + 0x7014);
-	set_symbol(SYM_FTRACE_REGS_CALL, IMAGE + 0x7128);
-	call(0x7014, 0xe8, IMAGE + 0x100);
-	call(0x7128, 0xe8, IMAGE + 0x100);
 	make_trampoline(ops, IMAGE + 0x100);
 	set(ops, k.at.ftrace_ops_next, k.symbol[SYM_FTRACE_END].address);
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);
-	trampoline_calls(0xe8, IMAGE + 0x200);
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x200);
 	assert_clean(check(check_kernel));
-	trampoline_calls(0xe8, IMAGE + 0x41010);
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x41010);
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81041010, memory of no module");
-	trampoline_calls(0xcc, IMAGE + 0x200);
+	trampoline_calls_to(PIECE_CALL, 0xcc, IMAGE + 0x200);
 	m = check(check_kernel);
 	assert_int_equal(m.status, CHECK_INCOMPLETE);
 	assert_string_equal(m.why, "ftrace: it kept changing, or does not hold together");
 	/* Code that is no copy of ftrace's is none of it. */
-	memset(ram + (7u << 20) + 0x8000, 0x91, 57);
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x200);
+	ram[TRAMPOLINE_PA]++;
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81020000");
 }
 
@@ -422,11 +393,9 @@ static void whom_a_trampoline_calls_is_found(void **state)
 static void whom_ftrace_itself_calls_is_found(void **state)
 {
 	set(get64(k.symbol[SYM_FTRACE_OPS].address), k.at.ftrace_ops_trampoline, 0);
-	set_symbol(SYM_FTRACE_CALL, IMAGE + 0x7014);
-	call(0x7014, 0xe8, IMAGE + 0x100);
 	assert_clean(check(check_kernel));
 	/* A BPF program's or a module's code is no change of the text there. */
-	call(0x7014, 0xe8, IMAGE + 0x20000);
+	image_branch(PIECE + PIECE_CALL, 0xe8, IMAGE + 0x20000);
 	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "module first");
 }

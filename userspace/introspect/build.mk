@@ -5,6 +5,6 @@ INTROSPECT_SRCS := $(addprefix userspace/introspect/, \
 	inspection.c introspector.c \
 	jail.c kallsyms.c kernelcheck.c known.c lists.c look.c mappings.c memory.c modset.c \
 	modules.c modviews.c notes.c objects.c owners.c pagecache.c pagetable.c passing.c post.c process.c serve.c \
-	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c usage.c views.c vmas.c \
+	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c trampoline.c usage.c views.c vmas.c \
 	vmcoreinfo.c window.c xarray.c)
 INTROSPECT_LIBS := -lbpf -lsodium

@@ -38,6 +38,8 @@
 	X(SYM_FTRACE_REGS_CALLER, "ftrace_regs_caller") \
 	X(SYM_FTRACE_CALL, "ftrace_call") \
 	X(SYM_FTRACE_REGS_CALL, "ftrace_regs_call") \
+	X(SYM_FTRACE_CALLER_END, "ftrace_caller_end") \
+	X(SYM_FTRACE_REGS_CALLER_END, "ftrace_regs_caller_end") \
 	X(SYM_FTRACE_GRAPH_CALL, "ftrace_graph_call") \
 	X(SYM_SYS_CALL_TABLE, "sys_call_table") \
 	X(SYM_IDT_TABLE, "idt_table") \

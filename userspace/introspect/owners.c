@@ -10,7 +10,7 @@
 #include "introspect/image.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
-#include "introspect/tracers.h"
+#include "introspect/trampoline.h"
 #include "lib/util.h"
 
 #define ATTEMPTS 6
@@ -19,7 +19,6 @@
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
 #define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
-#define MAX_REWRITTEN 16u		/* bytes in it: calls, the owner's address, the end */
 
 int owners_init(struct owners *o)
 {
@@ -138,20 +137,14 @@ static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t s
 	       !kernel_member(k, ops, at->ftrace_ops_trampoline_size, &length) && length == size;
 }
 
-/* It is made from one of two pieces of the kernel's text; some of it is written anew. */
-static bool is_copy(const struct kernel *k, const uint8_t *code, uint32_t size)
+/* The kernel's own: static, in its image, and it calls the kernel's text. */
+static bool is_kept(const struct kernel *k, uint64_t ops, uint64_t page, const uint8_t *code,
+		    uint32_t size)
 {
-	return tracers_piece(k, SYM_FTRACE_CALLER, code, size, MAX_REWRITTEN) > 0 ||
-	       tracers_piece(k, SYM_FTRACE_REGS_CALLER, code, size, MAX_REWRITTEN) > 0;
-}
-
-/* The kernel's own: static, in its image, with a function of its text. */
-static bool is_kept(const struct kernel *k, uint64_t ops)
-{
-	uint64_t func;
+	uint64_t called;
 
 	return ops >= k->text_base && ops < IMAGE_HIGH &&
-	       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && kernel_text(k, func);
+	       !trampoline_calls(k, page, code, size, &called) && kernel_text(k, called);
 }
 
 static enum trampoline what_is(const struct kernel *k, uint64_t page)
@@ -160,13 +153,12 @@ static enum trampoline what_is(const struct kernel *k, uint64_t page)
 	uint64_t ops;
 
 	if (!k->at.ftrace_ops_trampoline.size || !k->at.ftrace_ops_trampoline_size.size ||
-	    !k->at.ftrace_ops_func.size || virt_read(&k->as, page, code, sizeof(code)))
+	    virt_read(&k->as, page, code, sizeof(code)))
 		return NO_TRAMPOLINE;
 	for (uint32_t end = MIN_TRAMPOLINE; end <= sizeof(code); end++) {
 		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
 		if (owns(k, ops, page, end))
-			return is_kept(k, ops) && is_copy(k, code, end - sizeof(ops)) ?
-				TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+			return is_kept(k, ops, page, code, end) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
 	}
 	return NO_TRAMPOLINE;
 }

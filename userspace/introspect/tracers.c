@@ -6,18 +6,11 @@
 #include "introspect/tracers.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "introspect/lists.h"
+#include "introspect/trampoline.h"
 #include "lib/util.h"
 
 #define MAX_OPS 16384u
-#define MAX_HEAD 512u			/* bytes of a trampoline before its call */
-#define MAX_REWRITTEN 8u		/* of them: where its tracer's address lies */
-#define PATCH 5u
-
-#define CALL 0xe8
-#define INT3 0xcc
 
 static bool has(const struct tracers *t, uint64_t to)
 {
@@ -44,91 +37,63 @@ void tracers_keep_common(struct tracers *t, const struct tracers *now)
 	t->n = n;
 }
 
-/* What is no call there is somebody's own code, which is judged by where it lies. */
+/* One that is none by its code counts as what is called. */
+static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t va, uint64_t size)
+{
+	uint8_t code[MAX_TRAMPOLINE];
+	uint64_t called = va;
+	int r = size <= sizeof(code) ? 0 : -EPROTO;
+
+	if (!r && virt_read(&k->as, va, code, size))
+		return -ELOOP;
+	if (!r)
+		r = trampoline_calls(k, va, code, size, &called);
+	if (r == -ENOENT)
+		return 0;
+	if (!r || r == -EPROTO)
+		add(k, t, called);
+	return r == -EPROTO ? 0 : r;
+}
+
+/* The kernel's own pieces call whom the one tracer there is has. */
 static int add_called(const struct kernel *k, struct tracers *t, uint64_t site)
 {
-	uint8_t code[PATCH];
-	int32_t offset;
+	uint8_t code[PATCHED_CALL];
+	uint64_t called;
+	int r;
 
-	if (virt_read(&k->as, site, code, sizeof(code)) || code[0] == INT3)
-		return -ELOOP;
-	memcpy(&offset, code + 1, sizeof(offset));
-	add(k, t, code[0] == CALL ? site + PATCH + (int64_t)offset : site);
-	return 0;
-}
-
-/* The two pieces of the kernel's text that trampolines are copies of, and their calls. */
-static const struct {
-	enum kernel_symbol start, call;
-} pieces[] = {
-	{ SYM_FTRACE_CALLER, SYM_FTRACE_CALL }, { SYM_FTRACE_REGS_CALLER, SYM_FTRACE_REGS_CALL },
-};
-
-/* Bytes before its call; 0: this kernel has no such piece that is known. */
-static uint32_t head_of(const struct kernel *k, size_t piece)
-{
-	uint64_t start = k->symbol[pieces[piece].start].address;
-	uint64_t call = k->symbol[pieces[piece].call].address;
-
-	return start && call > start && call - start <= MAX_HEAD ? call - start : 0;
-}
-
-int tracers_piece(const struct kernel *k, enum kernel_symbol piece, const uint8_t *code,
-		  uint32_t size, uint32_t rewritten)
-{
-	uint8_t original[MAX_TRAMPOLINE];
-	uint32_t others = 0;
-
-	if (!k->symbol[piece].address || virt_read(&k->as, k->symbol[piece].address, original, size))
-		return -EFAULT;
-	for (uint32_t i = 0; i < size; i++)
-		others += code[i] != original[i];
-	return others <= rewritten;
-}
-
-/* One that is a copy of neither piece is none: it counts as what is called. */
-static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t trampoline)
-{
-	uint8_t code[MAX_HEAD];
-	uint32_t known = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
-		uint32_t head = head_of(k, i);
-		int r;
-
-		if (!head)
-			continue;
-		if (virt_read(&k->as, trampoline, code, head))
-			return -ELOOP;
-		r = tracers_piece(k, pieces[i].start, code, head, MAX_REWRITTEN);
-		if (r)
-			return r < 0 ? -ELOOP : add_called(k, t, trampoline + head);
-		known++;
-	}
-	if (known == ARRAY_SIZE(pieces))
-		add(k, t, trampoline);
-	return 0;
+	if (!site)
+		return 0;
+	r = virt_read(&k->as, site, code, sizeof(code)) ? -ELOOP : trampoline_target(site, code, &called);
+	if (!r)
+		add(k, t, called);
+	return r;
 }
 
 static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
 {
 	const struct layout *at = &k->at;
-	uint64_t func, trampoline = 0;
+	uint64_t func, trampoline = 0, size = 0;
 	int r = kernel_member(k, ops, at->ftrace_ops_func, &func);
 
 	if (!r)
 		add(k, t, func);
-	if (!r && at->ftrace_ops_trampoline.size)
+	if (!at->ftrace_ops_trampoline.size || !at->ftrace_ops_trampoline_size.size)
+		return r;
+	if (!r)
 		r = kernel_member(k, ops, at->ftrace_ops_trampoline, &trampoline);
+	if (!r)
+		r = kernel_member(k, ops, at->ftrace_ops_trampoline_size, &size);
 	/* What lies in the kernel's text are the pieces themselves. */
 	if (!r && trampoline && !kernel_text(k, trampoline))
-		r = add_trampoline(k, t, trampoline);
+		r = add_trampoline(k, t, trampoline, size);
 	return r;
 }
 
 int tracers_read(const struct kernel *k, struct tracers *ret)
 {
 	const struct layout *at = &k->at;
+	static const enum kernel_symbol calls[] = { SYM_FTRACE_CALL, SYM_FTRACE_REGS_CALL };
 	const uint64_t end = k->symbol[SYM_FTRACE_END].address;
 	uint64_t ops;
 	int r, first = 0;
@@ -144,8 +109,8 @@ int tracers_read(const struct kernel *k, struct tracers *ret)
 		first = first ? first : error;
 		r = error == -E2BIG ? error : kernel_member(k, ops, at->ftrace_ops_next, &ops);
 	}
-	for (size_t i = 0; !r && i < ARRAY_SIZE(pieces); i++) {
-		int error = head_of(k, i) ? add_called(k, ret, k->symbol[pieces[i].call].address) : 0;
+	for (size_t i = 0; !r && i < ARRAY_SIZE(calls); i++) {
+		int error = add_called(k, ret, k->symbol[calls[i]].address);
 
 		first = first ? first : error;
 	}
