@@ -248,8 +248,10 @@ define unit_test
 $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) $(LIB_SRCS))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$$(CC) $(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
+	@$$(CC) $$(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
 endef
+# Between two looks a test changes its guest.
+$(B)/unit/test_introspect_checks: LINK += -Wl,--wrap=check_pause
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 
 # ---- fuzzers: the real code under libFuzzer ----

@@ -19,12 +19,27 @@ static int on_sign(void *ctx, const struct m_sign *m)
 
 static const struct check_sink sink = { on_sign, NULL };
 
+/* Looks follow each other without a pause; what the guest does in it, if anything. */
+static void (*in_pause)(unsigned n);
+static unsigned pauses;
+
+void __wrap_check_pause(unsigned milliseconds);
+
+void __wrap_check_pause(unsigned milliseconds)
+{
+	assert_in_range(milliseconds, 1, 2000);
+	pauses++;
+	if (in_pause)
+		in_pause(pauses);
+}
+
 static int setup(void **state)
 {
 	make_checked_guest();
 	assert_int_equal(introspector_init(&in, &mem), 0);
 	in.kernel = k;
 	memset(&seen, 0, sizeof(seen));
+	in_pause = NULL;
 	return 0;
 }
 
@@ -40,6 +55,7 @@ static struct m_checked check(int (*fn)(struct introspector *in, const struct ch
 	struct m_checked m;
 
 	memset(&seen, 0, sizeof(seen));
+	pauses = 0;
 	assert_int_equal(fn(&in, &sink, &m), 0);
 	return m;
 }
@@ -63,6 +79,14 @@ static void assert_sign(struct m_checked m, const char *name, const char *part)
 	assert_string_equal(seen.last.name, name);
 	if (!strstr(seen.last.detail, part))
 		fail_msg("%s", seen.last.detail);
+}
+
+/* As much as what passes has. */
+static void let_time_pass(void)
+{
+	assert_true(in.passing.thing[0].va);
+	in.passing.thing[0].since_ns -= (PASSING_SECONDS + 1) * 1000000000ull;
+	in.passing.thing[0].checks = PASSING_CHECKS - 1;
 }
 
 static void a_clean_guest_is_clean(void **state)
@@ -148,8 +172,8 @@ static void a_module_half_loaded_passes(void **state)
 {
 	set(checked_module[0], k.at.module_status, 3);
 	list_cut(checked_module[0] + k.at.module_mkobj.at + k.at.kobject_entry.at);
-	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_incomplete(check(check_modules), "1 modules come or go");
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
 	set(checked_module[0], k.at.module_status, 0);
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
@@ -159,21 +183,48 @@ static void a_module_half_loaded_passes(void **state)
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: module list");
 }
 
-static void passing_forgets_what_passed(void **state)
+static void what_stays_is_seen_in_check_after_check(void **state)
 {
+	const uint64_t late = PASSING_SECONDS * 2000000000ull;
 	struct passing p = { 0 };
 
+	for (unsigned i = 0; i < PASSING_CHECKS; i++) {
+		passing_begin(&p);
+		/* Another's at the same place is another thing. */
+		assert_false(passing_stays(&p, 1, 10 + i, i * late));
+		assert_int_equal(passing_stays(&p, 2, 9, i * late), i + 1 == PASSING_CHECKS);
+		passing_end(&p);
+	}
+	/* Time alone is not enough, nor are checks. */
 	passing_begin(&p);
-	assert_false(passing_stays(&p, 1, 5));
+	assert_false(passing_stays(&p, 3, 1, 5));
 	passing_end(&p);
 	passing_begin(&p);
+	assert_false(passing_stays(&p, 3, 1, 5 + late));
 	passing_end(&p);
-	assert_false(passing_stays(&p, 1, PASSING_SECONDS * 2000000000ull));
 	passing_begin(&p);
-	for (uint64_t va = 1; va <= PASSING_MAX; va++)
-		assert_false(passing_stays(&p, va, PASSING_SECONDS * 2000000000ull));
-	/* Whoever has more than that pass at once is not waited for. */
-	assert_true(passing_stays(&p, PASSING_MAX + 1, PASSING_SECONDS * 2000000000ull));
+	assert_true(passing_stays(&p, 3, 1, 5 + late));
+	passing_end(&p);
+	/* What was not seen once has passed. */
+	passing_begin(&p);
+	passing_end(&p);
+	passing_begin(&p);
+	assert_false(passing_stays(&p, 3, 1, 5 + 2 * late));
+	passing_end(&p);
+}
+
+static void who_has_no_room_to_pass_is_waited_for(void **state)
+{
+	const uint64_t late = PASSING_SECONDS * 2000000000ull;
+	struct passing p = { 0 };
+
+	for (unsigned i = 0; i < PASSING_CHECKS; i++) {
+		passing_begin(&p);
+		for (uint64_t va = 1; va <= PASSING_MAX; va++)
+			assert_int_equal(passing_stays(&p, va, 1, i * late), i + 1 == PASSING_CHECKS);
+		assert_false(passing_stays(&p, PASSING_MAX + 1, 1, i * late));
+		passing_end(&p);
+	}
 }
 
 /* Out of the list. */
@@ -201,8 +252,8 @@ static void a_trampoline_that_stays_is_found(void **state)
 	make_trampoline(make(64), IMAGE + 0x100);
 	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
-	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_incomplete(check(check_modules), "1 trampolines come or go");
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
@@ -220,6 +271,7 @@ static void forged_trampolines_are_not_clean(void **state)
 				       0x30, PIECE_SIZE - 1, PIECE_SIZE };
 	static const uint32_t pieces[] = { PIECE, REGS_PIECE };
 
+	mem.still = true;		/* one look is all */
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(at); i++) {
 		make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
 		make_trampoline_of(pieces[i & 1], IMAGE + 0x21000, IMAGE + 0x100);
@@ -227,7 +279,7 @@ static void forged_trampolines_are_not_clean(void **state)
 		ram[TRAMPOLINE_PA + at[i / 2]]++;
 		assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
 	}
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
 	put64(TRAMPOLINE_PA, IMAGE + 0x21000);
@@ -254,6 +306,130 @@ static void a_modules_trampoline_is_none(void **state)
 	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
 	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000600");
+}
+
+/* ---- what changes between looks ---- */
+
+static uint8_t other_ram[RAM_SIZE];
+
+static void flip(unsigned n)
+{
+	for (size_t i = 0; i < RAM_SIZE; i += 4096) {
+		uint8_t page[4096];
+
+		memcpy(page, ram + i, sizeof(page));
+		memcpy(ram + i, other_ram + i, sizeof(page));
+		memcpy(other_ram + i, page, sizeof(page));
+	}
+}
+
+static void flip_once(unsigned n)
+{
+	if (n == 1)
+		flip(n);
+}
+
+static void flip_back_once(unsigned n)
+{
+	if (n == 5 || n == 6)
+		flip(n);
+}
+
+static void flip_at_last(unsigned n)
+{
+	if (n == 8)
+		flip(n);
+}
+
+/* Cut out of the list for half of the time: neither clean, nor sure. */
+static void a_module_that_flickers_is_not_clean(void **state)
+{
+	memcpy(other_ram, ram, RAM_SIZE);
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = flip;
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+	flip(0);
+	in_pause = flip_back_once;
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+	/* It is being unloaded. */
+	in_pause = flip_once;
+	assert_clean(check(check_modules));
+	assert_int_equal(pauses, 3);
+}
+
+static void time_runs_out(unsigned n)
+{
+	mem.expired = n == 6;
+}
+
+static void what_was_sure_before_time_was_up_is_found(void **state)
+{
+	struct m_checked m;
+
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = time_runs_out;
+	mem.expired = false;
+	m = check(check_modules);
+	assert_sign(m, "Hidden.Module", "module list");
+	assert_string_equal(m.why, "time was up");
+}
+
+static void break_list(unsigned n)
+{
+	const uint64_t at = checked_module[1] + k.at.module_link.at - DIRECT;
+	static uint64_t next;
+
+	if (n == 3) {
+		next = get64(at + DIRECT);
+		put64(at, 1);
+	} else if (n == 6) {
+		put64(at, next);
+	}
+}
+
+static void a_look_that_fails_hides_nothing(void **state)
+{
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = break_list;
+	assert_sign(check(check_modules), "Hidden.Module", "module list");
+}
+
+/* Paused, and running again only at the last: what it was in the midst of is over then. */
+static void a_guest_that_goes_on_is_looked_at_again(void **state)
+{
+	const uint64_t jiffies = make(8);
+
+	k.symbol[SYM_JIFFIES].address = in.kernel.symbol[SYM_JIFFIES].address = jiffies;
+	memcpy(other_ram, ram, RAM_SIZE);
+	other_ram[jiffies - DIRECT] = 1;
+	list_cut(checked_task[1] + k.at.task_struct_tasks.at);
+	in_pause = flip_at_last;
+	assert_clean(check(check_processes));
+}
+
+/* A line that is being written at first sight is no measure of what it will be. */
+static void what_changes_at_first_sight_is_no_measure(void **state)
+{
+	memcpy(other_ram, ram, RAM_SIZE);
+	other_ram[IMAGE_PA + 0x2000] = 0x91;
+	in_pause = flip;
+	assert_incomplete(check(check_kernel), "1 lines of text were never twice alike");
+	in_pause = NULL;
+	assert_clean(check(check_kernel));
+	ram[IMAGE_PA + 0x2000] ^= 1;
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81002000");
+}
+
+static void what_was_not_there_is_no_measure(void **state)
+{
+	const uint64_t pte = get64(DIRECT + 0xa000 + 2 * 8);
+
+	put64(0xa000 + 2 * 8, 0);
+	assert_incomplete(check(check_kernel), "1 pages of text are not resident");
+	put64(0xa000 + 2 * 8, pte);
+	assert_clean(check(check_kernel));
+	ram[IMAGE_PA + 0x2000] ^= 1;
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81002000");
 }
 
 /* Its clock does not go: what is under way and what stays look the same. */
@@ -409,11 +585,15 @@ int main(void)
 		T(who_plays_dead_is_found), T(a_fork_under_way_is_nobody),
 		T(a_list_with_a_loop_is_incomplete),
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
-		T(a_module_half_loaded_passes), T(passing_forgets_what_passed),
+		T(a_module_half_loaded_passes), T(what_stays_is_seen_in_check_after_check),
+		T(who_has_no_room_to_pass_is_waited_for),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
 		T(code_of_nobodys_is_found),
 		T(forged_trampolines_are_not_clean), T(a_site_at_the_end_of_the_world_is_none),
 		T(a_modules_trampoline_is_none),
+		T(a_module_that_flickers_is_not_clean), T(what_was_sure_before_time_was_up_is_found),
+		T(a_look_that_fails_hides_nothing), T(a_guest_that_goes_on_is_looked_at_again),
+		T(what_changes_at_first_sight_is_no_measure), T(what_was_not_there_is_no_measure),
 		T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),

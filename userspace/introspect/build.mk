@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Everything of the introspector but the two programs' own main files.
 INTROSPECT_SRCS := $(addprefix userspace/introspect/, \
-	beacon.c btf.c check.c content.c discover.c dump.c elfdump.c facts.c files.c find.c image.c \
+	beacon.c btf.c check.c clock.c content.c discover.c dump.c elfdump.c facts.c files.c firstsight.c find.c image.c \
 	inspection.c introspector.c \
 	jail.c kallsyms.c kernelcheck.c known.c lists.c look.c mappings.c memory.c modset.c \
-	modules.c modviews.c notes.c objects.c owners.c pagecache.c pagetable.c passing.c post.c process.c serve.c \
+	modules.c modviews.c notes.c objects.c orphans.c owners.c pagecache.c pagetable.c passing.c post.c process.c serve.c \
 	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c trampoline.c usage.c views.c vmas.c \
 	vmcoreinfo.c window.c xarray.c)
 INTROSPECT_LIBS := -lbpf -lsodium

@@ -147,7 +147,7 @@ static bool is_kept(const struct kernel *k, uint64_t ops, uint64_t page, const u
 	       !trampoline_calls(k, page, code, size, &called) && kernel_text(k, called);
 }
 
-static enum trampoline what_is(const struct kernel *k, uint64_t page)
+static enum trampoline what_is(const struct kernel *k, uint64_t page, uint64_t *ret_tracer)
 {
 	uint8_t code[MAX_TRAMPOLINE];
 	uint64_t ops;
@@ -157,8 +157,10 @@ static enum trampoline what_is(const struct kernel *k, uint64_t page)
 		return NO_TRAMPOLINE;
 	for (uint32_t end = MIN_TRAMPOLINE; end <= sizeof(code); end++) {
 		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
-		if (owns(k, ops, page, end))
-			return is_kept(k, ops, page, code, end) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+		if (!owns(k, ops, page, end))
+			continue;
+		*ret_tracer = ops;
+		return is_kept(k, ops, page, code, end) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
 	}
 	return NO_TRAMPOLINE;
 }
@@ -169,7 +171,7 @@ enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint
 		return NO_TRAMPOLINE;
 	if (o->page != va) {
 		/* What a module or anybody else has is no trampoline, whatever it says. */
-		o->is = owners_have(o, va) ? NO_TRAMPOLINE : what_is(k, va);
+		o->is = owners_have(o, va) ? NO_TRAMPOLINE : what_is(k, va, &o->tracer);
 		o->page = va;
 	}
 	return o->is;
