@@ -284,7 +284,10 @@ $(B)/fuzz/libreal.a: $(FUZZ_OBJS)
 
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 	@echo "  FUZZ    $@"
-	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a $(FUZZ_LIBS) -o $@
+	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a $(FUZZ_LIBS) $(FUZZ_LINK) -o $@
+
+# Looks follow each other without a pause.
+$(B)/fuzz/fuzz_views: FUZZ_LINK := -Wl,--wrap=check_pause
 
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))

@@ -48,14 +48,20 @@ static uint64_t own_code(const char *comm)
 	return bytes;
 }
 
-static bool makes_code(const char *comm)
+/* The most that was seen: an engine may take away the right to execute while it writes. */
+static uint64_t wait_for_code(const char *comm)
 {
-	/* The vDSO's page and vsyscall's are in any process. */
-	for (int i = 0; i < START_SECONDS && own_code(comm) < 64 << 10; i++) {
+	uint64_t most = 0;
+
+	/* The vDSO is in any process. */
+	for (int i = 0; i < START_SECONDS && most < 64 << 10; i++) {
+		uint64_t now = own_code(comm);
+
+		most = now > most ? now : most;
 		sleep(1);
 		memory_refresh(&t.mem);
 	}
-	return own_code(comm) >= 64 << 10;
+	return most;
 }
 
 int main(int argc, char **argv)
@@ -69,9 +75,12 @@ int main(int argc, char **argv)
 	looks = atoi(argv[3]);
 	testee_open(&t, argv[1], argv[2]);
 	printf("# %s\n", t.in.state.release);
-	for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++)
-		ok(makes_code(engines[i]), "%s makes code: %llu KiB of its mappings", engines[i],
-		   (unsigned long long)own_code(engines[i]) >> 10);
+	for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
+		uint64_t bytes = wait_for_code(engines[i]);
+
+		ok(bytes >= 64 << 10, "%s makes code: %llu KiB of its mappings", engines[i],
+		   (unsigned long long)bytes >> 10);
+	}
 	sleep(WARM_SECONDS);
 	t.in.on_sign = on_sign;
 	for (unsigned i = 0; i < looks; i++) {
