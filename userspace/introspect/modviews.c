@@ -311,10 +311,9 @@ static void explain_passing(const struct tally *t, struct m_checked *m)
 		check_add_why(m, "the guest stood still: %u differences may be under way", t->unsure);
 	else if (t->unsure)
 		check_add_why(m, "%u modules or pages were hidden in some looks only", t->unsure);
-	if (t->passing_modules)
-		check_add_why(m, "%u modules come or go", t->passing_modules);
-	if (t->passing_pages)
-		check_add_why(m, "%u trampolines come or go", t->passing_pages);
+	if (t->passing_modules || t->passing_pages)
+		check_add_why(m, "%u modules and %u trampolines come or go", t->passing_modules,
+			      t->passing_pages);
 	if (t->cut)
 		check_add_why(m, "more differs than the limit");
 }
