@@ -175,6 +175,7 @@ static void a_module_half_loaded_passes(void **state)
 	assert_incomplete(check(check_modules), "1 modules and 0 trampolines come or go");
 	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
+	assert_non_null(strstr(seen.last.detail, "it says it is not formed yet"));
 	set(checked_module[0], k.at.module_status, 0);
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
 	/* Out of the list as well it is no module that is being loaded. */

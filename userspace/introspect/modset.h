@@ -14,7 +14,7 @@ enum module_view { VIEW_LIST, VIEW_LATCH_TREE, VIEW_SYSFS, MODULE_VIEWS };
 struct module {
 	uint64_t va;
 	uint32_t views;			/* bit n: enum module_view */
-	bool passing;			/* not live: it is being loaded, or unloaded */
+	enum { LIVE, COMING, GOING, UNFORMED } state;	/* as enum module_state; so it says */
 	char name[MODULE_NAME];
 	struct memory_range text[MODULE_TEXTS];	/* virtual; size 0: none */
 };

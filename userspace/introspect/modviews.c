@@ -98,7 +98,7 @@ static void add_module(struct tally *t, const struct module *m, uint32_t missing
 	}
 	a->m = *m;
 	/* Half loaded or half unloaded one may lack its directory alone. */
-	a->passing = a->passing && m->passing && missing == 1u << VIEW_SYSFS;
+	a->passing = a->passing && m->state != LIVE && missing == 1u << VIEW_SYSFS;
 	for (int view = 0; view < MODULE_VIEWS; view++)
 		a->looks[view] += missing >> view & 1;
 }
@@ -198,13 +198,17 @@ static bool is_unsure(const struct tally *t, uint32_t looks, uint32_t of)
 static int sign_module(const struct absent *a, uint32_t views, const struct check_sink *sink)
 {
 	struct m_sign m = { .kind = SIGN_HIDDEN, .address = a->m.va, .name = "Hidden.Module" };
+	static const char *const states[] = {
+		"", "; it says it is being loaded", "; it says it is being unloaded",
+		"; it says it is not formed yet",
+	};
 	char seen[TEXT_WHY], missing[TEXT_WHY];
 
 	snprintf(m.subject, sizeof(m.subject), "%s", a->m.name);
 	check_list_views(a->m.views, MODULE_VIEWS, module_view_name, seen, sizeof(seen));
 	check_list_views(views, MODULE_VIEWS, module_view_name, missing, sizeof(missing));
-	snprintf(m.detail, sizeof(m.detail), "module %s is not in: %s; it is in: %s", a->m.name,
-		 missing, seen[0] ? seen : "nothing else");
+	snprintf(m.detail, sizeof(m.detail), "module %s is not in: %s; it is in: %s%s", a->m.name,
+		 missing, seen[0] ? seen : "nothing else", states[a->m.state]);
 	return sink->sign(sink->ctx, &m);
 }
 

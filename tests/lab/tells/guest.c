@@ -102,7 +102,7 @@ void testee_run(struct testee *t)
 	t->mem.still = false;
 }
 
-#define MAX_WAITS 400			/* then it would be a finding */
+#define MAX_WAITS 1000			/* then it would be a finding */
 
 struct cleanness {
 	unsigned signs, complete, patching, passing;
