@@ -577,6 +577,49 @@ static void whom_ftrace_itself_calls_is_found(void **state)
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "module first");
 }
 
+/* A fprobe's tracer is the kernel's; whom that calls is not. */
+static void a_modules_fprobe_is_found(void **state)
+{
+	const uint64_t fprobe = get64(k.symbol[SYM_FTRACE_OPS].address);
+
+	set(fprobe, k.at.ftrace_ops_func, k.symbol[SYM_FPROBE_HANDLER].address);
+	set(fprobe, k.at.fprobe_entry_handler, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	set(fprobe, k.at.fprobe_exit_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "module second");
+}
+
+static void a_modules_probe_is_found(void **state)
+{
+	set(checked_probe, k.at.kprobe_post_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of module second");
+	set(checked_probe, k.at.kprobe_post_handler, 0);
+	assert_clean(check(check_kernel));
+	set(checked_probe, k.at.kprobe_pre_handler, MODULE_TEXT + 0x123456);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of no module");
+}
+
+/* Behind the one that calls each of several at a place; a return's handler is elsewhere. */
+static void a_modules_probe_among_others_is_found(void **state)
+{
+	const uint64_t head = checked_probe + k.at.kprobe_list.at, of_return = make(96);
+	struct m_checked m;
+
+	list_init(head);
+	list_append(head, make(96) + k.at.kprobe_list.at);
+	list_append(head, of_return + k.at.kprobe_list.at);
+	set(checked_probe, k.at.kprobe_pre_handler, k.symbol[SYM_AGGR_PRE_HANDLER].address);
+	set(of_return, k.at.kprobe_pre_handler, k.symbol[SYM_PRE_HANDLER_KRETPROBE].address);
+	set(of_return, k.at.kretprobe_handler, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	set(of_return, k.at.kretprobe_entry_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of module second");
+	set(of_return, k.at.kretprobe_entry_handler, 0);
+	put64(of_return + k.at.kprobe_list.at - DIRECT, of_return + k.at.kprobe_list.at);
+	m = check(check_kernel);
+	assert_incomplete(m, "kprobes: it kept changing, or does not hold together");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -600,7 +643,8 @@ int main(void)
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete),
 		T(a_trampoline_patched_at_first_sight_is_no_measure), T(a_modules_ftrace_hook_is_found),
-		T(whom_a_trampoline_calls_is_found), T(whom_ftrace_itself_calls_is_found),
+		T(a_modules_fprobe_is_found), T(a_modules_probe_is_found),
+		T(a_modules_probe_among_others_is_found), T(whom_a_trampoline_calls_is_found), T(whom_ftrace_itself_calls_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

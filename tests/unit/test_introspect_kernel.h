@@ -45,7 +45,10 @@ static inline void check_layout(struct layout *l)
 	F(bpf_prog_pack_ptr, 16, 8);
 	F(kprobe_insn_cache_pages, 0, 16); F(kprobe_insn_page_insns, 16, 8);
 	F(kprobe_hlist, 0, 16); F(kprobe_addr, 16, 8); F(kprobe_opcode, 24, 1);
-	F(optimized_kprobe_copied, 32, 4); F(kimage_control_code_page, 0, 8);
+	F(kprobe_list, 32, 16); F(kprobe_pre_handler, 48, 8); F(kprobe_post_handler, 56, 8);
+	F(kretprobe_kp, 0, 64); F(kretprobe_handler, 64, 8); F(kretprobe_entry_handler, 72, 8);
+	F(fprobe_ops, 0, 48); F(fprobe_entry_handler, 48, 8); F(fprobe_exit_handler, 56, 8);
+	F(optimized_kprobe_copied, 96, 4); F(kimage_control_code_page, 0, 8);
 	F(ftrace_ops_func, 0, 8); F(ftrace_ops_next, 8, 8); F(ftrace_ops_trampoline, 16, 8);
 	F(ftrace_ops_trampoline_size, 24, 8);
 	F(ftrace_page_next, 0, 8); F(ftrace_page_records, 8, 8); F(ftrace_page_index, 16, 4);
@@ -260,6 +263,8 @@ static inline void image_branch(uint32_t at, uint8_t opcode, uint64_t to)
 	image_put(at + 1, &offset, 4);
 }
 
+static uint64_t checked_probe;
+
 #define PIECE 0x7000u			/* offsets in the image; then in the piece */
 #define REGS_PIECE 0x7100u
 #define PIECE_LOAD 8u
@@ -339,6 +344,11 @@ static inline void make_image(void)
 	hlist_append(probes + 8 * 9, probe);
 	set(probe, k.at.kprobe_addr, IMAGE + 0x700);
 	set(probe, k.at.kprobe_opcode, 0x90);
+	set(probe, k.at.kprobe_pre_handler, IMAGE + 0x100);
+	s[SYM_AGGR_PRE_HANDLER].address = IMAGE + 0x140;
+	s[SYM_PRE_HANDLER_KRETPROBE].address = IMAGE + 0x150;
+	s[SYM_FPROBE_HANDLER].address = IMAGE + 0x160;
+	checked_probe = probe;
 	make_pieces();
 }
 

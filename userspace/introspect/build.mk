@@ -4,7 +4,7 @@ INTROSPECT_SRCS := $(addprefix userspace/introspect/, \
 	beacon.c btf.c check.c clock.c content.c discover.c dump.c elfdump.c facts.c files.c firstsight.c find.c image.c \
 	inspection.c introspector.c \
 	jail.c kallsyms.c kernelcheck.c known.c lists.c look.c mappings.c memory.c modset.c \
-	modules.c modviews.c notes.c objects.c orphans.c owners.c pagecache.c pagetable.c passing.c post.c process.c serve.c \
+	modules.c modviews.c notes.c objects.c orphans.c owners.c pagecache.c pagetable.c passing.c post.c probes.c process.c serve.c \
 	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c trampoline.c usage.c views.c vmas.c \
 	vmcoreinfo.c window.c xarray.c)
 INTROSPECT_LIBS := -lbpf -lsodium

@@ -22,6 +22,10 @@
 	X(SYM_KPROBE_SLOTS, "kprobe_insn_slots") \
 	X(SYM_KPROBE_OPTSLOTS, "kprobe_optinsn_slots") \
 	X(SYM_KPROBE_TABLE, "kprobe_table") \
+	X(SYM_AGGR_PRE_HANDLER, "aggr_pre_handler") \
+	X(SYM_PRE_HANDLER_KRETPROBE, "pre_handler_kretprobe") \
+	X(SYM_FPROBE_HANDLER, "fprobe_handler") \
+	X(SYM_FPROBE_KPROBE_HANDLER, "fprobe_kprobe_handler") \
 	X(SYM_KEXEC_IMAGE, "kexec_image") \
 	X(SYM_KEXEC_CRASH, "kexec_crash_image") \
 	X(SYM_REAL_MODE, "real_mode_header") \

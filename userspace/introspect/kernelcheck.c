@@ -8,7 +8,7 @@
 
 #include "introspect/check.h"
 #include "introspect/kernelcheck.h"
-#include "introspect/tracers.h"
+#include "introspect/probes.h"
 #include "lib/util.h"
 
 #define SURE_CALLS 440u			/* system calls that any kernel of ours has */
@@ -143,15 +143,20 @@ static int check_registers(struct inspection *x)
 	return 0;
 }
 
-/* Tracers of the kernel's own have their function in its text; trampolines come and go. */
-static int check_tracers(struct inspection *x)
+struct hooks {
+	int (*read)(const struct kernel *k, struct tracers *ret);
+	const char *name, *subject, *what;
+};
+
+/* What the kernel itself traces with is in its text; others' trampolines and probes may go. */
+static int check_hooks(struct inspection *x, const struct hooks *h)
 {
 	char owner[MODULE_NAME + 16], subject[96];
 	uint64_t clock = check_clock(x->k);
 	unsigned pause = KERNEL_PAUSE_MS;
 	struct tracers all, now;
 	bool ran = x->k->mem->still;
-	int r = tracers_read(x->k, &all);
+	int r = h->read(x->k, &all);
 
 	now = all;
 	for (int i = 1; (now.n || r == -ELOOP || r == -EFAULT) && !x->k->mem->still &&
@@ -159,7 +164,7 @@ static int check_tracers(struct inspection *x)
 		check_pause(pause);
 		ran = ran || check_ran(x->k, clock, i + 1 < KERNEL_LOOKS ? 0 : CHECK_RUN_MS);
 		memory_refresh(x->k->mem);
-		r = tracers_read(x->k, &now);
+		r = h->read(x->k, &now);
 		tracers_keep_common(&all, &now);
 	}
 	/* Who was not there at first, or stands still, may go. */
@@ -167,12 +172,30 @@ static int check_tracers(struct inspection *x)
 		return -ELOOP;
 	for (uint32_t i = 0; i < all.n && ran; i++) {
 		whose(x, all.to[i], owner, sizeof(owner));
-		snprintf(subject, sizeof(subject), "ftrace hook of %s", owner);
-		inspection_sign(x, "Kernel.Ftrace", all.to[i], subject, "functions of the kernel are"
-				" hooked by ftrace: %llx, memory of %s",
+		snprintf(subject, sizeof(subject), "%s of %s", h->subject, owner);
+		inspection_sign(x, h->name, all.to[i], subject, "%s: %llx, memory of %s", h->what,
 				(unsigned long long)all.to[i], owner);
 	}
 	return r;
+}
+
+static int check_tracers(struct inspection *x)
+{
+	static const struct hooks ftrace = {
+		tracers_read, "Kernel.Ftrace", "ftrace hook",
+		"functions of the kernel are hooked by ftrace",
+	};
+
+	return check_hooks(x, &ftrace);
+}
+
+static int check_probes(struct inspection *x)
+{
+	static const struct hooks kprobes = {
+		probes_read, "Kernel.Probe", "kprobe", "code of the kernel is probed by kprobes",
+	};
+
+	return check_hooks(x, &kprobes);
 }
 
 /* ---- all ---- */
@@ -192,6 +215,7 @@ static int inspect(struct inspection *x)
 	} all[] = {
 		{ check_calls, "system calls" }, { check_gates, "interrupt gates" },
 		{ check_registers, "registers" }, { check_tracers, "ftrace" },
+		{ check_probes, "kprobes" },
 		{ check_first_sight, "code and read-only data" },
 	};
 	int r = inspection_read(x);

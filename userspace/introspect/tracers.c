@@ -21,7 +21,7 @@ static bool has(const struct tracers *t, uint64_t to)
 }
 
 /* Who has more than there is room for is found by those that there is room for. */
-static void add(const struct kernel *k, struct tracers *t, uint64_t to)
+void tracers_add(const struct kernel *k, struct tracers *t, uint64_t to)
 {
 	if (!kernel_text(k, to) && !has(t, to) && t->n < MAX_TRACERS)
 		t->to[t->n++] = to;
@@ -51,7 +51,7 @@ static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t va
 	if (r == -ENOENT)
 		return 0;
 	if (!r || r == -EPROTO)
-		add(k, t, called);
+		tracers_add(k, t, called);
 	return r == -EPROTO ? 0 : r;
 }
 
@@ -66,8 +66,35 @@ static int add_called(const struct kernel *k, struct tracers *t, uint64_t site)
 		return 0;
 	r = virt_read(&k->as, site, code, sizeof(code)) ? -ELOOP : trampoline_target(site, code, &called);
 	if (!r)
-		add(k, t, called);
+		tracers_add(k, t, called);
 	return r;
+}
+
+/* A fprobe's own handlers are behind one function of the kernel's. */
+static int add_fprobe(const struct kernel *k, struct tracers *t, uint64_t ops)
+{
+	const struct layout *at = &k->at;
+	const struct field handlers[] = { at->fprobe_entry_handler, at->fprobe_exit_handler };
+	uint64_t to;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(handlers); i++) {
+		r = kernel_member(k, ops - at->fprobe_ops.at, handlers[i], &to);
+		if (!r && to)
+			tracers_add(k, t, to);
+	}
+	return r;
+}
+
+static bool is_fprobe(const struct kernel *k, uint64_t func)
+{
+	static const enum kernel_symbol handlers[] = { SYM_FPROBE_HANDLER, SYM_FPROBE_KPROBE_HANDLER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++)
+		if (func && func == k->symbol[handlers[i]].address)
+			return k->at.fprobe_ops.size && k->at.fprobe_entry_handler.size &&
+			       k->at.fprobe_exit_handler.size;
+	return false;
 }
 
 static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
@@ -77,7 +104,9 @@ static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
 	int r = kernel_member(k, ops, at->ftrace_ops_func, &func);
 
 	if (!r)
-		add(k, t, func);
+		tracers_add(k, t, func);
+	if (!r && is_fprobe(k, func))
+		r = add_fprobe(k, t, ops);
 	if (!at->ftrace_ops_trampoline.size || !at->ftrace_ops_trampoline_size.size)
 		return r;
 	if (!r)

@@ -18,6 +18,9 @@ struct tracers {
  */
 int tracers_read(const struct kernel *k, struct tracers *ret);
 
+/* Unless it is the kernel's own code, or known already. */
+void tracers_add(const struct kernel *k, struct tracers *t, uint64_t to);
+
 /* Of t, what is in now as well. */
 void tracers_keep_common(struct tracers *t, const struct tracers *now);
 
