@@ -14,6 +14,7 @@
 #include "introspect/kernelcheck.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
+#include "introspect/pristine.h"
 #include "introspect/sites.h"
 #include "lib/util.h"
 
@@ -40,6 +41,7 @@ struct kernel_seen {
 	uint64_t text_base;
 	uint8_t key[crypto_shorthash_KEYBYTES];
 	struct region region[2];
+	struct pristine *pristine;
 };
 
 struct inspection {
@@ -59,6 +61,7 @@ void kernel_seen_free(struct kernel_seen *seen)
 		return;
 	free(seen->region[0].hash);
 	free(seen->region[1].hash);
+	pristine_free(seen->pristine);
 	free(seen);
 }
 
@@ -263,6 +266,9 @@ static int compare_region(struct inspection *x, const struct kernel_seen *seen,
 		r = sites_read(x->k, g->start, g->start + g->size, &sites);
 	if (!r)
 		r = read_region(x->k, g, bytes, present);
+	if (!r)
+		pristine_look(seen->pristine, x->k, &x->owners, &sites, g->code, g->start, g->size,
+			      bytes, present);
 	if (!r && g->code)
 		sites_neutralise(x->k, &sites, &x->owners, bytes, differs);
 	sites_free(&sites);
@@ -278,7 +284,7 @@ static int compare_region(struct inspection *x, const struct kernel_seen *seen,
 		}
 		now = hash_line(seen, bytes + line * LINE);
 		/* What was half a patch at first sight is seen when it is whole. */
-		if (!g->hash[line] && !differs[line])
+		if ((!g->hash[line] && !differs[line]) || pristine_vouches(seen->pristine, g->code, line))
 			g->hash[line] = now;
 		differs[line] = differs[line] || g->hash[line] != now;
 		*ret_differences += differs[line];
@@ -358,7 +364,8 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	r = compare_region(x, seen, g, bytes, present, differs, &n);
 	if (!r && !g->known)
 		r = look_again_at_first(x, seen, g, bytes, present, differs, again);
-	for (int i = 1; !r && (n || x->under_way) && i < LOOKS; i++, pause *= 3) {
+	for (int i = 1; !r && (n || x->under_way || pristine_unsure(seen->pristine, g->code)) &&
+	     i < LOOKS; i++, pause *= 3) {
 		r = look_again(x, seen, g, bytes, present, again, pause);
 		n = 0;
 		for (uint64_t line = 0; !r && line < lines; line++)
@@ -393,6 +400,11 @@ static int first_sight(const struct kernel *k, struct kernel_seen **ret_seen)
 	if (!s)
 		return -ENOMEM;
 	s->text_base = k->text_base;
+	s->pristine = pristine_new();
+	if (!s->pristine) {
+		kernel_seen_free(s);
+		return -ENOMEM;
+	}
 	randombytes_buf(s->key, sizeof(s->key));
 	s->region[0] = (struct region){ .name = "Kernel.Text", .label = "text", .code = true };
 	s->region[1] = (struct region){ .name = "Kernel.Rodata", .label = "read-only data" };
@@ -407,6 +419,15 @@ static int first_sight(const struct kernel *k, struct kernel_seen **ret_seen)
 	return 0;
 }
 
+static void pass_sign(void *ctx, const struct m_sign *m)
+{
+	struct inspection *x = ctx;
+
+	x->m->signs++;
+	if (!x->stop)
+		x->stop = x->sink->sign(x->sink->ctx, m);
+}
+
 static int check_image(struct inspection *x)
 {
 	struct introspector *in = x->in;
@@ -414,9 +435,23 @@ static int check_image(struct inspection *x)
 
 	if (!in->kernel_seen)
 		r = first_sight(x->k, &in->kernel_seen);
+	if (r)
+		return r;
+	pristine_begin(in->kernel_seen->pristine, in);
 	for (int i = 0; !r && i < 2; i++)
 		r = check_region(x, in->kernel_seen, &in->kernel_seen->region[i]);
+	pristine_end(in->kernel_seen->pristine, in, x->m, pass_sign, x);
 	return r;
+}
+
+static void count(const struct kernel_seen *seen, char *out, size_t size)
+{
+	char held[512];
+
+	pristine_tell(seen->pristine, held, sizeof(held));
+	snprintf(out, size, "%u system calls, %u gates, %llu KiB of code, %llu KiB of read-only data, %s",
+		 SURE_CALLS, GATES, (unsigned long long)seen->region[0].size >> 10,
+		 (unsigned long long)seen->region[1].size >> 10, held);
 }
 
 /* ---- all ---- */
@@ -468,10 +503,7 @@ int check_kernel(struct introspector *in, const struct check_sink *sink,
 		ret_checked->status = ret_checked->signs ? CHECK_DIFFERS :
 				      ret_checked->why[0] ? CHECK_INCOMPLETE : CHECK_CLEAN;
 	if (in->kernel_seen)
-		snprintf(ret_checked->counts, sizeof(ret_checked->counts),
-			 "%u system calls, %u gates, %llu KiB of code, %llu KiB of read-only data",
-			 SURE_CALLS, GATES, (unsigned long long)in->kernel_seen->region[0].size >> 10,
-			 (unsigned long long)in->kernel_seen->region[1].size >> 10);
+		count(in->kernel_seen, ret_checked->counts, sizeof(ret_checked->counts));
 	module_set_free(&x.modules);
 	owners_free(&x.owners);
 	ret_checked->elapsed_us = (clock_now_ns() - started) / 1000;
