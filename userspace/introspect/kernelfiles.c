@@ -46,6 +46,7 @@ static void add_file(struct kernel_files *files, int folder, const char *name)
 		return;
 	}
 	f->fd = fd;
+	name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
 	text_escape(f->name, sizeof(f->name), name, strlen(name));
 	files->n++;
 }

@@ -34,6 +34,7 @@ struct part {
 	uint64_t start, end;
 	uint64_t nlines;
 	uint8_t *now;			/* enum line_holds, of this look */
+	uint8_t *first;			/* the byte of the line that differs first */
 	uint8_t *ever;			/* LINE_SAME once it was; LINE_OTHER: so far in all looks */
 	uint32_t looks;
 	uint64_t open, other;		/* lines at the end: not seen whole; different */
@@ -76,7 +77,8 @@ static void let_go(struct pristine *p)
 	for (int i = 0; i < VMLINUX_PARTS; i++) {
 		free(p->part[i].now);
 		free(p->part[i].ever);
-		p->part[i].now = p->part[i].ever = NULL;
+		free(p->part[i].first);
+		p->part[i].now = p->part[i].ever = p->part[i].first = NULL;
 	}
 }
 
@@ -105,8 +107,9 @@ static bool make_room(struct pristine *p)
 		part->nlines = (part->end - part->start + VMLINUX_LINE - 1) / VMLINUX_LINE;
 		part->now = calloc(part->nlines + 1, 1);
 		part->ever = calloc(part->nlines + 1, 1);
+		part->first = calloc(part->nlines + 1, 1);
 		part->looks = 0;
-		if (!part->now || !part->ever)
+		if (!part->now || !part->ever || !part->first)
 			return false;
 	}
 	return true;
@@ -264,7 +267,7 @@ static bool compare(struct pristine *p, enum vmlinux_part which, const struct vm
 		bytes = more;
 		present = there;
 	}
-	return vmlinux_compare(p->v, which, guest, bytes, present, part->now);
+	return vmlinux_compare(p->v, which, guest, bytes, present, part->now, part->first);
 }
 
 void pristine_look(struct pristine *p, const struct kernel *k, struct owners *owners,
@@ -324,26 +327,12 @@ static void show(const struct pristine *p, const struct kernel *k, uint64_t va, 
 	snprintf(out, size, "%s there, %s in the file", is, should);
 }
 
-/* The first byte of the line that is not the file's, or its first. */
-static uint64_t first_other(const struct pristine *p, const struct kernel *k, uint64_t va)
-{
-	uint8_t file[VMLINUX_LINE], live[VMLINUX_LINE];
-	size_t n = vmlinux_bytes(p->v, va, file, sizeof(file));
-
-	if (!n || virt_read(&k->as, va, live, n))
-		return va;
-	for (size_t i = 0; i < n; i++)
-		if (file[i] != live[i])
-			return va + i;
-	return va;
-}
-
 static void note(struct pristine *p, const struct kernel *k, enum vmlinux_part which, uint64_t line,
 		 uint64_t lines)
 {
 	struct part *part = &p->part[which];
 	struct m_sign *m = &part->told[part->ntold++];
-	uint64_t va = first_other(p, k, part->start + line * VMLINUX_LINE);
+	uint64_t va = part->start + line * VMLINUX_LINE + part->first[line];
 	char symbol[96], bytes[128];
 
 	vmlinux_name(p->v, va, symbol, sizeof(symbol));

@@ -16,6 +16,7 @@
 #define PAGE 4096u
 #define PAGE_MASK_ (PAGE - 1ull)
 #define MAX_PART (96u << 20)
+#define MAX_SPAN (1u << 30)		/* of a kernel's image: KERNEL_IMAGE_SIZE */
 #define INT3 0xcc
 #define CALL 0xe8
 
@@ -33,6 +34,7 @@ struct vmlinux {
 	struct image_section *code;	/* .text */
 	struct range part[VMLINUX_PARTS];
 	struct range late;		/* of read-only data: written until the kernel is up */
+	uint64_t data_end;		/* behind it the last page is filled with what was there */
 	uint8_t *rodata;		/* flat, from part[VMLINUX_RODATA].start on */
 	uint8_t id[VMLINUX_ID_MAX];
 	size_t id_len;
@@ -168,19 +170,24 @@ static int32_t word_at(const uint8_t *table, size_t i)
 	return word;
 }
 
-/* One list: from behind to its zero.  *n: the words in front of that zero. */
+/*
+ * One list: from behind to its zero.  *n: the words in front of that zero.  Per-CPU
+ * variables that are linked at 0 are named by where they are loaded, where no
+ * section is; nobody compares them.
+ */
 static bool fix_list(struct vmlinux *v, const uint8_t *table, size_t *n, enum fix how, uint64_t by)
 {
 	const struct image_section *last = NULL;
 	size_t i = *n;
 
 	for (; i && word_at(table, i - 1); i--) {
-		uint8_t *at = place_of(v, (uint64_t)(int64_t)word_at(table, i - 1),
-				       how == FIX_64 ? 8 : 4, &last);
+		uint64_t va = (int64_t)word_at(table, i - 1);
+		uint8_t *at = place_of(v, va, how == FIX_64 ? 8 : 4, &last);
 
-		if (!at)
+		if (at)
+			fix(at, how, by);
+		else if (va < v->code->address || va - v->code->address > MAX_SPAN)
 			return false;
-		fix(at, how, by);
 	}
 	*n = i ? i - 1 : 0;
 	return i;
@@ -254,13 +261,16 @@ static bool flatten(struct vmlinux *v)
 {
 	const struct range r = v->part[VMLINUX_RODATA];
 
+	v->data_end = r.start;
 	v->rodata = calloc(1, r.end - r.start + 1);
 	for (size_t i = 1; v->rodata && i < v->image.nsections; i++) {
 		const struct image_section *s = &v->image.sections[i];
 		uint64_t from = MAX(s->address, r.start), to = MIN(s->address + s->size, r.end);
 
-		if (s->placed && s->bytes && s->address + s->size >= s->address && from < to)
-			memcpy(v->rodata + (from - r.start), s->bytes + (from - s->address), to - from);
+		if (!s->placed || !s->bytes || s->address + s->size < s->address || from >= to)
+			continue;
+		memcpy(v->rodata + (from - r.start), s->bytes + (from - s->address), to - from);
+		v->data_end = MAX(v->data_end, to);
 	}
 	return v->rodata;
 }
@@ -323,7 +333,7 @@ struct comparison {
 	struct vmlinux *v;
 	const struct vmlinux_guest *guest;
 	const uint8_t *live;		/* of all of .text */
-	uint8_t *lines;
+	uint8_t *lines, *first;
 };
 
 static bool on_read(void *arg, uint64_t address, void *out, size_t n)
@@ -381,8 +391,10 @@ static void on_difference(void *arg, uint64_t address, const uint8_t *file, size
 	for (uint64_t at = MAX(address, text->start); at < address + n && at < text->end; at++) {
 		uint8_t *line = &c->lines[(at - text->start) / VMLINUX_LINE];
 
-		if (*line != LINE_OTHER)
-			*line = MAX(*line, judge(c, at - c->v->code->address));
+		if (*line == LINE_OTHER)
+			continue;
+		*line = MAX(*line, judge(c, at - c->v->code->address));
+		c->first[(at - text->start) / VMLINUX_LINE] = (at - text->start) % VMLINUX_LINE;
 	}
 }
 
@@ -403,9 +415,9 @@ static uint8_t *gather(const struct vmlinux *v, const uint8_t *bytes, const bool
 }
 
 static bool compare_code(struct vmlinux *v, const struct vmlinux_guest *guest, const uint8_t *bytes,
-			 const bool *present, uint8_t *lines)
+			 const bool *present, uint8_t *lines, uint8_t *first)
 {
-	struct comparison c = { v, guest, gather(v, bytes, present), lines };
+	struct comparison c = { v, guest, gather(v, bytes, present), lines, first };
 	struct kprobe *probes = calloc(guest->nprobes + 1, sizeof(*probes));
 	bool done;
 
@@ -428,15 +440,18 @@ static bool compare_code(struct vmlinux *v, const struct vmlinux_guest *guest, c
 
 /* ---- read-only data ---- */
 
-static void compare_data(const struct vmlinux *v, const uint8_t *bytes, uint8_t *lines)
+static void compare_data(const struct vmlinux *v, const uint8_t *bytes, uint8_t *lines, uint8_t *first)
 {
 	const struct range r = v->part[VMLINUX_RODATA], *late = &v->late;
 
-	for (uint64_t at = 0; at < r.end - r.start; at++) {
-		if (r.start + at == late->start && late->end <= r.end)
-			at += late->end - late->start;
-		if (at < r.end - r.start && bytes[at] != v->rodata[at])
-			lines[at / VMLINUX_LINE] = LINE_OTHER;
+	for (uint64_t at = 0; at < v->data_end - r.start; at++) {
+		uint8_t *line = &lines[at / VMLINUX_LINE];
+
+		if (bytes[at] == v->rodata[at] || *line == LINE_OTHER ||
+		    (r.start + at >= late->start && r.start + at < late->end))
+			continue;
+		*line = LINE_OTHER;
+		first[at / VMLINUX_LINE] = at % VMLINUX_LINE;
 	}
 }
 
@@ -457,14 +472,14 @@ static void mark_unseen(const struct range *r, enum vmlinux_part part, const boo
 }
 
 bool vmlinux_compare(struct vmlinux *v, enum vmlinux_part part, const struct vmlinux_guest *guest,
-		     const uint8_t *bytes, const bool *present, uint8_t *lines)
+		     const uint8_t *bytes, const bool *present, uint8_t *lines, uint8_t *first)
 {
 	const struct range *r = &v->part[part];
 
 	memset(lines, LINE_SAME, (r->end - r->start + VMLINUX_LINE - 1) / VMLINUX_LINE);
 	if (part == VMLINUX_RODATA)
-		compare_data(v, bytes, lines);
-	else if (!compare_code(v, guest, bytes, present, lines))
+		compare_data(v, bytes, lines, first);
+	else if (!compare_code(v, guest, bytes, present, lines, first))
 		return false;
 	mark_unseen(r, part, present, lines);
 	return true;

@@ -69,11 +69,11 @@ bool vmlinux_counts_calls(const struct vmlinux *v, const struct vmlinux_guest *g
 
 /*
  * bytes: the part as the guest has it, from its start on, whole pages; present: a
- * page each.  lines: one for each VMLINUX_LINE, the last of them may be cut short.
- * False: no memory.
+ * page each.  lines: one for each VMLINUX_LINE, the last of them may be cut short;
+ * first: which byte of it is the first to differ, if one does.  False: no memory.
  */
 bool vmlinux_compare(struct vmlinux *v, enum vmlinux_part part, const struct vmlinux_guest *guest,
-		     const uint8_t *bytes, const bool *present, uint8_t *lines);
+		     const uint8_t *bytes, const bool *present, uint8_t *lines, uint8_t *first);
 
 /* "vfs_read+0x12"; "" if nothing is known to be there. */
 void vmlinux_name(const struct vmlinux *v, uint64_t va, char *out, size_t size);

@@ -105,19 +105,21 @@ static bool is_distance(const uint8_t *code, size_t i)
 }
 
 /*
- * A linked kernel tells no longer what in a replacement is a distance: where the
- * code put elsewhere holds just what would lead to the same place, it is.
+ * A linked kernel tells no longer what in a replacement is a distance: that of its
+ * first instruction is known to be one; else, where the code put elsewhere holds
+ * just what would lead to the same place, it is.
  */
 static void move(const uint8_t *live, size_t n, uint64_t by, uint8_t *out)
 {
-	for (size_t i = 1; by && live && i + 4 <= n; i++) {
+	for (size_t i = 1; by && i + 4 <= n; i++) {
 		uint32_t distance;
 
 		if (!is_distance(out, i))
 			continue;
 		memcpy(&distance, out + i, 4);
 		distance -= (uint32_t)by;
-		if (memcmp(&distance, live + i, 4))
+		if ((i > 1 || (out[0] != 0xe8 && out[0] != 0xe9)) &&
+		    (!live || memcmp(&distance, live + i, 4)))
 			continue;
 		memcpy(out + i, &distance, 4);
 		i += 3;

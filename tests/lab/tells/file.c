@@ -108,7 +108,7 @@ static void stays_clean(unsigned looks)
 	struct told s;
 
 	for (; n < looks; n++) {
-		s = (struct seen){ 0 };
+		s = (struct told){ 0 };
 		forget();
 		check(&s);
 		clean += is_clean(&s);
@@ -152,7 +152,7 @@ static void changed_later(void)
 	check(&s);
 	testee_stop(&t);
 	testee_write(&t, va, testee_read(&t, va) ^ 0x10);
-	s = (struct seen){ .name = "Kernel.Text", .part = "first sight" };
+	s = (struct told){ .name = "Kernel.Text", .part = "first sight" };
 	check(&s);
 	ok(s.right == 1 && s.n == 1, "what is changed later is found by first sight's hash");
 	testee_restore(&t);
