@@ -158,6 +158,7 @@ $(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
 $(eval $(call program,labtest/tell-hide,$(addprefix tests/lab/tells/,hide.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-hook,$(addprefix tests/lab/tells/,hook.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-rootkit,$(addprefix tests/lab/tells/,rootkit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/tell-file,$(addprefix tests/lab/tells/,file.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-suspect,$(addprefix tests/lab/tells/,suspect.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tells-filters,tests/lab/tells/filters.c,,-static))
 $(eval $(call program,labtest/tells-suspects,tests/lab/tells/suspects.c,,-static))
@@ -166,7 +167,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 

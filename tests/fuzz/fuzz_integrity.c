@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 #include "integrity/module.h"
-#include "integrity/text.h"
-#include "integrity/unpack.h"
+#include "text/text.h"
+#include "text/unpack.h"
 #include "integrity/vmm.h"
 
 #define SIZE_MAX_ (1u << 20)

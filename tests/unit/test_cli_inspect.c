@@ -56,6 +56,8 @@ static void test_usage(void **state)
 	expect("FILE maps", 2, "usage", "inspect FILE");
 	expect("FILE maps x", 2, "usage", "inspect FILE");
 	expect("FILE nonsense", 2, "usage", "inspect FILE");
+	expect("FILE check", 2, "usage", "--kernel-file");
+	expect("FILE kernel --kernel-file /tmp", 2, "usage", "--kernel-file");
 }
 
 static void test_no_file(void **state)
@@ -63,6 +65,7 @@ static void test_no_file(void **state)
 	expect("/nonexistent/file", 1, "bad_file", "No such file");
 	expect("/dev/null", 1, "bad_file", "no regular file");
 	expect("/tmp", 1, "bad_file", "no regular file");
+	expect("/dev/null check --kernel-file /nonexistent/kernels", 1, "bad_file", "No such file");
 }
 
 static void test_refused_by_name(void **state)

@@ -19,8 +19,8 @@
 #include <zstd.h>
 
 #include "integrity/module.h"
-#include "integrity/text.h"
-#include "integrity/unpack.h"
+#include "text/text.h"
+#include "text/unpack.h"
 #include "lib/util.h"
 
 /* As the Makefile tells the linker. */

@@ -39,7 +39,7 @@ static void find_program(char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "/usr/libexec/kvm-warden/" PROGRAM);
 }
 
-static void become_program(int file, int out, const char *what, const char *pid)
+static void become_program(int file, int out, const char *what, const char *of)
 {
 	char path[PATH_MAX];
 
@@ -48,13 +48,13 @@ static void become_program(int file, int out, const char *what, const char *pid)
 	if (dup2(out, STDOUT_FILENO) < 0 ||
 	    (file == FILE_FD ? fcntl(file, F_SETFD, 0) : dup2(file, FILE_FD)) < 0)
 		_exit(127);
-	execl(path, PROGRAM, what, pid, NULL);
+	execl(path, PROGRAM, what, of, NULL);
 	fprintf(stderr, "wardenctl: %s: %s\n", path, strerror(errno));
 	_exit(127);
 }
 
 /* Its answer, or NULL; *ret_status: as waitpid tells it. */
-static json_t *run_program(int file, const char *what, const char *pid, int *ret_status)
+static json_t *run_program(int file, const char *what, const char *of, int *ret_status)
 {
 	autofile FILE *in = NULL;
 	int ends[2];
@@ -66,7 +66,7 @@ static json_t *run_program(int file, const char *what, const char *pid, int *ret
 		return NULL;
 	child = fork();
 	if (child == 0)
-		become_program(file, ends[1], what, pid);
+		become_program(file, ends[1], what, of);
 	close(ends[1]);
 	in = fdopen(ends[0], "r");
 	answer = in && child > 0 ? json_loadf(in, 0, NULL) : NULL;
@@ -145,6 +145,16 @@ static void print_symbols(const json_t *answer)
 		       text_of(s, "type"), text_of(s, "name"));
 }
 
+static void print_check(const json_t *answer)
+{
+	const json_t *sign;
+	size_t i;
+
+	printf("Kernel  %s: %s\n", text_of(answer, "status"), text_of(answer, "counts"));
+	json_array_foreach(member(answer, "signs"), i, sign)
+		printf("%s: %s\n", text_of(sign, "name"), text_of(sign, "detail"));
+}
+
 /* An error that the program tells, or its end without an answer. */
 static int tell_failure(struct cli *cli, const char *path, const json_t *answer, int status)
 {
@@ -174,7 +184,8 @@ static int tell_incomplete(const json_t *answer)
 	return EXIT_UNDECIDED;
 }
 
-static int look_into(struct cli *cli, const char *path, const char *what, const char *pid,
+/* of: a process, or where kernels' files are. */
+static int look_into(struct cli *cli, const char *path, const char *what, const char *of,
 		     void (*print)(const json_t *answer))
 {
 	autofd int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -187,26 +198,36 @@ static int look_into(struct cli *cli, const char *path, const char *what, const 
 		return tell_error(cli, EXIT_NO, "bad_file", message, errno == EACCES ?
 				  "only who may read the file may look into it" : "");
 	}
-	answer = make_printable(run_program(file, what, pid, &status));
+	answer = make_printable(run_program(file, what, of, &status));
 	if (!answer || member(answer, "error") || status) {
 		code = tell_failure(cli, path, answer, status);
 		json_decref(answer);
 		return code;
 	}
 	code = tell_incomplete(answer);
+	if (json_array_size(member(answer, "signs")))
+		code = EXIT_NO;
 	show(cli, answer, print);
 	return code;
 }
 
 int verb_inspect(struct cli *cli, int argc, char **argv)
 {
-	const char *what;
+	const char *what, *kernels = NULL;
+	const struct arg args[] = { { "--kernel-file", .text = &kernels } };
 	uint64_t pid;
-	int n = take_args(cli, argc, argv, NULL, 0, 1, 3);
+	int n = take_args(cli, argc, argv, args, ARRAY_SIZE(args), 1, 3);
 
 	if (n < 0)
 		return EXIT_USAGE;
 	what = n > 1 ? argv[1] : "kernel";
+	if (!strcmp(what, "check") != !!kernels)
+		return tell_usage(cli, "check takes --kernel-file, and nothing else does");
+	if (kernels && access(kernels, R_OK))
+		return tell_error(cli, EXIT_NO, "bad_file", strerror(errno), "--kernel-file is a package's"
+				  " vmlinuz, or a folder of them");
+	if (kernels && n < 3)
+		return look_into(cli, argv[0], what, kernels, print_check);
 	if (!strcmp(what, "kernel") && n < 3)
 		return look_into(cli, argv[0], what, NULL, print_kernel);
 	if (!strcmp(what, "symbols") && n < 3)
@@ -214,6 +235,6 @@ int verb_inspect(struct cli *cli, int argc, char **argv)
 	if (!strcmp(what, "ps") && n < 3)
 		return look_into(cli, argv[0], what, NULL, print_tasks);
 	if (strcmp(what, "maps") || n < 3 || !parse_u64(argv[2], UINT32_MAX, &pid))
-		return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, or maps and a PID");
+		return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, check, or maps and a PID");
 	return look_into(cli, argv[0], what, argv[2], print_maps);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "integrity/report.h"
-#include "integrity/text.h"
+#include "text/text.h"
 #include "lib/util.h"
 
 #define MAX_TEXT (64u << 20)		/* of a list of the kernel's */

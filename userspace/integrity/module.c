@@ -13,7 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "integrity/unpack.h"
+#include "text/unpack.h"
 #include "lib/util.h"
 
 static bool refuse(struct module *m, const char *format, ...)

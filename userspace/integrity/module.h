@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "integrity/image.h"
+#include "text/image.h"
 
 #define MODULE_SECTIONS 512
 

@@ -15,6 +15,7 @@
 
 #include "introspect/check.h"
 #include "introspect/kernelcheck.h"
+#include "introspect/pristine.h"
 #include "introspect/sites.h"
 #include "lib/util.h"
 
@@ -39,6 +40,7 @@ struct region {
 struct kernel_seen {
 	uint8_t key[crypto_shorthash_KEYBYTES];
 	struct region region[2];
+	struct pristine *pristine;	/* what its package's file says */
 };
 
 /* One look at a region, by lines but for present: by pages. */
@@ -55,6 +57,7 @@ void kernel_seen_free(struct kernel_seen *seen)
 		return;
 	free(seen->region[0].hash);
 	free(seen->region[1].hash);
+	pristine_free(seen->pristine);
 	free(seen);
 }
 
@@ -107,16 +110,21 @@ static bool is_another(uint32_t *was, uint32_t now, struct sight *s)
 	return false;
 }
 
+/* What is as its package's file has it is measured at once, and anew. */
 static void compare_lines(const struct kernel_seen *seen, struct region *g, struct sight *s)
 {
 	for (uint64_t line = 0; line < lines_of(g); line++) {
 		uint8_t *differs = &s->differs[line];
+		uint32_t now;
 
 		if (*differs == LINE_UNDER_WAY || !s->present[line * LINE / FRAME_SIZE]) {
 			s->under_way += *differs == LINE_UNDER_WAY;
 			*differs = 0;
 		} else if (!*differs) {
-			*differs = is_another(&g->hash[line], hash_line(seen, s->bytes + line * LINE), s);
+			now = hash_line(seen, s->bytes + line * LINE);
+			if (pristine_vouches(seen->pristine, g->code, line))
+				g->hash[line] = now | MEASURED;
+			*differs = is_another(&g->hash[line], now, s);
 		}
 		s->differences += *differs != 0;
 	}
@@ -135,6 +143,9 @@ static int look(struct inspection *x, const struct kernel_seen *seen, struct reg
 		r = sites_read(x->k, g->start, g->start + g->size, &sites);
 	if (!r)
 		r = read_region(x->k, g, s->bytes, s->present);
+	if (!r)
+		pristine_look(seen->pristine, x->k, &x->owners, &sites, g->code, g->start, g->size,
+			      s->bytes, s->present);
 	if (!r && g->code)
 		sites_neutralise(x->k, &sites, &x->owners, s->bytes, s->differs);
 	sites_free(&sites);
@@ -160,7 +171,8 @@ static int look_until_sure(struct inspection *x, const struct kernel_seen *seen,
 
 	*ret_ran = still;
 	for (int i = 1; !r && i < KERNEL_LOOKS; i++, pause *= 3) {
-		if (!s->unmeasured && (still || (!s->differences && !s->under_way)))
+		if (!s->unmeasured && (still || (!s->differences && !s->under_way &&
+						 !pristine_unsure(seen->pristine, g->code))))
 			break;
 		if (!still)
 			check_pause(pause);
@@ -257,6 +269,11 @@ static int make_seen(const struct kernel *k, struct kernel_seen **ret_seen)
 
 	if (!s)
 		return -ENOMEM;
+	s->pristine = pristine_new();
+	if (!s->pristine) {
+		kernel_seen_free(s);
+		return -ENOMEM;
+	}
 	randombytes_buf(s->key, sizeof(s->key));
 	s->region[0] = (struct region){ .name = "Kernel.Text", .label = "text", .code = true };
 	s->region[1] = (struct region){ .name = "Kernel.Rodata", .label = "read-only data" };
@@ -271,6 +288,26 @@ static int make_seen(const struct kernel *k, struct kernel_seen **ret_seen)
 	return 0;
 }
 
+static void pass_sign(void *ctx, const struct m_sign *m)
+{
+	struct inspection *x = ctx;
+
+	x->m->signs++;
+	if (!x->stop)
+		x->stop = x->sink->sign(x->sink->ctx, m);
+}
+
+static void count(const struct kernel_seen *seen, char *counts, size_t size)
+{
+	const size_t at = strlen(counts);
+	char held[512];
+
+	pristine_tell(seen->pristine, held, sizeof(held));
+	snprintf(counts + at, size - at, ", %llu KiB of code, %llu KiB of read-only data, %s",
+		 (unsigned long long)seen->region[0].size >> 10,
+		 (unsigned long long)seen->region[1].size >> 10, held);
+}
+
 int check_first_sight(struct inspection *x)
 {
 	struct introspector *in = x->in;
@@ -278,12 +315,12 @@ int check_first_sight(struct inspection *x)
 
 	if (!in->kernel_seen)
 		r = make_seen(x->k, &in->kernel_seen);
+	if (r)
+		return r;
+	pristine_begin(in->kernel_seen->pristine, in);
 	for (int i = 0; !r && i < 2; i++)
 		r = check_region(x, in->kernel_seen, &in->kernel_seen->region[i]);
-	if (in->kernel_seen)
-		snprintf(x->m->counts + strlen(x->m->counts), sizeof(x->m->counts) - strlen(x->m->counts),
-			 ", %llu KiB of code, %llu KiB of read-only data",
-			 (unsigned long long)in->kernel_seen->region[0].size >> 10,
-			 (unsigned long long)in->kernel_seen->region[1].size >> 10);
+	pristine_end(in->kernel_seen->pristine, in, x->m, pass_sign, x);
+	count(in->kernel_seen, x->m->counts, sizeof(x->m->counts));
 	return r;
 }

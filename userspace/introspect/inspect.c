@@ -2,7 +2,7 @@
 /*
  * warden-inspect: looks into a file of a guest's memory, for wardenctl, which
  * gives it the file on descriptor 3 and reads JSON from its standard output.
- * It is jailed before it reads a byte.
+ * It is jailed before it reads a byte; kernels' files are open by then.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "introspect/check.h"
 #include "introspect/facts.h"
 #include "introspect/inspect.h"
 #include "introspect/jail.h"
+#include "introspect/kernelfiles.h"
 #include "introspect/mappings.h"
 #include "lib/log.h"
 #include "lib/task_json.h"
@@ -159,6 +161,28 @@ static json_t *answer_symbols(struct inspection *i)
 			 r ? "the table of symbols does not hold together" : "");
 }
 
+/* ---- the kernel itself ---- */
+
+static int add_sign(void *ctx, const struct m_sign *m)
+{
+	json_array_append_new(ctx, json_pack("{s:s,s:o,s:s,s:s}", "name", m->name, "address",
+			      hex_json(m->address), "subject", m->subject, "detail", m->detail));
+	return 0;
+}
+
+/* What differs is an answer; what could not be compared leaves it incomplete. */
+static json_t *answer_check(struct inspection *i)
+{
+	json_t *signs = json_array();
+	const struct check_sink sink = { add_sign, signs };
+	struct m_checked m;
+
+	check_kernel(&i->in, &sink, &m);
+	return json_pack("{s:s,s:o,s:s,s:I,s:b,s:s}", "status", check_status_name(m.status), "signs", signs,
+			 "counts", m.counts, "elapsed_us", (I)m.elapsed_us, "complete",
+			 m.status == CHECK_CLEAN || (m.status == CHECK_DIFFERS && !m.why[0]), "why", m.why);
+}
+
 /* ---- the request ---- */
 
 static json_t *answer(struct inspection *i, const char *what, uint32_t pid)
@@ -169,10 +193,12 @@ static json_t *answer(struct inspection *i, const char *what, uint32_t pid)
 		return answer_symbols(i);
 	if (!strcmp(what, "maps"))
 		return answer_maps(i, pid);
+	if (!strcmp(what, "check"))
+		return answer_check(i);
 	return answer_kernel(i);
 }
 
-static json_t *look_into(const char *what, uint32_t pid)
+static json_t *look_into(const char *what, uint32_t pid, const struct kernel_files *kernels)
 {
 	static struct inspection i;
 	char why[WHY_SIZE] = "";
@@ -184,6 +210,7 @@ static json_t *look_into(const char *what, uint32_t pid)
 				  "are understood: see docs/limits.md");
 	if (r)
 		return error_json("bad_file", why[0] ? why : strerror(-r), "");
+	i.in.kernel_files = kernels;
 	json = answer(&i, what, pid);
 	inspection_close(&i);
 	return json;
@@ -191,18 +218,24 @@ static json_t *look_into(const char *what, uint32_t pid)
 
 int main(int argc, char **argv)
 {
+	static struct kernel_files kernels;
+	bool check = argc == 3 && !strcmp(argv[1], "check");
 	uint64_t pid = 0;
 	json_t *json;
+	int r;
 
 	log_open("warden-inspect", false);
-	if (argc < 2 || argc > 3 || (argc == 3 && !parse_u64(argv[2], UINT32_MAX, &pid)))
-		fatal("usage: warden-inspect kernel|symbols|ps|maps [PID]; started by wardenctl alone");
+	if (argc < 2 || argc > 3 || (argc == 3 && !check && !parse_u64(argv[2], UINT32_MAX, &pid)))
+		fatal("usage: warden-inspect kernel|symbols|ps|maps [PID] | check KERNEL; started by wardenctl alone");
+	r = check ? kernel_files_open(&kernels, argv[2]) : 0;
+	if (r)
+		fatal("%s: %s", argv[2], strerror(-r));
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
 	json_object_seed(0);	/* it opens /dev/urandom */
 	if (jail_inspect())
 		fatal("no sandbox, no service");
-	json = look_into(argv[1], pid);
+	json = look_into(argv[1], pid, &kernels);
 	if (!json || json_dumpf(json, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) || fflush(stdout))
 		fatal("the answer could not be told");
 	json_decref(json);

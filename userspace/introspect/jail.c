@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "introspect/kernelfiles.h"
 #include "introspect/pagecache.h"
 #include "lib/sandbox.h"
 #include "lib/util.h"
@@ -15,12 +16,12 @@
 int jail_inspect(void)
 {
 	/* qsort asks how much memory there is before it takes some. */
-	static const int calls[] = { SYS_pread64, SYS_dup, SYS_sysinfo };
+	static const int calls[] = { SYS_pread64, SYS_dup, SYS_sysinfo, SYS_flock };
 	const struct sandbox box = {
 		.syscalls = calls,
 		.nsyscalls = ARRAY_SIZE(calls),
 		.max_data = MAX_DATA,
-		.max_files = 16,
+		.max_files = 16 + KERNEL_FILES,
 		.as_caller = geteuid() != 0,
 		.die_with_parent = true,
 	};
@@ -34,6 +35,7 @@ int jail_introspect(uint32_t uid)
 	static const int calls[] = {
 		SYS_memfd_create, SYS_ftruncate, SYS_pwrite64, SYS_alarm,
 		SYS_sysinfo,	/* qsort of much asks how much memory there is */
+		SYS_pread64, SYS_flock,		/* of kernels' files, by turns */
 	};
 	static const unsigned ioctls[] = {
 		KVM_WARDEN_READ, KVM_WARDEN_REGS, KVM_WARDEN_MEMSLOTS, KVM_WARDEN_MAP,
@@ -45,7 +47,7 @@ int jail_introspect(uint32_t uid)
 		.nioctls = ARRAY_SIZE(ioctls),
 		.max_data = MAX_DATA,
 		.max_file = (uint64_t)MAX_FILE_PAGES * FRAME_SIZE,
-		.max_files = 16,
+		.max_files = 16 + KERNEL_FILES,
 		.uid = uid,
 		.die_with_parent = true,
 	};

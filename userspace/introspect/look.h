@@ -25,6 +25,8 @@ struct look_sink {
 	void *ctx;
 };
 
+struct kernel_files;
+
 struct introspector {
 	struct guest_memory *mem;
 	struct kernel kernel;
@@ -32,6 +34,7 @@ struct introspector {
 	/* Told what looks and sweeps see of suspicious code; NULL: nobody. */
 	int (*on_sign)(void *ctx, const struct m_sign *sign);
 	void *sign_ctx;
+	const struct kernel_files *kernel_files;	/* NULL: none */
 	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
 	struct passing passing;
 	struct m_kernel state;

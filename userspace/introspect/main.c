@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * warden-introspect: looks into one guest.  The engine is on descriptor 3, the
- * guest on 4; there is nothing else it could reach.  It serves one request
+ * guest on 4; besides there are guests' kernels as their packages have them, to be
+ * read, and nothing else it could reach.  It serves one request
  * after the other and ends with its engine or its guest.
  */
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <sys/ioctl.h>
 
 #include "introspect/jail.h"
+#include "introspect/kernelfiles.h"
 #include "introspect/serve.h"
 #include "lib/config.h"
 #include "lib/log.h"
@@ -34,6 +36,20 @@ static uint32_t user_for(const struct config *config)
 	if (ioctl(ROLE_GUEST_FD, KVM_WARDEN_GUEST_INFO, &info))
 		fatal("the guest's descriptor: %s", strerror(errno));
 	return config->uid_base + ROLE_UID_INTROSPECT + (uint32_t)(info.guest & 0xffff);
+}
+
+/* Files that come later are seen by introspectors that come later. */
+static const struct kernel_files *open_kernels(const struct config *config)
+{
+	static struct kernel_files files;
+	int r = kernel_files_open(&files, config->guest_kernels);
+
+	if (r && r != -ENOENT)
+		log_warn("%s: %s", config->guest_kernels, strerror(-r));
+	if (files.left_out)
+		log_warn("%s: %u files cannot be opened, or are more than %u", config->guest_kernels,
+			 files.left_out, KERNEL_FILES);
+	return &files;
 }
 
 /* Whatever was inherited: the watchdog must bite. */
@@ -65,6 +81,7 @@ int main(int argc, char **argv)
 	r = introspector_init(&role.in, &role.mem);
 	if (r)
 		fatal("start: %s", strerror(-r));
+	role.in.kernel_files = open_kernels(&config);
 	free_watchdog();
 	if (jail_introspect(user_for(&config)))
 		fatal("no sandbox, no service");

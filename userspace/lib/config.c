@@ -36,6 +36,7 @@ static const struct setting settings[] = {
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
 	SETTING("wardend", NUMBER, check_seconds, 0, 86400),
 	SETTING("wardend", NUMBER, integrity_seconds, 0, 86400),
+	SETTING("wardend", PATH, guest_kernels, 0, 0),
 	SETTING("wardend", NUMBER, uid_base, 1000, 0x7ffe0000),
 	SETTING("wardend", SWITCH, debug, 0, 0),
 	SETTING("events", NUMBER, spaces_per_second, 1, 10000000),
@@ -61,6 +62,7 @@ static const struct config defaults = {
 	.sweep_seconds = 30,
 	.check_seconds = 60,
 	.integrity_seconds = 300,
+	.guest_kernels = "/var/lib/kvm-warden/kernels",
 	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */
 	.spaces_per_second = 20000,
 	.entries_per_second = 1000,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "integrity/text.h"
+#include "text/text.h"
 #include "lib/util.h"
 
 #define ALTERNATIVE_MAX 255
@@ -99,6 +99,8 @@ static bool is_probe_slot(const struct text *text, uint64_t address)
 {
 	const struct symbol *end = symbols_end(text->symbols);
 
+	if (text->leads)
+		return text->leads(text->arg, LEAD_PROBE, address);
 	for (const struct symbol *s = text->symbols->by_address; s < end; s++)
 		if (!strcmp(s->module, "__builtin__kprobes") && address >= s->address &&
 		    address - s->address < SLOT_PAGE)
@@ -170,7 +172,10 @@ static size_t step(const struct walk *w, size_t i)
 	if (!length && w->patched)
 		length = patched_length(&p);
 	if (length) {
-		w->text->sites_patched += memcmp(p.live, p.file, length) != 0;
+		if (memcmp(p.live, p.file, length)) {
+			w->text->sites_patched++;
+			w->text->bytes_patched += length;
+		}
 		return length;
 	}
 	if (p.live[0] == p.file[0])
@@ -187,6 +192,8 @@ static void keep(const struct walk *w, size_t i, size_t length)
 	struct text *text = w->text;
 	struct difference *d;
 
+	if (text->differs)
+		text->differs(text->arg, w->all.address + i, w->all.file + i, length);
 	if (text->ndifferences++ >= TEXT_DIFFERENCES)
 		return;
 	d = &text->differences[text->ndifferences - 1];
@@ -196,18 +203,35 @@ static void keep(const struct walk *w, size_t i, size_t length)
 	memcpy(d->found, w->all.live + i, d->shown);
 }
 
+/* Most of it is as in the file. */
+static size_t first_other(const struct walk *w, size_t i)
+{
+	while (i + SLOT_PAGE <= w->all.n && !memcmp(w->all.live + i, w->all.file + i, SLOT_PAGE))
+		i += SLOT_PAGE;
+	while (i < w->all.n && w->all.live[i] == w->all.file[i])
+		i++;
+	return i;
+}
+
+/* What differs may be in the middle of a site. */
 static void compare(const struct walk *w)
 {
-	for (size_t i = 0, end, n; i < w->all.n; i = end) {
-		end = i;
-		n = step(w, i);
-		if (n) {
-			end += n;
-			continue;
+	size_t end = 0, i, n;
+
+	while ((i = first_other(w, end)) < w->all.n) {
+		const struct site *over = sites_over(w->text, w->section, i, end);
+
+		for (size_t from = over ? over->offset : i; from <= i; from = end) {
+			end = from;
+			n = step(w, from);
+			if (n) {
+				end += n;
+				continue;
+			}
+			while (end < w->all.n && !step(w, end))
+				end++;
+			keep(w, from, end - from);
 		}
-		while (end < w->all.n && !step(w, end))
-			end++;
-		keep(w, i, end - i);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef WARDEN_INTEGRITY_SEARCH_H
-#define WARDEN_INTEGRITY_SEARCH_H
+#ifndef WARDEN_TEXT_SEARCH_H
+#define WARDEN_TEXT_SEARCH_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The running kernel's symbols, as /proc/kallsyms shows them. */
-#ifndef WARDEN_INTEGRITY_SYMBOLS_H
-#define WARDEN_INTEGRITY_SYMBOLS_H
+#ifndef WARDEN_TEXT_SYMBOLS_H
+#define WARDEN_TEXT_SYMBOLS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "integrity/text.h"
+#include "text/text.h"
 #include "lib/util.h"
 
 static size_t width_of(uint32_t type)
@@ -96,12 +96,44 @@ static bool apply(struct text *text, const struct image_reloc *r, uint64_t place
 	return true;
 }
 
+/* Of an instruction that may be patched in: a distance of four bytes stands at i. */
+static bool is_distance(const uint8_t *code, size_t i)
+{
+	return (i >= 1 && (code[i - 1] == 0xe8 || code[i - 1] == 0xe9)) ||
+	       (i >= 2 && code[i - 2] == 0x0f && (code[i - 1] & 0xf0) == 0x80) ||
+	       (i >= 2 && (code[i - 1] & 0xc7) == 0x05);
+}
+
+/*
+ * A linked kernel tells no longer what in a replacement is a distance: that of its
+ * first instruction is known to be one; else, where the code put elsewhere holds
+ * just what would lead to the same place, it is.
+ */
+static void move(const uint8_t *live, size_t n, uint64_t by, uint8_t *out)
+{
+	for (size_t i = 1; by && i + 4 <= n; i++) {
+		uint32_t distance;
+
+		if (!is_distance(out, i))
+			continue;
+		memcpy(&distance, out + i, 4);
+		distance -= (uint32_t)by;
+		if ((i > 1 || (out[0] != 0xe8 && out[0] != 0xe9)) &&
+		    (!live || memcmp(&distance, live + i, 4)))
+			continue;
+		memcpy(out + i, &distance, 4);
+		i += 3;
+	}
+}
+
 bool relocate(struct text *text, const struct image_section *s, uint64_t offset, size_t n,
 	      uint64_t address, const uint8_t *live, uint8_t *out)
 {
 	if (!s->bytes || offset > s->size || n > s->size - offset)
 		return refuse(text, "a range outside of section", s->name);
 	memcpy(out, s->bytes + offset, n);
+	if (text->image->linked)
+		move(live, n, address - (s->address + offset), out);
 	for (size_t i = image_reloc_from(s, offset); i < s->nrelocs; i++) {
 		const struct image_reloc *r = &s->relocs[i];
 		size_t width = width_of(r->type), at = r->offset - offset;
@@ -137,8 +169,29 @@ void relocate_place(struct image *image, const struct symbols *symbols, const ch
 	}
 }
 
-bool relocate_target(const struct image *image, const struct image_reloc *r,
-		     uint32_t *ret_section, uint64_t *ret_offset)
+static bool linked_target(const struct image *image, const struct image_section *s, uint64_t at,
+			  size_t width, uint32_t *ret_section, uint64_t *ret_offset)
+{
+	const struct image_section *to;
+	uint64_t address;
+	int32_t distance;
+
+	if (at > s->size || width > s->size - at)
+		return false;
+	memcpy(&distance, s->bytes + at, 4);
+	address = s->address + at + (int64_t)distance;
+	if (width == 8)
+		memcpy(&address, s->bytes + at, 8);
+	to = image_section_at(image, address);
+	if (!to)
+		return false;
+	*ret_section = to - image->sections;
+	*ret_offset = address - to->address;
+	return true;
+}
+
+static bool symbol_target(const struct image *image, const struct image_reloc *r,
+			  uint32_t *ret_section, uint64_t *ret_offset)
 {
 	const struct image_symbol *symbol = &image->symbols[r->symbol];
 	uint64_t offset = symbol->value + r->addend;
@@ -149,4 +202,15 @@ bool relocate_target(const struct image *image, const struct image_reloc *r,
 	*ret_section = symbol->section;
 	*ret_offset = offset;
 	return true;
+}
+
+bool relocate_target(const struct image *image, const struct image_section *s, uint64_t at,
+		     size_t width, uint32_t *ret_section, uint64_t *ret_offset)
+{
+	const struct image_reloc *r;
+
+	if (image->linked)
+		return linked_target(image, s, at, width, ret_section, ret_offset);
+	r = image_reloc_at(s, at);
+	return r && symbol_target(image, r, ret_section, ret_offset);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "integrity/image.h"
+#include "text/image.h"
 
 #include <gelf.h>
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "integrity/search.h"
+#include "text/search.h"
 
 /* ---- sections ---- */
 
@@ -24,6 +24,8 @@ static bool read_section(struct image *image, size_t i, size_t names, GElf_Shdr 
 	s->type = ret_header->sh_type;
 	s->flags = ret_header->sh_flags;
 	s->size = ret_header->sh_size;
+	s->placed = image->linked && s->flags & SHF_ALLOC;
+	s->address = s->placed ? ret_header->sh_addr : 0;
 	if (s->type == SHT_NULL || s->type == SHT_NOBITS)
 		return true;
 	if (s->size > IMAGE_MAX_BYTES)
@@ -149,8 +151,8 @@ static const char *read_all(struct image *image)
 	if (elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header))
 		return "it is no ELF file";
 	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header.e_machine != EM_X86_64 || header.e_type != ET_REL)
-		return "it is no module for x86_64";
+	    header.e_machine != EM_X86_64 || header.e_type != (image->linked ? ET_EXEC : ET_REL))
+		return image->linked ? "it is no kernel for x86_64" : "it is no module for x86_64";
 	if (elf_getshdrnum(image->elf, &image->nsections) ||
 	    image->nsections > IMAGE_MAX_SECTIONS || elf_getshdrstrndx(image->elf, &names))
 		return "its section table is malformed";
@@ -161,19 +163,32 @@ static const char *read_all(struct image *image)
 	for (size_t i = 1; !why && i < image->nsections; i++)
 		if (!read_section(image, i, names, &headers[i]))
 			why = "a section is malformed";
-	if (!why)
+	if (!why && !image->linked)
 		why = read_tables(image, headers);
 	free(headers);
 	return why;
 }
 
-bool image_open(struct image *ret_image, uint8_t *bytes, size_t size)
+static bool open_as(struct image *ret_image, bool linked, uint8_t *bytes, size_t size)
 {
+	const size_t most = linked ? IMAGE_MAX_LINKED : IMAGE_MAX_BYTES;
+
 	memset(ret_image, 0, sizeof(*ret_image));
+	ret_image->linked = linked;
 	elf_version(EV_CURRENT);
-	ret_image->elf = size && size <= IMAGE_MAX_BYTES ? elf_memory((char *)bytes, size) : NULL;
+	ret_image->elf = size && size <= most ? elf_memory((char *)bytes, size) : NULL;
 	ret_image->why = ret_image->elf ? read_all(ret_image) : "it is no ELF file";
 	return !ret_image->why;
+}
+
+bool image_open(struct image *ret_image, uint8_t *bytes, size_t size)
+{
+	return open_as(ret_image, false, bytes, size);
+}
+
+bool image_open_linked(struct image *ret_image, uint8_t *bytes, size_t size)
+{
+	return open_as(ret_image, true, bytes, size);
 }
 
 void image_close(struct image *image)
@@ -199,6 +214,17 @@ bool image_is_text(const struct image_section *s)
 {
 	return s->type == SHT_PROGBITS && s->flags & SHF_ALLOC && s->flags & SHF_EXECINSTR &&
 	       s->bytes && s->size && strncmp(s->name, ".init", 5) != 0;
+}
+
+struct image_section *image_section_at(const struct image *image, uint64_t address)
+{
+	for (size_t i = 1; i < image->nsections; i++) {
+		struct image_section *s = &image->sections[i];
+
+		if (s->placed && s->bytes && address >= s->address && address - s->address < s->size)
+			return s;
+	}
+	return NULL;
 }
 
 size_t image_reloc_from(const struct image_section *s, uint64_t offset)

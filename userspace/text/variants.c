@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "integrity/text.h"
+#include "text/text.h"
 #include "lib/util.h"
 
 #define CALL 0xe8
@@ -105,6 +105,8 @@ static bool is_fentry_target(const struct text *text, uint64_t address)
 {
 	const struct symbol *s = symbols_at(text->symbols, address);
 
+	if (text->leads && text->leads(text->arg, LEAD_TRACER, address))
+		return true;
 	for (; s && s < symbols_end(text->symbols) && s->address == address; s++)
 		if ((!s->module[0] && (!strcmp(s->name, "ftrace_caller") ||
 				       !strcmp(s->name, "ftrace_regs_caller"))) ||
@@ -134,15 +136,37 @@ bool variant_is_short_jump(const struct place *p)
 
 /* ---- one function a kind ---- */
 
-/* What the file's branch goes to: at is of its distance. */
-static const char *target_name(const struct text *text, const struct site *site, size_t at)
+/* In a linked kernel the distance stands there: the first symbol where it leads to that fits. */
+static const char *linked_target_name(const struct text *text, const struct image_section *s,
+				      uint64_t offset, const char *prefix)
 {
-	const struct image_reloc *r = image_reloc_at(&text->image->sections[site->section],
-						     site->offset + at);
+	const struct symbol *symbol;
+	int32_t distance;
 
-	return r ? text->image->symbols[r->symbol].name : "";
+	if (!s->bytes || offset > s->size || s->size - offset < 4)
+		return "";
+	memcpy(&distance, s->bytes + offset, 4);
+	symbol = symbols_at(text->symbols, s->address + offset + 4 + (int64_t)distance);
+	for (uint64_t at = symbol ? symbol->address : 0; symbol && symbol < symbols_end(text->symbols) &&
+	     symbol->address == at; symbol++)
+		if (!strncmp(symbol->name, prefix, strlen(prefix)))
+			return symbol->name;
+	return "";
 }
 
+/* What the file's branch goes to, if it begins so: at is of its distance. */
+static const char *target_name(const struct text *text, const struct site *site, size_t at,
+			       const char *prefix)
+{
+	const struct image_section *s = &text->image->sections[site->section];
+	const struct image_reloc *r;
+
+	if (text->image->linked)
+		return linked_target_name(text, s, site->offset + at, prefix);
+	r = image_reloc_at(s, site->offset + at);
+	return r && !strncmp(text->image->symbols[r->symbol].name, prefix, strlen(prefix)) ?
+	       text->image->symbols[r->symbol].name : "";
+}
 
 static bool is_endbr(const struct text *text, const struct site *site, const struct place *p)
 {
@@ -204,18 +228,45 @@ static bool is_static_call(const struct text *text, const struct site *site, con
 				  (p->live[0] == RET && is_all(p->live + 1, INT3, 4))))
 		return true;
 	if (site->length == 5 && !memcmp(p->live, warning, 5))
-		return !strcmp(target_name(text, site, at), "__SCT__WARN_trap");
+		return !strcmp(target_name(text, site, at, "__SCT__WARN_trap"), "__SCT__WARN_trap");
 	if (site->length == 5 && p->live[0] != CALL && p->live[0] != JMP)
 		return false;
 	if (site->length != 5 && site->length != 6)
 		return false;
 	target = target_of(p, at);
-	return symbols_is_function(text->symbols, target) || is_return_thunk(text, target);
+	return symbols_is_function(text->symbols, target) || is_return_thunk(text, target) ||
+	       (text->leads && text->leads(text->arg, LEAD_FUNCTION, target));
+}
+
+/* What kernels before 6.1 put there of their own, by struct paravirt_patch_template's names. */
+static bool is_inlined(const struct place *p, size_t n)
+{
+	static const struct { uint8_t n, code[6]; } inlined[] = {
+		{ 2, { 0x9c, 0x58 } },			/* save_fl: pushf; pop %rax */
+		{ 2, { 0x57, 0x9d } },			/* restore_fl: push %rdi; popf */
+		{ 1, { 0xfa } }, { 1, { 0xfb } },	/* irq_disable, irq_enable: cli, sti */
+		{ 3, { 0x0f, 0x20, 0xd0 } },		/* read_cr2: mov %cr2,%rax */
+		{ 3, { 0x0f, 0x20, 0xd8 } },		/* read_cr3: mov %cr3,%rax */
+		{ 3, { 0x0f, 0x22, 0xdf } },		/* write_cr3: mov %rdi,%cr3 */
+		{ 2, { 0x0f, 0x09 } },			/* wbinvd */
+		{ 3, { 0x0f, 0x01, 0xf8 } },		/* swapgs */
+		{ 6, { 0x0f, 0x01, 0xf8, 0x48, 0x0f, 0x07 } },	/* usergs_sysret64: swapgs; sysretq */
+		{ 3, { 0xc6, 0x07, 0x00 } },		/* queued_spin_unlock: movb $0,(%rdi) */
+		{ 2, { 0x31, 0xc0 } },			/* vcpu_is_preempted: xor %eax,%eax */
+		{ 3, { 0x48, 0x89, 0xf8 } },		/* identity: mov %rdi,%rax */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(inlined); i++)
+		if (n >= inlined[i].n && !memcmp(p->live, inlined[i].code, inlined[i].n) &&
+		    variant_is_nops(p->live + inlined[i].n, n - inlined[i].n))
+			return true;
+	return false;
 }
 
 static bool is_paravirt(const struct text *text, const struct site *site, const struct place *p)
 {
 	return variant_is_call(text, p, site->length) ||
+	       (text->image->linked && is_inlined(p, site->length)) ||
 	       (site->length >= 5 && p->live[0] == JMP &&
 		symbols_is_function(text->symbols, target_of(p, 1)) &&
 		variant_is_nops(p->live + 5, site->length - 5));
@@ -229,7 +280,7 @@ static int thunk_register(const struct text *text, const struct site *site, size
 	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
 	static const char prefix[] = "__x86_indirect_thunk_";
-	const char *name = target_name(text, site, at);
+	const char *name = target_name(text, site, at, prefix);
 
 	if (strncmp(name, prefix, sizeof(prefix) - 1))
 		return -1;
@@ -300,7 +351,18 @@ static bool is_retpoline(const struct text *text, const struct site *site, const
 	       is_thunk(text, target_of(p, at + 1), reg) && is_filled(p->live + at + 5, n - at - 5, call);
 }
 
-size_t variant_length(const struct text *text, const struct site *site, const struct place *p)
+/* Written once, at boot, and the same everywhere. */
+static bool is_constant(struct text *text, const struct site *site, const struct place *p)
+{
+	if (site->other >= TEXT_CONSTANTS || site->length > sizeof(text->constants[0].value))
+		return false;
+	if (!text->constants[site->other].met)
+		memcpy(text->constants[site->other].value, p->live, site->length);
+	text->constants[site->other].met = true;
+	return !memcmp(text->constants[site->other].value, p->live, site->length);
+}
+
+size_t variant_length(struct text *text, const struct site *site, const struct place *p)
 {
 	static bool (*const kinds[])(const struct text *, const struct site *, const struct place *) = {
 		[SITE_PARAVIRT] = is_paravirt,
@@ -313,7 +375,11 @@ size_t variant_length(const struct text *text, const struct site *site, const st
 		[SITE_LOCK] = is_lock,
 	};
 
-	if (site->kind >= ARRAY_SIZE(kinds) || !kinds[site->kind] || site->length > p->n)
+	if (site->length > p->n)
+		return 0;
+	if (site->kind == SITE_CONSTANT)
+		return is_constant(text, site, p) ? site->length : 0;
+	if (site->kind >= ARRAY_SIZE(kinds) || !kinds[site->kind])
 		return 0;
 	return kinds[site->kind](text, site, p) ? site->length : 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A module's code in memory against its file: relocated, and, at the sites that
- * its patch sections list, what the kernel may have made of it.
+ * A module's code, or a kernel's, in memory against its file: relocated, and, at
+ * the sites that its patch sections list, what the kernel may have made of it.
  */
-#ifndef WARDEN_INTEGRITY_TEXT_H
-#define WARDEN_INTEGRITY_TEXT_H
+#ifndef WARDEN_TEXT_H
+#define WARDEN_TEXT_H
 
-#include "integrity/image.h"
-#include "integrity/symbols.h"
+#include "text/image.h"
+#include "text/symbols.h"
 
 #define TEXT_DEPTH 4			/* sites in replacements of sites */
 #define TEXT_DIFFERENCES 64		/* kept; more are counted */
@@ -23,6 +23,7 @@ enum site_kind {
 	SITE_JUMP_LABEL,
 	SITE_STATIC_CALL,
 	SITE_LOCK,
+	SITE_CONSTANT,			/* of a value known at boot, the same at all sites of its table */
 };
 
 /* Where a patch section says that code may be patched. */
@@ -31,7 +32,7 @@ struct site {
 	enum site_kind kind;
 	uint64_t offset;
 	uint32_t length;
-	/* SITE_ALTERNATIVE: the replacement; SITE_JUMP_LABEL: the target. */
+	/* SITE_ALTERNATIVE: the replacement; SITE_JUMP_LABEL: the target; SITE_CONSTANT: the table. */
 	uint32_t other;
 	uint64_t other_offset;
 	uint32_t other_length;
@@ -42,6 +43,15 @@ struct kprobe {
 	uint64_t address;
 	bool optimized;
 };
+
+/* What code that no file holds may be reached from. */
+enum lead {
+	LEAD_TRACER,			/* a function's entry */
+	LEAD_PROBE,			/* the jump of an optimised probe */
+	LEAD_FUNCTION,			/* a static call */
+};
+
+#define TEXT_CONSTANTS 32
 
 struct difference {
 	uint32_t section;
@@ -60,11 +70,21 @@ struct text {
 	size_t nkprobes;
 	/* Live memory at an address; false: it cannot be read. */
 	bool (*read)(void *arg, uint64_t address, void *out, size_t n);
+	/*
+	 * A kernel whose own list of symbols does not name generated code: may that
+	 * lead there?  NULL: the symbols tell.
+	 */
+	bool (*leads)(void *arg, enum lead lead, uint64_t address);
+	/* Told of each difference; file: the bytes it should have.  NULL: nobody. */
+	void (*differs)(void *arg, uint64_t address, const uint8_t *file, size_t n);
 	void *arg;
+	/* What each table of constants holds, by the first of its sites that was met. */
+	struct { bool met; uint8_t value[8]; } constants[TEXT_CONSTANTS];
 	/* What comes of it. */
 	struct difference differences[TEXT_DIFFERENCES];
 	size_t ndifferences;		/* all: more than are kept */
 	uint64_t bytes, sites_patched, kprobes_met;
+	uint64_t bytes_patched;		/* of those sites */
 	char why[256];			/* a part that could not be compared */
 };
 
@@ -80,9 +100,12 @@ bool relocate(struct text *text, const struct image_section *s, uint64_t offset,
 /* Sections that the kernel's list leaves out are placed by their symbols. */
 void relocate_place(struct image *image, const struct symbols *symbols, const char *module);
 
-/* What a relocation into this file points to, without its distance to itself. */
-bool relocate_target(const struct image *image, const struct image_reloc *r,
-		     uint32_t *ret_section, uint64_t *ret_offset);
+/*
+ * What the entry of so many bytes at that offset points to in this file: four
+ * are a distance from themselves, eight an address.
+ */
+bool relocate_target(const struct image *image, const struct image_section *s, uint64_t at,
+		     size_t width, uint32_t *ret_section, uint64_t *ret_offset);
 
 /* ---- sites.c ---- */
 
@@ -90,6 +113,8 @@ bool relocate_target(const struct image *image, const struct image_reloc *r,
 bool sites_find(struct text *text);
 /* The first site at that place: of sites + nsites on, there is none. */
 const struct site *sites_at(const struct text *text, uint32_t section, uint64_t offset);
+/* The first of those that cover offset and begin at or behind from; NULL: none does. */
+const struct site *sites_over(const struct text *text, uint32_t section, uint64_t offset, uint64_t from);
 
 /* ---- variants.c ---- */
 
@@ -104,7 +129,7 @@ struct place {
  * The length of what live holds, if that is what the kernel makes of such a
  * site; 0: it is not.  Not for SITE_ALTERNATIVE.
  */
-size_t variant_length(const struct text *text, const struct site *site, const struct place *p);
+size_t variant_length(struct text *text, const struct site *site, const struct place *p);
 
 /* n bytes that do nothing. */
 bool variant_is_nops(const uint8_t *live, size_t n);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "integrity/symbols.h"
+#include "text/symbols.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "integrity/search.h"
+#include "text/search.h"
 
 static int by_address(const void *a, const void *b)
 {

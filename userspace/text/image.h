@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A module's file: its sections, symbols and relocations, every one within
- * bounds.  Where its sections lie in memory is told by the caller.
+ * bounds.  Where its sections lie in memory is told by the caller.  Or a linked
+ * kernel: its sections have addresses, and what they refer to stands in them.
  */
-#ifndef WARDEN_INTEGRITY_IMAGE_H
-#define WARDEN_INTEGRITY_IMAGE_H
+#ifndef WARDEN_TEXT_IMAGE_H
+#define WARDEN_TEXT_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define IMAGE_MAX_BYTES (64u << 20)
+#define IMAGE_MAX_LINKED (256u << 20)
 #define IMAGE_MAX_SECTIONS 4096u
 #define IMAGE_MAX_SYMBOLS (1u << 18)
 #define IMAGE_MAX_RELOCS (1u << 20)	/* in all */
@@ -43,6 +45,7 @@ struct image_symbol {
 
 struct image {
 	void *elf;
+	bool linked;
 	struct image_section *sections;
 	size_t nsections;
 	struct image_symbol *symbols;
@@ -54,11 +57,16 @@ struct image {
 
 /* bytes stay the caller's, and there while the image is.  False: ret_image->why. */
 bool image_open(struct image *ret_image, uint8_t *bytes, size_t size);
+/* The same of a linked kernel; no symbols and no build-id are read. */
+bool image_open_linked(struct image *ret_image, uint8_t *bytes, size_t size);
 void image_close(struct image *image);
 
 struct image_section *image_find(const struct image *image, const char *name);
 /* A section of code that the kernel keeps. */
 bool image_is_text(const struct image_section *s);
+
+/* The section with bytes that has that address, of a linked kernel; NULL: none. */
+struct image_section *image_section_at(const struct image *image, uint64_t address);
 
 /* The first relocation at or behind that offset: an index up to nrelocs. */
 size_t image_reloc_from(const struct image_section *s, uint64_t offset);
