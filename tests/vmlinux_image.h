@@ -8,6 +8,8 @@
 
 #include <elf.h>
 
+#define KALLSYMS_IMAGE (1u << 18)
+#define NSYMS (256 * 17 + 17)
 #include "kallsyms_image.h"
 
 #define V_TEXT KALLSYMS_TEXT
