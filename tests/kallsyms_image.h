@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A test may want a smaller one. */
+#ifndef KALLSYMS_IMAGE
 #define KALLSYMS_IMAGE (1u << 20)
+#define NSYMS (256 * 20 + 17)
+#endif
 #define KALLSYMS_BASE 0xffffffff82000000ull
 #define KALLSYMS_TEXT 0xffffffff81000000ull
-#define NSYMS (256 * 20 + 17)
-#define NMARKERS 21
+#define NMARKERS ((NSYMS + 255) / 256)
 
 enum order { BEFORE, BEHIND };
 enum formula { NEGATIVE, PLACE };
@@ -33,6 +36,13 @@ static const struct shape v7_2 = { BEHIND, PLACE, 4, true, false };
 static uint8_t image[KALLSYMS_IMAGE];
 static size_t at, offsets_at, names_at, markers_at, index_at, table_at;
 
+/* A test may name and place the first symbols itself, in order. */
+static const struct own_symbol {
+	const char *name;		/* with its type */
+	uint64_t address;
+} *own_symbols;
+static uint32_t nown_symbols;
+
 static void align(unsigned a)
 {
 	at = (at + a - 1) / a * a;
@@ -46,12 +56,16 @@ static void put32(uint32_t v)
 
 static uint64_t address(uint32_t i)
 {
-	return KALLSYMS_TEXT + i * 16ull;
+	if (i < nown_symbols)
+		return own_symbols[i].address;
+	return (nown_symbols ? own_symbols[nown_symbols - 1].address : KALLSYMS_TEXT) + i * 16ull;
 }
 
 static void symbol_name(uint32_t i, char *out, size_t size)
 {
-	if (i == 0)
+	if (i < nown_symbols)
+		snprintf(out, size, "%s", own_symbols[i].name);
+	else if (i == 0)
 		snprintf(out, size, "T_text");
 	else if (i == 700)
 		snprintf(out, size, "Dinit_task");
@@ -122,7 +136,7 @@ static void put_names(const struct shape *s)
 			markers[i / 256] = at - names_at;
 		symbol_name(i, name, sizeof(name));
 		len = strlen(name);
-		if (i == 5) {
+		if (i == 5 && !nown_symbols) {
 			/* A long name takes two bytes of length. */
 			image[at++] = 0x80 | (200 & 0x7f);
 			image[at++] = 200 >> 7;

@@ -307,6 +307,23 @@ static void of_integrity(void)
 	fclose(f);
 }
 
+/* Changes of tests/vmlinux_image.h: where, what, bytes. */
+static void of_kernels(void)
+{
+	static const uint8_t note[] = { 0x10, 0x08, 0, 0x81, 1, 2 };
+	static const uint8_t section[] = { 0x20, 0, 0, 0x87, 0, 0, 0, 0, 0, 0, 0, 0x80 };
+	static const uint8_t symbol[] = { 0x00, 0x40, 1, 0x83, 1, 2, 3, 4 };
+	static const uint8_t entry[] = { 0x00, 0x31, 0, 0x83, 0xe8, 1, 2, 3 };
+	static const uint8_t memory[] = { 1, 0, 1, 0, 0xe8, 0x40, 2, 0, 0xff, 0x80, 2, 0, 0x3e };
+
+	chosen("vmlinux", "elf", 0, "\177ELF\2\1\1", 7);
+	chosen("vmlinux", "note", 1, note, sizeof(note));
+	chosen("vmlinux", "section", 1, section, sizeof(section));
+	chosen("vmlinux", "symbol", 1, symbol, sizeof(symbol));
+	chosen("vmlinux", "entry", 1, entry, sizeof(entry));
+	chosen("vmlinux", "memory", 2, memory, sizeof(memory));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || sodium_init() < 0)
@@ -326,5 +343,6 @@ int main(int argc, char **argv)
 	of_vmms_deeds();
 	of_configuration();
 	of_integrity();
+	of_kernels();
 	return 0;
 }

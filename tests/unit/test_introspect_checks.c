@@ -3,6 +3,10 @@
 #include "lib/util.h"
 #include "test_introspect_kernel.h"
 
+#include <unistd.h>
+
+#include "introspect/kernelfiles.h"
+
 static struct introspector in;
 
 static struct {
@@ -99,6 +103,23 @@ static void a_clean_guest_is_clean(void **state)
 	assert_clean(check(check_modules));
 	assert_clean(check(check_kernel));
 	assert_clean(check(check_kernel));
+}
+
+/* Nobody shall think that it was held to a file. */
+static void a_kernel_without_its_file_is_told(void **state)
+{
+	static struct kernel_files files;
+	struct m_checked m = check(check_kernel);
+
+	assert_clean(m);
+	assert_non_null(strstr(m.counts, "not held to its package's file: there is none"));
+	kernel_seen_free(in.kernel_seen);
+	in.kernel_seen = NULL;
+	assert_int_equal(kernel_files_open(&files, "/proc/self/exe"), 0);
+	in.kernel_files = &files;
+	assert_incomplete(check(check_kernel), "not held to its package's file: none of 1 has its"
+			  " BUILD-ID (it has none)");
+	close(files.file[0].fd);
 }
 
 static void a_process_out_of_any_list_is_found(void **state)
@@ -625,7 +646,8 @@ static void a_modules_probe_among_others_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_clean_guest_is_clean), T(a_process_out_of_any_list_is_found),
+		T(a_clean_guest_is_clean), T(a_kernel_without_its_file_is_told),
+		T(a_process_out_of_any_list_is_found),
 		T(who_plays_dead_is_found), T(a_fork_under_way_is_nobody),
 		T(a_list_with_a_loop_is_incomplete),
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),

@@ -3,6 +3,7 @@
  * The jail of each role, by the very function that the role calls: what ends
  * it, what it may open, and who it is.
  */
+#include <sys/file.h>
 #include <time.h>
 
 #include "test_jail.h"
@@ -127,6 +128,26 @@ static void test_introspect_can_check(void **state)
 	assert_status(as_introspect, sort_and_wait, 0);
 }
 
+static int kernel_file;
+
+/* Opened before; read in turn with others. */
+static int read_kernel_file(void)
+{
+	char byte;
+
+	return flock(kernel_file, LOCK_EX | LOCK_NB) || pread(kernel_file, &byte, 1, 0) != 1 ||
+	       flock(kernel_file, LOCK_UN);
+}
+
+static void test_introspect_reads_kernels_files(void **state)
+{
+	need_root();
+	kernel_file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	assert_true(kernel_file >= 0);
+	assert_status(as_introspect, read_kernel_file, 0);
+	close(kernel_file);
+}
+
 static uint64_t status_field(pid_t pid, const char *field, int base)
 {
 	char path[64], line[256];
@@ -191,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden), cmocka_unit_test(test_folder_and_nothing_else),
 		cmocka_unit_test(test_introspect_can_check),
+		cmocka_unit_test(test_introspect_reads_kernels_files),
 		cmocka_unit_test(test_who_they_are), cmocka_unit_test(test_journal_is_adopted),
 	};
 

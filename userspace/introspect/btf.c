@@ -344,6 +344,7 @@ static int resolve_enums(const struct btf *btf, const struct index *x, struct la
 	l->maple_leaf_64 = enum_value(btf, x, "maple_type", "maple_leaf_64", 1);
 	l->maple_range_64 = enum_value(btf, x, "maple_type", "maple_range_64", 2);
 	l->maple_arange_64 = enum_value(btf, x, "maple_type", "maple_arange_64", 3);
+	l->system_running = enum_value(btf, x, "system_states", "SYSTEM_RUNNING", 3);
 	if (l->pg_head < 64 && l->pg_uptodate < 64)
 		return 0;
 	snprintf(why, size, "BTF: no PG_head or PG_uptodate in enum pageflags");
@@ -378,6 +379,7 @@ int layout_resolve(const struct btf *btf, struct layout *ret_layout, char *why, 
 		return -ENOMEM;
 	index_want(x, "pageflags");
 	index_want(x, "maple_type");
+	index_want(x, "system_states");
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		index_want(x, wanted[i].structure);
 	index_build(x, btf);

@@ -79,13 +79,13 @@ void check_failed(const struct introspector *in, struct m_checked *m, int error)
 	check_add_why(m, "%s", check_problem(in->gone ? -ENODEV : in->mem->expired ? -ETIME : error));
 }
 
-/* SYSTEM_RUNNING of enum system_states: its code is patched and its init memory freed. */
+/* SYSTEM_RUNNING: its code is patched and its init memory freed. */
 bool check_booted(const struct kernel *k, struct m_checked *m)
 {
 	uint64_t at = k->symbol[SYM_SYSTEM_STATE].address;
 	uint32_t state = 0;
 
-	if (!at || virt_read(&k->as, at, &state, sizeof(state)) || state == 3)
+	if (!at || virt_read(&k->as, at, &state, sizeof(state)) || state == k->at.system_running)
 		return true;
 	m->status = CHECK_INCOMPLETE;
 	check_add_why(m, "the guest starts, or ends");

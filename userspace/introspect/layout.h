@@ -115,6 +115,7 @@ struct layout {
 #undef X
 	unsigned pg_head, pg_uptodate;		/* bits of page.flags */
 	unsigned maple_leaf_64, maple_range_64, maple_arange_64;
+	unsigned system_running;		/* 2 until 5.15 */
 };
 
 struct btf;

@@ -440,18 +440,26 @@ static bool compare_code(struct vmlinux *v, const struct vmlinux_guest *guest, c
 
 /* ---- read-only data ---- */
 
+static bool is_late(const struct vmlinux *v, uint64_t va)
+{
+	return va >= v->late.start && va < v->late.end;
+}
+
 static void compare_data(const struct vmlinux *v, const uint8_t *bytes, uint8_t *lines, uint8_t *first)
 {
-	const struct range r = v->part[VMLINUX_RODATA], *late = &v->late;
+	const uint64_t start = v->part[VMLINUX_RODATA].start, size = v->data_end - start;
 
-	for (uint64_t at = 0; at < v->data_end - r.start; at++) {
-		uint8_t *line = &lines[at / VMLINUX_LINE];
+	for (uint64_t line = 0; line * VMLINUX_LINE < size; line++) {
+		const uint64_t at = line * VMLINUX_LINE, n = MIN(VMLINUX_LINE, size - at);
 
-		if (bytes[at] == v->rodata[at] || *line == LINE_OTHER ||
-		    (r.start + at >= late->start && r.start + at < late->end))
+		if (!memcmp(bytes + at, v->rodata + at, n))
 			continue;
-		*line = LINE_OTHER;
-		first[at / VMLINUX_LINE] = at % VMLINUX_LINE;
+		for (uint64_t i = 0; lines[line] == LINE_SAME && i < n; i++) {
+			if (bytes[at + i] == v->rodata[at + i] || is_late(v, start + at + i))
+				continue;
+			lines[line] = LINE_OTHER;
+			first[line] = i;
+		}
 	}
 }
 

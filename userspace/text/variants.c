@@ -136,36 +136,35 @@ bool variant_is_short_jump(const struct place *p)
 
 /* ---- one function a kind ---- */
 
-/* In a linked kernel the distance stands there: the first symbol where it leads to that fits. */
-static const char *linked_target_name(const struct text *text, const struct image_section *s,
-				      uint64_t offset, const char *prefix)
+/* In a linked kernel the distance stands there; an address may have several names. */
+static bool linked_leads_to(const struct text *text, const struct image_section *s, uint64_t offset,
+			    const char *name)
 {
 	const struct symbol *symbol;
+	uint64_t address;
 	int32_t distance;
 
 	if (!s->bytes || offset > s->size || s->size - offset < 4)
-		return "";
+		return false;
 	memcpy(&distance, s->bytes + offset, 4);
-	symbol = symbols_at(text->symbols, s->address + offset + 4 + (int64_t)distance);
-	for (uint64_t at = symbol ? symbol->address : 0; symbol && symbol < symbols_end(text->symbols) &&
-	     symbol->address == at; symbol++)
-		if (!strncmp(symbol->name, prefix, strlen(prefix)))
-			return symbol->name;
-	return "";
+	address = s->address + offset + 4 + (int64_t)distance;
+	symbol = symbols_at(text->symbols, address);
+	for (; symbol && symbol < symbols_end(text->symbols) && symbol->address == address; symbol++)
+		if (!strcmp(symbol->name, name))
+			return true;
+	return false;
 }
 
-/* What the file's branch goes to, if it begins so: at is of its distance. */
-static const char *target_name(const struct text *text, const struct site *site, size_t at,
-			       const char *prefix)
+/* Does the file's branch go there?  at: of its distance. */
+static bool leads_to(const struct text *text, const struct site *site, size_t at, const char *name)
 {
 	const struct image_section *s = &text->image->sections[site->section];
 	const struct image_reloc *r;
 
 	if (text->image->linked)
-		return linked_target_name(text, s, site->offset + at, prefix);
+		return linked_leads_to(text, s, site->offset + at, name);
 	r = image_reloc_at(s, site->offset + at);
-	return r && !strncmp(text->image->symbols[r->symbol].name, prefix, strlen(prefix)) ?
-	       text->image->symbols[r->symbol].name : "";
+	return r && !strcmp(text->image->symbols[r->symbol].name, name);
 }
 
 static bool is_endbr(const struct text *text, const struct site *site, const struct place *p)
@@ -228,7 +227,7 @@ static bool is_static_call(const struct text *text, const struct site *site, con
 				  (p->live[0] == RET && is_all(p->live + 1, INT3, 4))))
 		return true;
 	if (site->length == 5 && !memcmp(p->live, warning, 5))
-		return !strcmp(target_name(text, site, at, "__SCT__WARN_trap"), "__SCT__WARN_trap");
+		return leads_to(text, site, at, "__SCT__WARN_trap");
 	if (site->length == 5 && p->live[0] != CALL && p->live[0] != JMP)
 		return false;
 	if (site->length != 5 && site->length != 6)
@@ -277,15 +276,16 @@ static bool is_paravirt(const struct text *text, const struct site *site, const 
 /* The register of the thunk that the file's branch goes to, or -1. */
 static int thunk_register(const struct text *text, const struct site *site, size_t at)
 {
-	static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
-	static const char prefix[] = "__x86_indirect_thunk_";
-	const char *name = target_name(text, site, at, prefix);
+	static const char *const thunks[] = {
+#define THUNK(reg) "__x86_indirect_thunk_" #reg
+		THUNK(rax), THUNK(rcx), THUNK(rdx), THUNK(rbx), THUNK(rsp), THUNK(rbp), THUNK(rsi),
+		THUNK(rdi), THUNK(r8), THUNK(r9), THUNK(r10), THUNK(r11), THUNK(r12), THUNK(r13),
+		THUNK(r14), THUNK(r15),
+#undef THUNK
+	};
 
-	if (strncmp(name, prefix, sizeof(prefix) - 1))
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name + sizeof(prefix) - 1, names[i]))
+	for (size_t i = 0; i < ARRAY_SIZE(thunks); i++)
+		if (leads_to(text, site, at, thunks[i]))
 			return i;
 	return -1;
 }
