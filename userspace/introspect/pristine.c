@@ -414,8 +414,11 @@ void pristine_tell(const struct pristine *p, char *out, size_t size)
 {
 	switch (p->state) {
 	case HELD:
-		snprintf(out, size, "held to %s (%llu places patched by the kernel itself; %llu KiB written at"
-			 " its start not compared)", p->name, (unsigned long long)p->counts.patched,
+		snprintf(out, size, "held to %s (%llu of %llu places, %llu bytes, patched by the kernel itself;"
+			 " %llu bytes of any value; %llu KiB written at its start not compared)", p->name,
+			 (unsigned long long)p->counts.patched, (unsigned long long)p->counts.sites,
+			 (unsigned long long)p->counts.patched_bytes,
+			 (unsigned long long)p->counts.constant_bytes,
 			 (unsigned long long)p->counts.late_bytes >> 10);
 		break;
 	case NO_FILE:
