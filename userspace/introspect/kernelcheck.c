@@ -284,7 +284,7 @@ static int compare_region(struct inspection *x, const struct kernel_seen *seen,
 		}
 		now = hash_line(seen, bytes + line * LINE);
 		/* What was half a patch at first sight is seen when it is whole. */
-		if ((!g->hash[line] && !differs[line]) || pristine_vouches(seen->pristine, g->code, line))
+		if (pristine_vouches(seen->pristine, g->code, line) || (!g->hash[line] && !differs[line]))
 			g->hash[line] = now;
 		differs[line] = differs[line] || g->hash[line] != now;
 		*ret_differences += differs[line];

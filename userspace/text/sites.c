@@ -238,7 +238,8 @@ static bool add_table(struct finder *f, const struct table *t)
 	stride = part.s->bytes ? stride_of(f->text->image, t, part.s) : 0;
 	rest = stride ? (part.to - part.from) % stride : 0;
 	/* The linker does not fill up the last of those that are aligned. */
-	if (!stride || (rest && (!t->least || rest < t->least)))
+	if (!stride || (part.to - part.from) / stride > MAX_SITES ||
+	    (rest && (!t->least || rest < t->least)))
 		return refuse(f->text, t->section);
 	for (uint64_t at = part.from; at < part.to; at += stride)
 		if (!add_entry(f, t, part.s, at, stride))
