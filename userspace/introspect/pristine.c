@@ -35,7 +35,7 @@ struct part {
 	uint64_t nlines;
 	uint8_t *now;			/* enum line_holds, of this look */
 	uint8_t *first;			/* the byte of the line that differs first */
-	uint8_t *ever;			/* LINE_SAME once it was; LINE_OTHER: so far in all looks */
+	uint8_t *ever;			/* LINE_SAME once it was the measure; LINE_OTHER: so far in all looks */
 	uint32_t looks;
 	uint64_t open, other;		/* lines at the end: not seen whole; different */
 	struct m_sign told[MAX_TOLD];
@@ -44,7 +44,9 @@ struct part {
 
 struct pristine {
 	enum state state;
-	char name[KERNEL_FILE_NAME], id[2 * VMLINUX_ID_MAX + 1], why[VMLINUX_WHY];
+	char name[KERNEL_FILE_NAME], why[VMLINUX_WHY];
+	uint8_t id[VMLINUX_ID_MAX];	/* as the guest said it when it was held to that file */
+	size_t id_len;
 	uint32_t files, busy, tries;
 	uint64_t retry_ns;
 	bool elsewhere;			/* its symbols say its code lies elsewhere */
@@ -122,57 +124,62 @@ static bool on_read(void *ctx, uint64_t va, void *out, size_t n)
 	return !virt_read(&k->as, va, out, n);
 }
 
-static void use(struct pristine *p, const struct kernel *k)
+static enum state use(struct pristine *p, const struct kernel *k)
 {
 	const struct vmlinux_guest guest = { .read = on_read, .ctx = (void *)k };
 
-	if (!vmlinux_place(p->v, k->text_base, p->why)) {
-		p->state = BROKEN;
-		return;
-	}
-	if (vmlinux_counts_calls(p->v, &guest)) {
-		p->state = COUNTS_CALLS;
-		return;
-	}
-	p->state = HELD;
-	if (!make_room(p)) {
-		snprintf(p->why, sizeof(p->why), "no memory");
-		p->state = BROKEN;
-	}
+	if (!vmlinux_place(p->v, k->text_base, p->why))
+		return BROKEN;
+	if (vmlinux_counts_calls(p->v, &guest))
+		return COUNTS_CALLS;
+	if (make_room(p))
+		return HELD;
+	snprintf(p->why, sizeof(p->why), "no memory");
+	return BROKEN;
 }
 
-static void find(struct pristine *p, const struct introspector *in)
+/* What it says later on does not let it slip away from the file it was held to. */
+static void read_id(struct pristine *p, const struct kernel *k)
 {
 	struct kernel_facts facts;
-	struct kernel_wanted wanted = {
-		.release = in->kernel.banner + strlen("Linux version "), .id = facts.build_id,
+
+	if (p->state == HELD)
+		return;
+	kernel_read_facts(k, &facts);
+	memcpy(p->id, facts.build_id, facts.build_id_size);
+	p->id_len = facts.build_id_size;
+}
+
+static enum state find(struct pristine *p, const struct introspector *in)
+{
+	const struct kernel_wanted wanted = {
+		.release = in->kernel.banner + strlen("Linux version "), .id = p->id, .id_len = p->id_len,
 	};
+	enum state is = NO_FILE;
 	const char *name = "";
 
-	kernel_read_facts(&in->kernel, &facts);
-	wanted.id_len = facts.build_id_size;
-	hex_encode(p->id, facts.build_id, facts.build_id_size);
 	p->why[0] = '\0';
 	switch (kernel_files_find(in->kernel_files, &wanted, p->busy >= BUSY_CHECKS, &p->v, &name, p->why)) {
 	case KERNEL_FILE_FOUND:
-		use(p, &in->kernel);
+		is = use(p, &in->kernel);
 		break;
 	case KERNEL_FILE_BUSY:
 		p->busy++;
-		p->state = p->state == HELD ? HELD : BUSY;
-		return;
+		return BUSY;
 	case KERNEL_FILE_BROKEN:
-		p->state = BROKEN;
+		is = BROKEN;
 		break;
 	default:
-		p->state = NO_FILE;
 		break;
 	}
 	snprintf(p->name, sizeof(p->name), "%s", name);
+	return is;
 }
 
 void pristine_begin(struct pristine *p, struct introspector *in)
 {
+	enum state is;
+
 	if (!is_due(p, clock_now_ns()))
 		return;
 	p->files = in->kernel_files ? in->kernel_files->n : 0;
@@ -180,12 +187,18 @@ void pristine_begin(struct pristine *p, struct introspector *in)
 		p->state = NOT_USED;
 		return;
 	}
-	p->elsewhere = false;
-	find(p, in);
-	if (p->state != HELD || !p->v) {
+	read_id(p, &in->kernel);
+	is = find(p, in);
+	if (is == HELD) {
+		p->elsewhere = false;
+		p->busy = 0;
+	} else {
 		let_go(p);
 		kernel_files_done(in->kernel_files);
 	}
+	/* What was found before stands until it can be looked at again. */
+	if (p->state != HELD)
+		p->state = is;
 	/* That took time, and none of the guest's. */
 	memory_set_budget(in->mem, CHECK_BUDGET_MS);
 }
@@ -233,15 +246,19 @@ static uint32_t find_probes(const struct sites *sites, struct vmlinux_probe *pro
 	return n;
 }
 
-static void add_look(struct part *part)
+/* The measure is taken of whole lines: who takes it says so (pristine_vouches). */
+static void add_look(struct part *part, uint64_t whole)
 {
 	for (uint64_t i = 0; i < part->nlines; i++) {
 		uint8_t now = part->now[i], *ever = &part->ever[i];
 
-		if (now == LINE_SAME || *ever == LINE_SAME)
+		if (now == LINE_SAME && i >= whole)
 			*ever = LINE_SAME;
-		else if (!part->looks || now != LINE_OTHER)
-			*ever = now;	/* a look that did not see it whole takes its difference back */
+		if (*ever != LINE_SAME && now != LINE_SAME && (!part->looks || now != LINE_OTHER))
+			*ever = now;
+		/* A look that did not see a difference takes it back. */
+		else if (*ever == LINE_OTHER && now != LINE_OTHER)
+			*ever = LINE_UNSEEN;
 	}
 	part->looks++;
 }
@@ -293,14 +310,20 @@ void pristine_look(struct pristine *p, const struct kernel *k, struct owners *ow
 	if (!probes || !compare(p, part_of(code), &guest, size, bytes, present))
 		memset(part->now, LINE_UNSEEN, part->nlines);
 	free(probes);
-	add_look(part);
+	/* What could not be read by then would be a difference. */
+	if (k->mem->expired)
+		memset(part->now, LINE_UNSEEN, part->nlines);
+	add_look(part, size / VMLINUX_LINE);
 }
 
-bool pristine_vouches(const struct pristine *p, bool code, uint64_t line)
+bool pristine_vouches(struct pristine *p, bool code, uint64_t line)
 {
-	const struct part *part = &p->part[part_of(code)];
+	struct part *part = &p->part[part_of(code)];
 
-	return p->v && line < part->nlines && part->now[line] == LINE_SAME;
+	if (!p->v || line >= part->nlines || part->now[line] != LINE_SAME)
+		return false;
+	part->ever[line] = LINE_SAME;
+	return true;
 }
 
 bool pristine_unsure(const struct pristine *p, bool code)
@@ -412,15 +435,21 @@ void pristine_end(struct pristine *p, struct introspector *in, struct m_checked 
 
 void pristine_tell(const struct pristine *p, char *out, size_t size)
 {
+	char id[2 * VMLINUX_ID_MAX + 1] = "";
+
 	switch (p->state) {
 	case HELD:
-		snprintf(out, size, "held to %s (%llu places patched by the kernel itself; %llu KiB written at"
-			 " its start not compared)", p->name, (unsigned long long)p->counts.patched,
+		snprintf(out, size, "held to %s (%llu of %llu places, %llu bytes, patched by the kernel itself;"
+			 " %llu bytes of any value; %llu KiB written at its start not compared)", p->name,
+			 (unsigned long long)p->counts.patched, (unsigned long long)p->counts.sites,
+			 (unsigned long long)p->counts.patched_bytes,
+			 (unsigned long long)p->counts.constant_bytes,
 			 (unsigned long long)p->counts.late_bytes >> 10);
 		break;
 	case NO_FILE:
+		hex_encode(id, p->id, p->id_len);
 		snprintf(out, size, "not held to its package's file: none of %u has its BUILD-ID %s", p->files,
-			 p->id[0] ? p->id : "(it has none)");
+			 id[0] ? id : "(it has none)");
 		break;
 	case BROKEN:
 		snprintf(out, size, "not held to its package's file %s: %s", p->name, p->why);

@@ -27,8 +27,8 @@ void pristine_look(struct pristine *p, const struct kernel *k, struct owners *ow
 		   const struct sites *sites, bool code, uint64_t start, uint64_t size,
 		   const uint8_t *bytes, const bool *present);
 
-/* This look saw in that line what the file has. */
-bool pristine_vouches(const struct pristine *p, bool code, uint64_t line);
+/* This look saw in that line what the file has.  The caller makes it the measure. */
+bool pristine_vouches(struct pristine *p, bool code, uint64_t line);
 
 /* Another look could tell more. */
 bool pristine_unsure(const struct pristine *p, bool code);

@@ -244,7 +244,10 @@ int sites_read(const struct kernel *k, uint64_t start, uint64_t end, struct site
 
 /* ---- what may stand there ---- */
 
-static const uint8_t nop5[PATCH] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+/* The second until 5.12, on CPUs that were old then. */
+static const uint8_t nops[][PATCH] = {
+	{ 0x0f, 0x1f, 0x44, 0x00, 0x00 }, { 0x66, 0x66, 0x66, 0x66, 0x90 },
+};
 
 static bool is_one_of(const uint8_t *code, const uint8_t (*legal)[PATCH], size_t n)
 {
@@ -252,6 +255,11 @@ static bool is_one_of(const uint8_t *code, const uint8_t (*legal)[PATCH], size_t
 		if (!memcmp(code, legal[i], PATCH))
 			return true;
 	return false;
+}
+
+static bool is_nop(const uint8_t *code)
+{
+	return is_one_of(code, nops, ARRAY_SIZE(nops));
 }
 
 static uint64_t target_of(uint64_t va, const uint8_t *code)
@@ -277,7 +285,7 @@ static bool is_tracer(const struct kernel *k, struct owners *o, uint64_t to)
 
 static bool take_ftrace(const struct kernel *k, const struct site *s, struct owners *o, uint8_t *code)
 {
-	if (memcmp(code, nop5, PATCH) &&
+	if (!is_nop(code) &&
 	    (code[0] != CALL || !is_tracer(k, o, target_of(s->va, code))))
 		return false;
 	put_aside(code, PATCH);
@@ -296,7 +304,7 @@ static bool take_jump(const struct site *s, uint8_t *code)
 {
 	static const uint8_t nop2[] = { 0x66, 0x90 };
 
-	if (!memcmp(code, nop5, PATCH) || (code[0] == JMP && target_of(s->va, code) == s->target))
+	if (is_nop(code) || (code[0] == JMP && target_of(s->va, code) == s->target))
 		put_aside(code, PATCH);
 	else if (!memcmp(code, nop2, sizeof(nop2)) ||
 		 (code[0] == JMP8 && s->va + 2 + (int8_t)code[1] == s->target))
@@ -324,7 +332,7 @@ static bool take_call(const struct kernel *k, const struct site *s, const struct
 	};
 	uint64_t to = target_of(s->va, code);
 
-	if (!is_one_of(code, legal, ARRAY_SIZE(legal)) &&
+	if (!is_nop(code) && !is_one_of(code, legal, ARRAY_SIZE(legal)) &&
 	    ((code[0] != CALL && code[0] != JMP) || (!kernel_text(k, to) && !owners_have(o, to))))
 		return false;
 	put_aside(code, PATCH);

@@ -154,7 +154,7 @@ static const char *read_all(struct image *image)
 	    header.e_machine != EM_X86_64 || header.e_type != (image->linked ? ET_EXEC : ET_REL))
 		return image->linked ? "it is no kernel for x86_64" : "it is no module for x86_64";
 	if (elf_getshdrnum(image->elf, &image->nsections) ||
-	    image->nsections > IMAGE_MAX_SECTIONS || elf_getshdrstrndx(image->elf, &names))
+	    image->nsections > (image->linked ? IMAGE_MAX_LINKED_SECTIONS : IMAGE_MAX_SECTIONS) || elf_getshdrstrndx(image->elf, &names))
 		return "its section table is malformed";
 	image->sections = calloc(image->nsections + 1, sizeof(*image->sections));
 	headers = calloc(image->nsections + 1, sizeof(*headers));

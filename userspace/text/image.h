@@ -14,6 +14,7 @@
 #define IMAGE_MAX_BYTES (64u << 20)
 #define IMAGE_MAX_LINKED (256u << 20)
 #define IMAGE_MAX_SECTIONS 4096u
+#define IMAGE_MAX_LINKED_SECTIONS 256u	/* a kernel has 50; each address is looked for in all */
 #define IMAGE_MAX_SYMBOLS (1u << 18)
 #define IMAGE_MAX_RELOCS (1u << 20)	/* in all */
 #define BUILD_ID_MAX 64

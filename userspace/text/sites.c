@@ -104,20 +104,21 @@ struct table {
 	size_t width;			/* of an entry's first place */
 	size_t stride;
 	size_t other;			/* offset of a second place in the entry; 0: none */
+	size_t least;			/* of an entry without its padding; 0: it has none */
 	const char *start, *stop;	/* in a linked kernel, where it is part of another section */
 };
 
 static const struct table tables[] = {
-	{ ".parainstructions", SITE_PARAVIRT, 8, 16, 0, NULL, NULL },
-	{ ".retpoline_sites", SITE_RETPOLINE, 4, 4, 0, NULL, NULL },
-	{ ".return_sites", SITE_RETURN, 4, 4, 0, NULL, NULL },
-	{ ".ibt_endbr_seal", SITE_ENDBR, 4, 4, 0, NULL, NULL },
-	{ "__mcount_loc", SITE_FENTRY, 8, 8, 0, "__start_mcount_loc", "__stop_mcount_loc" },
-	{ "__jump_table", SITE_JUMP_LABEL, 4, 16, 4, "__start___jump_table", "__stop___jump_table" },
-	{ ".static_call_sites", SITE_STATIC_CALL, 4, 8, 0, "__start_static_call_sites",
+	{ ".parainstructions", SITE_PARAVIRT, 8, 16, 0, 10, NULL, NULL },
+	{ ".retpoline_sites", SITE_RETPOLINE, 4, 4, 0, 0, NULL, NULL },
+	{ ".return_sites", SITE_RETURN, 4, 4, 0, 0, NULL, NULL },
+	{ ".ibt_endbr_seal", SITE_ENDBR, 4, 4, 0, 0, NULL, NULL },
+	{ "__mcount_loc", SITE_FENTRY, 8, 8, 0, 0, "__start_mcount_loc", "__stop_mcount_loc" },
+	{ "__jump_table", SITE_JUMP_LABEL, 4, 16, 4, 0, "__start___jump_table", "__stop___jump_table" },
+	{ ".static_call_sites", SITE_STATIC_CALL, 4, 8, 0, 0, "__start_static_call_sites",
 	  "__stop_static_call_sites" },
-	{ ".smp_locks", SITE_LOCK, 4, 4, 0, NULL, NULL },
-	{ ".altinstructions", SITE_ALTERNATIVE, 4, 0, 4, NULL, NULL },
+	{ ".smp_locks", SITE_LOCK, 4, 4, 0, 0, NULL, NULL },
+	{ ".altinstructions", SITE_ALTERNATIVE, 4, 0, 4, 0, NULL, NULL },
 };
 
 static const char constant_pointer[] = "runtime_ptr_", constant_shift[] = "runtime_shift_";
@@ -230,12 +231,15 @@ static bool find_part(const struct text *text, const struct table *t, struct par
 static bool add_table(struct finder *f, const struct table *t)
 {
 	struct part part;
-	size_t stride;
+	size_t stride, rest;
 
 	if (!find_part(f->text, t, &part))
 		return true;
 	stride = part.s->bytes ? stride_of(f->text->image, t, part.s) : 0;
-	if (!stride || (part.to - part.from) % stride)
+	rest = stride ? (part.to - part.from) % stride : 0;
+	/* The linker does not fill up the last of those that are aligned. */
+	if (!stride || (part.to - part.from) / stride > MAX_SITES ||
+	    (rest && (!t->least || rest < t->least)))
 		return refuse(f->text, t->section);
 	for (uint64_t at = part.from; at < part.to; at += stride)
 		if (!add_entry(f, t, part.s, at, stride))
