@@ -147,6 +147,7 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c $(TINYVM),-lpthread
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
@@ -157,13 +158,16 @@ $(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
 $(eval $(call program,labtest/tell-hide,$(addprefix tests/lab/tells/,hide.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-hook,$(addprefix tests/lab/tells/,hook.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-file,$(addprefix tests/lab/tells/,file.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/tell-rootkit,$(addprefix tests/lab/tells/,rootkit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-suspect,$(addprefix tests/lab/tells/,suspect.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/tells-filters,tests/lab/tells/filters.c,,-static))
 $(eval $(call program,labtest/tells-suspects,tests/lab/tells/suspects.c,,-static))
 $(eval $(call program,labtest/tell-engine,$(addprefix tests/lab/tells/,engine.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -lcmocka -ljansson))
 $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-truth tell-engine tell-suspect tells-suspects truth fnv abi ask vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
 
 # ---- programs of the benches ----
 
@@ -248,8 +252,10 @@ define unit_test
 $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) $(LIB_SRCS))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$$(CC) $(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
+	@$$(CC) $$(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
 endef
+# Between two looks a test changes its guest.
+$(B)/unit/test_introspect_checks: LINK += -Wl,--wrap=check_pause
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 
 # ---- fuzzers: the real code under libFuzzer ----
@@ -281,7 +287,10 @@ $(B)/fuzz/libreal.a: $(FUZZ_OBJS)
 
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 	@echo "  FUZZ    $@"
-	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a $(FUZZ_LIBS) -o $@
+	@$(FUZZ_CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(B)/fuzz/libreal.a $(FUZZ_LIBS) $(FUZZ_LINK) -o $@
+
+# Looks follow each other without a pause.
+$(B)/fuzz/fuzz_views: FUZZ_LINK := -Wl,--wrap=check_pause
 
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))

@@ -61,3 +61,20 @@ ready_suite() {
 	[ -z "$(find "$lists" -maxdepth 1 -name '*_InRelease' -mtime -1 2>/dev/null)" ] || return 0
 	update_suite "$suite" || [ -n "$(find "$lists" -maxdepth 1 -name '*_Packages*' 2>/dev/null)" ]
 }
+
+# unpack_packages SUITE DIR PACKAGE...: them and what they need into DIR/root, whose
+# bin and lib are links as Debian's are; DIR/packages.sha256 says what came.
+unpack_packages() {
+	local suite=$1 dir=$2 archives=$2/cache deb name
+	shift 2
+	mkdir -p "$archives/partial" "$dir/root"/usr/{bin,sbin,lib,lib64}
+	in_suite "$suite" apt-get -y --no-install-recommends --download-only \
+		-o "Dir::Cache::archives=$archives" install "$@" >"$dir/download.log" 2>&1 ||
+		return 1
+	(cd "$archives" && sha256sum ./*.deb) >"$dir/packages.sha256"
+	for name in bin sbin lib lib64; do ln -sfn usr/$name "$dir/root/$name"; done
+	for deb in "$archives"/*.deb; do
+		dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --exclude=./usr/share/{doc,man,locale} -C "$dir/root"
+	done
+	rm -rf "$archives"
+}

@@ -41,6 +41,12 @@ static void start(void)
 	};
 }
 
+void __wrap_check_pause(unsigned milliseconds);
+
+void __wrap_check_pause(unsigned milliseconds)
+{
+}
+
 static int take_sign(void *ctx, const struct m_sign *m)
 {
 	must(m->kind && m->kind < SIGN_KINDS && m->name[0] && m->detail[0]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Views compared, and the guest's kernel against what it was: by a guest made by hand. */
+#include "lib/util.h"
 #include "test_introspect_kernel.h"
 
 #include <unistd.h>
@@ -22,12 +23,27 @@ static int on_sign(void *ctx, const struct m_sign *m)
 
 static const struct check_sink sink = { on_sign, NULL };
 
+/* Looks follow each other without a pause; what the guest does in it, if anything. */
+static void (*in_pause)(unsigned n);
+static unsigned pauses;
+
+void __wrap_check_pause(unsigned milliseconds);
+
+void __wrap_check_pause(unsigned milliseconds)
+{
+	assert_in_range(milliseconds, 1, 2000);
+	pauses++;
+	if (in_pause)
+		in_pause(pauses);
+}
+
 static int setup(void **state)
 {
 	make_checked_guest();
 	assert_int_equal(introspector_init(&in, &mem), 0);
 	in.kernel = k;
 	memset(&seen, 0, sizeof(seen));
+	in_pause = NULL;
 	return 0;
 }
 
@@ -43,6 +59,7 @@ static struct m_checked check(int (*fn)(struct introspector *in, const struct ch
 	struct m_checked m;
 
 	memset(&seen, 0, sizeof(seen));
+	pauses = 0;
 	assert_int_equal(fn(&in, &sink, &m), 0);
 	return m;
 }
@@ -66,6 +83,14 @@ static void assert_sign(struct m_checked m, const char *name, const char *part)
 	assert_string_equal(seen.last.name, name);
 	if (!strstr(seen.last.detail, part))
 		fail_msg("%s", seen.last.detail);
+}
+
+/* As much as what passes has. */
+static void let_time_pass(void)
+{
+	assert_true(in.passing.thing[0].va);
+	in.passing.thing[0].since_ns -= (PASSING_SECONDS + 1) * 1000000000ull;
+	in.passing.thing[0].checks = PASSING_CHECKS - 1;
 }
 
 static void a_clean_guest_is_clean(void **state)
@@ -168,9 +193,10 @@ static void a_module_half_loaded_passes(void **state)
 {
 	set(checked_module[0], k.at.module_status, 3);
 	list_cut(checked_module[0] + k.at.module_mkobj.at + k.at.kobject_entry.at);
-	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_incomplete(check(check_modules), "1 modules and 0 trampolines come or go");
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
+	assert_non_null(strstr(seen.last.detail, "it says it is not formed yet"));
 	set(checked_module[0], k.at.module_status, 0);
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
 	/* Out of the list as well it is no module that is being loaded. */
@@ -179,45 +205,54 @@ static void a_module_half_loaded_passes(void **state)
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: module list");
 }
 
-static void passing_forgets_what_passed(void **state)
+static void what_stays_is_seen_in_check_after_check(void **state)
 {
+	const uint64_t late = PASSING_SECONDS * 2000000000ull;
 	struct passing p = { 0 };
 
+	for (unsigned i = 0; i < PASSING_CHECKS; i++) {
+		passing_begin(&p);
+		/* Another's at the same place is another thing. */
+		assert_false(passing_stays(&p, 1, 10 + i, i * late));
+		assert_int_equal(passing_stays(&p, 2, 9, i * late), i + 1 == PASSING_CHECKS);
+		passing_end(&p);
+	}
+	/* Time alone is not enough, nor are checks. */
 	passing_begin(&p);
-	assert_false(passing_stays(&p, 1, 5));
+	assert_false(passing_stays(&p, 3, 1, 5));
 	passing_end(&p);
 	passing_begin(&p);
+	assert_false(passing_stays(&p, 3, 1, 5 + late));
 	passing_end(&p);
-	assert_false(passing_stays(&p, 1, PASSING_SECONDS * 2000000000ull));
 	passing_begin(&p);
-	for (uint64_t va = 1; va <= PASSING_MAX; va++)
-		assert_false(passing_stays(&p, va, PASSING_SECONDS * 2000000000ull));
-	/* Whoever has more than that pass at once is not waited for. */
-	assert_true(passing_stays(&p, PASSING_MAX + 1, PASSING_SECONDS * 2000000000ull));
+	assert_true(passing_stays(&p, 3, 1, 5 + late));
+	passing_end(&p);
+	/* What was not seen once has passed. */
+	passing_begin(&p);
+	passing_end(&p);
+	passing_begin(&p);
+	assert_false(passing_stays(&p, 3, 1, 5 + 2 * late));
+	passing_end(&p);
 }
 
-static void call(uint32_t at, uint8_t opcode, uint64_t to)
+static void who_has_no_room_to_pass_is_waited_for(void **state)
 {
-	int32_t offset = to - (IMAGE + at + 5);
+	const uint64_t late = PASSING_SECONDS * 2000000000ull;
+	struct passing p = { 0 };
 
-	image_put(at, &opcode, 1);
-	image_put(at + 1, &offset, 4);
+	for (unsigned i = 0; i < PASSING_CHECKS; i++) {
+		passing_begin(&p);
+		for (uint64_t va = 1; va <= PASSING_MAX; va++)
+			assert_int_equal(passing_stays(&p, va, 1, i * late), i + 1 == PASSING_CHECKS);
+		assert_false(passing_stays(&p, PASSING_MAX + 1, 1, i * late));
+		passing_end(&p);
+	}
 }
 
-/* Code of a tracer's, whose ops lie there, in no list. */
+/* Out of the list. */
 static void make_trampoline(uint64_t ops, uint64_t func)
 {
-	const uint64_t pt = 0xa000, pa = (7u << 20) + 0x8000, page = IMAGE + 0x20000;
-
-	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
-	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
-	memset(ram + pa, 0x90, 73);
-	memcpy(ram + pa, (uint8_t[]){ 0x48, 0x81, 0xec, 0xa8 }, 4);	/* as ftrace_caller, nearly */
-	put64(pa + 73, ops);
-	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
-	set(ops, k.at.ftrace_ops_func, func);
-	set(ops, k.at.ftrace_ops_trampoline, page);
-	set(ops, k.at.ftrace_ops_trampoline_size, 81);
+	make_trampoline_of(PIECE, ops, func);
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, k.symbol[SYM_FTRACE_END].address);
 }
 
@@ -225,7 +260,7 @@ static void the_kernels_tracers_keep_their_trampolines(void **state)
 {
 	assert_clean(check(check_kernel));
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_clean(check(check_modules));
 	assert_clean(check(check_kernel));
 	/* Not so one that leads elsewhere. */
@@ -237,34 +272,41 @@ static void a_trampoline_that_stays_is_found(void **state)
 {
 	assert_clean(check(check_kernel));
 	make_trampoline(make(64), IMAGE + 0x100);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
-	assert_incomplete(check(check_modules), "1 modules or trampolines come or go");
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_incomplete(check(check_modules), "0 modules and 1 trampolines come or go");
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
 static void code_of_nobodys_is_found(void **state)
 {
 	make_trampoline(make(64), IMAGE + 0x100);
-	put64((7u << 20) + 0x8000 + 73, 0);
+	put64(TRAMPOLINE_PA + TRAMPOLINE_SIZE - 8, 0);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
-/* Whatever it says of itself: other code is not the kernel's, nor is what is too short. */
+/* Whatever it says of itself: one other byte, and it is not what the kernel makes. */
 static void forged_trampolines_are_not_clean(void **state)
 {
-	const uint64_t pa = (7u << 20) + 0x8000;
+	static const uint32_t at[] = { 0, PIECE_LOAD, PIECE_LOAD + 3, PIECE_OTHER, PIECE_OTHER + 1,
+				       0x30, PIECE_SIZE - 1, PIECE_SIZE };
+	static const uint32_t pieces[] = { PIECE, REGS_PIECE };
 
-	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	memset(ram + pa, 0x91, 73);
-	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
-	in.passing.since_ns[0] -= (PASSING_SECONDS + 1) * 1000000000ull;
+	mem.still = true;		/* one look is all */
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(at); i++) {
+		make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+		make_trampoline_of(pieces[i & 1], IMAGE + 0x21000, IMAGE + 0x100);
+		assert_clean(check(check_modules));
+		ram[TRAMPOLINE_PA + at[i / 2]]++;
+		assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+	}
+	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	put64(pa, IMAGE + 0x21000);
-	put64(pa + 73, 0);
-	set(DIRECT + pa + 4096, k.at.ftrace_ops_trampoline_size, 8);
+	put64(TRAMPOLINE_PA, IMAGE + 0x21000);
+	put64(TRAMPOLINE_PA + TRAMPOLINE_SIZE - 8, 0);
+	set(DIRECT + TRAMPOLINE_PA + 4096, k.at.ftrace_ops_trampoline_size, 8);
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
@@ -284,8 +326,132 @@ static void a_modules_trampoline_is_none(void **state)
 	assert_clean(check(check_kernel));
 	make_trampoline(make(64), IMAGE + 0x100);
 	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
-	call(0x600, 0xe8, IMAGE + 0x20000);
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000600");
+}
+
+/* ---- what changes between looks ---- */
+
+static uint8_t other_ram[RAM_SIZE];
+
+static void flip(unsigned n)
+{
+	for (size_t i = 0; i < RAM_SIZE; i += 4096) {
+		uint8_t page[4096];
+
+		memcpy(page, ram + i, sizeof(page));
+		memcpy(ram + i, other_ram + i, sizeof(page));
+		memcpy(other_ram + i, page, sizeof(page));
+	}
+}
+
+static void flip_once(unsigned n)
+{
+	if (n == 1)
+		flip(n);
+}
+
+static void flip_back_once(unsigned n)
+{
+	if (n == 5 || n == 6)
+		flip(n);
+}
+
+static void flip_at_last(unsigned n)
+{
+	if (n == 8)
+		flip(n);
+}
+
+/* Cut out of the list for half of the time: neither clean, nor sure. */
+static void a_module_that_flickers_is_not_clean(void **state)
+{
+	memcpy(other_ram, ram, RAM_SIZE);
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = flip;
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+	flip(0);
+	in_pause = flip_back_once;
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+	/* It is being unloaded. */
+	in_pause = flip_once;
+	assert_clean(check(check_modules));
+	assert_int_equal(pauses, 3);
+}
+
+static void time_runs_out(unsigned n)
+{
+	mem.expired = n == 6;
+}
+
+static void what_was_sure_before_time_was_up_is_found(void **state)
+{
+	struct m_checked m;
+
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = time_runs_out;
+	mem.expired = false;
+	m = check(check_modules);
+	assert_sign(m, "Hidden.Module", "module list");
+	assert_string_equal(m.why, "time was up");
+}
+
+static void break_list(unsigned n)
+{
+	const uint64_t at = checked_module[1] + k.at.module_link.at - DIRECT;
+	static uint64_t next;
+
+	if (n == 3) {
+		next = get64(at + DIRECT);
+		put64(at, 1);
+	} else if (n == 6) {
+		put64(at, next);
+	}
+}
+
+static void a_look_that_fails_hides_nothing(void **state)
+{
+	list_cut(checked_module[0] + k.at.module_link.at);
+	in_pause = break_list;
+	assert_sign(check(check_modules), "Hidden.Module", "module list");
+}
+
+/* Paused, and running again only at the last: what it was in the midst of is over then. */
+static void a_guest_that_goes_on_is_looked_at_again(void **state)
+{
+	const uint64_t jiffies = make(8);
+
+	k.symbol[SYM_JIFFIES].address = in.kernel.symbol[SYM_JIFFIES].address = jiffies;
+	memcpy(other_ram, ram, RAM_SIZE);
+	other_ram[jiffies - DIRECT] = 1;
+	list_cut(checked_task[1] + k.at.task_struct_tasks.at);
+	in_pause = flip_at_last;
+	assert_clean(check(check_processes));
+}
+
+/* A line that is being written at first sight is no measure of what it will be. */
+static void what_changes_at_first_sight_is_no_measure(void **state)
+{
+	memcpy(other_ram, ram, RAM_SIZE);
+	other_ram[IMAGE_PA + 0x2000] = 0x91;
+	in_pause = flip;
+	assert_incomplete(check(check_kernel), "1 lines of text were never twice alike");
+	in_pause = NULL;
+	assert_clean(check(check_kernel));
+	ram[IMAGE_PA + 0x2000] ^= 1;
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81002000");
+}
+
+static void what_was_not_there_is_no_measure(void **state)
+{
+	const uint64_t pte = get64(DIRECT + 0xa000 + 2 * 8);
+
+	put64(0xa000 + 2 * 8, 0);
+	assert_incomplete(check(check_kernel), "1 pages of text are not resident");
+	put64(0xa000 + 2 * 8, pte);
+	assert_clean(check(check_kernel));
+	ram[IMAGE_PA + 0x2000] ^= 1;
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81002000");
 }
 
 /* Its clock does not go: what is under way and what stays look the same. */
@@ -320,11 +486,11 @@ static void the_kernels_own_patches_are_none(void **state)
 	const uint8_t lock = 0x3e, breakpoint = 0xcc;
 
 	assert_clean(check(check_kernel));
-	call(0x200, 0xe9, IMAGE + 0x280);		/* a static key on */
-	call(0x300, 0xe8, IMAGE + 0x1234);		/* a static call elsewhere */
+	image_branch(0x200, 0xe9, IMAGE + 0x280);		/* a static key on */
+	image_branch(0x300, 0xe8, IMAGE + 0x1234);		/* a static call elsewhere */
 	image_put(0x400, &lock, 1);			/* one CPU */
-	call(0x500, 0xe8, IMAGE + 0x7000);		/* ftrace */
-	call(0x600, 0xe8, IMAGE + 0x20000);	/* and its trampoline */
+	image_branch(0x500, 0xe8, IMAGE + 0x7000);		/* ftrace */
+	image_branch(0x600, 0xe8, IMAGE + 0x20000);	/* and its trampoline */
 	image_put(0x700, &breakpoint, 1);		/* a kprobe */
 	assert_clean(check(check_kernel));
 }
@@ -338,10 +504,10 @@ static void a_patch_of_nobodys_is_found(void **state)
 	image_put(0x1000, &other, 1);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81001000");
 	image_put(0x1000, &(uint8_t){ 0x90 }, 1);
-	call(0x500, 0xe8, MODULE_TEXT + 0x10);		/* an ftrace site that calls a module */
+	image_branch(0x500, 0xe8, MODULE_TEXT + 0x10);		/* an ftrace site that calls a module */
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000500");
 	image_put(0x500, nop5, 5);
-	call(0x200, 0xe9, IMAGE + 0x288);		/* a static key that leads elsewhere */
+	image_branch(0x200, 0xe9, IMAGE + 0x288);		/* a static key that leads elsewhere */
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000200");
 	image_put(0x200, nop5, 5);
 	image_put(0x701, &breakpoint, 1);		/* no probe is there */
@@ -354,7 +520,7 @@ static void a_patch_of_nobodys_is_found(void **state)
 /* A hook of before the first look: the site is no legal one. */
 static void a_hook_at_first_sight_is_found(void **state)
 {
-	call(0x500, 0xe8, MODULE_TEXT + 0x10);
+	image_branch(0x500, 0xe8, MODULE_TEXT + 0x10);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000500");
 }
 
@@ -378,15 +544,15 @@ static void a_trampoline_patched_at_first_sight_is_no_measure(void **state)
 
 	k.symbol[SYM_TRAMPS_START].address = in.kernel.symbol[SYM_TRAMPS_START].address = IMAGE + 0x800;
 	k.symbol[SYM_TRAMPS_STOP].address = in.kernel.symbol[SYM_TRAMPS_STOP].address = IMAGE + 0x810;
-	call(0x800, 0xe9, IMAGE + 0x900);
+	image_branch(0x800, 0xe9, IMAGE + 0x900);
 	image_put(0x800, &breakpoint, 1);
 	image_put(0x808, padding, 5);
 	assert_incomplete(check(check_kernel), "1 lines of code are being patched");
-	call(0x800, 0xe9, IMAGE + 0x900);
+	image_branch(0x800, 0xe9, IMAGE + 0x900);
 	assert_clean(check(check_kernel));
-	call(0x800, 0xe9, IMAGE + 0xa00);
+	image_branch(0x800, 0xe9, IMAGE + 0xa00);
 	assert_clean(check(check_kernel));
-	call(0x800, 0xe9, MODULE_TEXT + 0x123456);
+	image_branch(0x800, 0xe9, MODULE_TEXT + 0x123456);
 	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000800");
 }
 
@@ -396,6 +562,83 @@ static void a_modules_ftrace_hook_is_found(void **state)
 
 	set(ops, k.at.ftrace_ops_func, MODULE_TEXT + 0x1010);
 	assert_sign(check(check_kernel), "Kernel.Ftrace", "module second");
+}
+
+/* Its tracer may say another function since. */
+static void whom_a_trampoline_calls_is_found(void **state)
+{
+	const uint64_t ops = make(64);
+	struct m_checked m;
+
+	make_trampoline(ops, IMAGE + 0x100);
+	set(ops, k.at.ftrace_ops_next, k.symbol[SYM_FTRACE_END].address);
+	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x41010);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81041010, memory of no module");
+	trampoline_calls_to(PIECE_CALL, 0xcc, IMAGE + 0x200);
+	m = check(check_kernel);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_string_equal(m.why, "ftrace: it kept changing, or does not hold together");
+	/* Code that is no copy of ftrace's is none of it. */
+	trampoline_calls_to(PIECE_CALL, 0xe8, IMAGE + 0x200);
+	ram[TRAMPOLINE_PA]++;
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "ffffffff81020000");
+}
+
+/* Who is traced by one tracer alone may be called without a trampoline. */
+static void whom_ftrace_itself_calls_is_found(void **state)
+{
+	set(get64(k.symbol[SYM_FTRACE_OPS].address), k.at.ftrace_ops_trampoline, 0);
+	assert_clean(check(check_kernel));
+	/* A BPF program's or a module's code is no change of the text there. */
+	image_branch(PIECE + PIECE_CALL, 0xe8, IMAGE + 0x20000);
+	set(checked_module[0], k.at.module_core_at, IMAGE + 0x20000);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "module first");
+}
+
+/* A fprobe's tracer is the kernel's; whom that calls is not. */
+static void a_modules_fprobe_is_found(void **state)
+{
+	const uint64_t fprobe = get64(k.symbol[SYM_FTRACE_OPS].address);
+
+	set(fprobe, k.at.ftrace_ops_func, k.symbol[SYM_FPROBE_HANDLER].address);
+	set(fprobe, k.at.fprobe_entry_handler, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	set(fprobe, k.at.fprobe_exit_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Ftrace", "module second");
+}
+
+static void a_modules_probe_is_found(void **state)
+{
+	set(checked_probe, k.at.kprobe_post_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of module second");
+	set(checked_probe, k.at.kprobe_post_handler, 0);
+	assert_clean(check(check_kernel));
+	set(checked_probe, k.at.kprobe_pre_handler, MODULE_TEXT + 0x123456);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of no module");
+}
+
+/* Behind the one that calls each of several at a place; a return's handler is elsewhere. */
+static void a_modules_probe_among_others_is_found(void **state)
+{
+	const uint64_t head = checked_probe + k.at.kprobe_list.at, of_return = make(96);
+	struct m_checked m;
+
+	list_init(head);
+	list_append(head, make(96) + k.at.kprobe_list.at);
+	list_append(head, of_return + k.at.kprobe_list.at);
+	set(checked_probe, k.at.kprobe_pre_handler, k.symbol[SYM_AGGR_PRE_HANDLER].address);
+	set(of_return, k.at.kprobe_pre_handler, k.symbol[SYM_PRE_HANDLER_KRETPROBE].address);
+	set(of_return, k.at.kretprobe_handler, IMAGE + 0x200);
+	assert_clean(check(check_kernel));
+	set(of_return, k.at.kretprobe_entry_handler, MODULE_TEXT + 0x1010);
+	assert_sign(check(check_kernel), "Kernel.Probe", "memory of module second");
+	set(of_return, k.at.kretprobe_entry_handler, 0);
+	put64(of_return + k.at.kprobe_list.at - DIRECT, of_return + k.at.kprobe_list.at);
+	m = check(check_kernel);
+	assert_incomplete(m, "kprobes: it kept changing, or does not hold together");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -408,16 +651,22 @@ int main(void)
 		T(who_plays_dead_is_found), T(a_fork_under_way_is_nobody),
 		T(a_list_with_a_loop_is_incomplete),
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
-		T(a_module_half_loaded_passes), T(passing_forgets_what_passed),
+		T(a_module_half_loaded_passes), T(what_stays_is_seen_in_check_after_check),
+		T(who_has_no_room_to_pass_is_waited_for),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
 		T(code_of_nobodys_is_found),
 		T(forged_trampolines_are_not_clean), T(a_site_at_the_end_of_the_world_is_none),
 		T(a_modules_trampoline_is_none),
+		T(a_module_that_flickers_is_not_clean), T(what_was_sure_before_time_was_up_is_found),
+		T(a_look_that_fails_hides_nothing), T(a_guest_that_goes_on_is_looked_at_again),
+		T(what_changes_at_first_sight_is_no_measure), T(what_was_not_there_is_no_measure),
 		T(of_a_guest_that_stands_still_nothing_is_said),
 		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete),
 		T(a_trampoline_patched_at_first_sight_is_no_measure), T(a_modules_ftrace_hook_is_found),
+		T(a_modules_fprobe_is_found), T(a_modules_probe_is_found),
+		T(a_modules_probe_among_others_is_found), T(whom_a_trampoline_calls_is_found), T(whom_ftrace_itself_calls_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,10 @@ static inline void check_layout(struct layout *l)
 	F(bpf_prog_pack_ptr, 16, 8);
 	F(kprobe_insn_cache_pages, 0, 16); F(kprobe_insn_page_insns, 16, 8);
 	F(kprobe_hlist, 0, 16); F(kprobe_addr, 16, 8); F(kprobe_opcode, 24, 1);
-	F(optimized_kprobe_copied, 32, 4); F(kimage_control_code_page, 0, 8);
+	F(kprobe_list, 32, 16); F(kprobe_pre_handler, 48, 8); F(kprobe_post_handler, 56, 8);
+	F(kretprobe_kp, 0, 64); F(kretprobe_handler, 64, 8); F(kretprobe_entry_handler, 72, 8);
+	F(fprobe_ops, 0, 48); F(fprobe_entry_handler, 48, 8); F(fprobe_exit_handler, 56, 8);
+	F(optimized_kprobe_copied, 96, 4); F(kimage_control_code_page, 0, 8);
 	F(ftrace_ops_func, 0, 8); F(ftrace_ops_next, 8, 8); F(ftrace_ops_trampoline, 16, 8);
 	F(ftrace_ops_trampoline_size, 24, 8);
 	F(ftrace_page_next, 0, 8); F(ftrace_page_records, 8, 8); F(ftrace_page_index, 16, 4);
@@ -249,10 +252,45 @@ static inline void make_owners(void)
 	k.symbol[SYM_FTRACE_OPS].address = make(8);
 	k.symbol[SYM_FTRACE_END].address = end;
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);
-	set(ops, k.at.ftrace_ops_func, IMAGE + 0x100);
 	set(ops, k.at.ftrace_ops_next, end);
-	set(ops, k.at.ftrace_ops_trampoline, IMAGE + 0x20000);
-	set(ops, k.at.ftrace_ops_trampoline_size, 64);
+}
+
+static inline void image_branch(uint32_t at, uint8_t opcode, uint64_t to)
+{
+	int32_t offset = to - (IMAGE + at + 5);
+
+	image_put(at, &opcode, 1);
+	image_put(at + 1, &offset, 4);
+}
+
+static uint64_t checked_probe;
+
+#define PIECE 0x7000u			/* offsets in the image; then in the piece */
+#define REGS_PIECE 0x7100u
+#define PIECE_LOAD 8u
+#define PIECE_CALL 0x14u
+#define PIECE_OTHER 0x20u
+#define PIECE_SIZE 72u
+
+/* What trampolines are copies of; each has a call that is the same in all of them. */
+static inline void make_pieces(void)
+{
+	static const uint8_t load[] = { 0x48, 0x8b, 0x15, 0, 1, 0, 0 }, jne[] = { 0x75, 5 };
+	struct symbol *s = k.symbol;
+
+	for (uint32_t at = PIECE; at <= REGS_PIECE; at += REGS_PIECE - PIECE) {
+		image_put(at + PIECE_LOAD, load, sizeof(load));
+		image_branch(at + PIECE_CALL, 0xe8, IMAGE + 0x100);
+		image_branch(at + PIECE_OTHER, 0xe8, IMAGE + 0x200);
+	}
+	image_put(REGS_PIECE, (uint8_t[]){ 0x9c }, 1);
+	image_put(REGS_PIECE + 0x30, jne, sizeof(jne));
+	s[SYM_FTRACE_CALLER].address = IMAGE + PIECE;
+	s[SYM_FTRACE_CALL].address = IMAGE + PIECE + PIECE_CALL;
+	s[SYM_FTRACE_CALLER_END].address = IMAGE + PIECE + PIECE_SIZE;
+	s[SYM_FTRACE_REGS_CALLER].address = IMAGE + REGS_PIECE;
+	s[SYM_FTRACE_REGS_CALL].address = IMAGE + REGS_PIECE + PIECE_CALL;
+	s[SYM_FTRACE_REGS_CALLER_END].address = IMAGE + REGS_PIECE + PIECE_SIZE;
 }
 
 static inline void make_image(void)
@@ -306,8 +344,47 @@ static inline void make_image(void)
 	hlist_append(probes + 8 * 9, probe);
 	set(probe, k.at.kprobe_addr, IMAGE + 0x700);
 	set(probe, k.at.kprobe_opcode, 0x90);
-	s[SYM_FTRACE_CALLER].address = IMAGE + 0x7000;
-	s[SYM_FTRACE_REGS_CALLER].address = IMAGE + 0x7100;
+	set(probe, k.at.kprobe_pre_handler, IMAGE + 0x100);
+	s[SYM_AGGR_PRE_HANDLER].address = IMAGE + 0x140;
+	s[SYM_PRE_HANDLER_KRETPROBE].address = IMAGE + 0x150;
+	s[SYM_FPROBE_HANDLER].address = IMAGE + 0x160;
+	checked_probe = probe;
+	make_pieces();
+}
+
+#define TRAMPOLINE 0x20000u
+#define TRAMPOLINE_PA ((7u << 20) + 0x8000)
+#define TRAMPOLINE_SIZE (PIECE_SIZE + 1 + 8)
+
+/* A call in it, as in the piece: its offset there. */
+static inline void trampoline_calls_to(uint32_t at, uint8_t opcode, uint64_t to)
+{
+	int32_t offset = to - (IMAGE + TRAMPOLINE + at + 5);
+
+	ram[TRAMPOLINE_PA + at] = opcode;
+	memcpy(ram + TRAMPOLINE_PA + at + 1, &offset, sizeof(offset));
+}
+
+/* Code of a tracer's, whose ops lie there, as the kernel makes it. */
+static inline void make_trampoline_of(uint32_t piece, uint64_t ops, uint64_t func)
+{
+	const uint64_t pt = 0xa000, pa = TRAMPOLINE_PA, page = IMAGE + TRAMPOLINE;
+	const int32_t to_pointer = TRAMPOLINE_SIZE - 8 - (PIECE_LOAD + 7);
+
+	put64(pt + 0x20 * 8, pa | PTE_PRESENT);
+	put64(pt + 0x21 * 8, (pa + 4096) | PTE_PRESENT | PTE_NX);
+	memcpy(ram + pa, ram + IMAGE_PA + piece, PIECE_SIZE);
+	memcpy(ram + pa + PIECE_LOAD + 3, &to_pointer, 4);
+	trampoline_calls_to(PIECE_CALL, 0xe8, func);
+	trampoline_calls_to(PIECE_OTHER, 0xe8, IMAGE + 0x200);
+	if (piece == REGS_PIECE)
+		memcpy(ram + pa + 0x30, (uint8_t[]){ 0x66, 0x90 }, 2);
+	ram[pa + PIECE_SIZE] = 0xc3;
+	put64(pa + TRAMPOLINE_SIZE - 8, ops);
+	ops = ops == page + 4096 ? DIRECT + pa + 4096 : ops;
+	set(ops, k.at.ftrace_ops_func, func);
+	set(ops, k.at.ftrace_ops_trampoline, page);
+	set(ops, k.at.ftrace_ops_trampoline_size, TRAMPOLINE_SIZE);
 }
 
 static inline void make_checked_guest(void)
@@ -320,6 +397,7 @@ static inline void make_checked_guest(void)
 	make_modules();
 	make_owners();
 	make_image();
+	make_trampoline_of(PIECE, get64(k.symbol[SYM_FTRACE_OPS].address), IMAGE + 0x100);
 }
 
 #endif

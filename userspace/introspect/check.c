@@ -17,16 +17,6 @@ void check_pause(unsigned milliseconds)
 	nanosleep(&t, NULL);
 }
 
-uint64_t check_clock(const struct kernel *k)
-{
-	uint64_t ticks;
-
-	if (k->mem->still || !k->symbol[SYM_JIFFIES].address)
-		return clock_now_ns();
-	memory_refresh(k->mem);
-	return virt_read_u64(&k->as, k->symbol[SYM_JIFFIES].address, &ticks) ? clock_now_ns() : ticks;
-}
-
 void check_exe(const struct kernel *k, uint64_t file, char *out, size_t size)
 {
 	struct guest_file f;

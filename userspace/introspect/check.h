@@ -6,11 +6,15 @@
 #include "introspect/views.h"
 
 #define CHECK_BUDGET_MS 20000u
+#define CHECK_RUN_MS 3000u		/* an idle guest's clock may stand for so long */
 
 void check_pause(unsigned milliseconds);
 
 /* Different whenever the guest has run in between, as far as that is known. */
 uint64_t check_clock(const struct kernel *k);
+
+/* Has it run since then?  Waits for it for so long. */
+bool check_ran(const struct kernel *k, uint64_t since, unsigned wait_ms);
 
 /* The path of an executable, escaped; "" if it cannot be read. */
 void check_exe(const struct kernel *k, uint64_t file, char *out, size_t size);

@@ -132,6 +132,15 @@
 	X(kprobe_insn_page, insns, "insns", false) \
 	X(kimage, control_code_page, "control_code_page", false) \
 	X(kprobe, hlist, "hlist", false) \
+	X(kprobe, list, "list", false) \
+	X(kprobe, pre_handler, "pre_handler", false) \
+	X(kprobe, post_handler, "post_handler", false) \
+	X(kretprobe, kp, "kp", false) \
+	X(kretprobe, handler, "handler", false) \
+	X(kretprobe, entry_handler, "entry_handler", false) \
+	X(fprobe, ops, "ops", false) \
+	X(fprobe, entry_handler, "entry_handler", false) \
+	X(fprobe, exit_handler, "exit_handler", false) \
 	X(kprobe, addr, "addr", false) \
 	X(kprobe, opcode, "opcode", false) \
 	X(optimized_kprobe, copied, "optinsn.copied_insn", false) \

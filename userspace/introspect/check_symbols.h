@@ -22,6 +22,10 @@
 	X(SYM_KPROBE_SLOTS, "kprobe_insn_slots") \
 	X(SYM_KPROBE_OPTSLOTS, "kprobe_optinsn_slots") \
 	X(SYM_KPROBE_TABLE, "kprobe_table") \
+	X(SYM_AGGR_PRE_HANDLER, "aggr_pre_handler") \
+	X(SYM_PRE_HANDLER_KRETPROBE, "pre_handler_kretprobe") \
+	X(SYM_FPROBE_HANDLER, "fprobe_handler") \
+	X(SYM_FPROBE_KPROBE_HANDLER, "fprobe_kprobe_handler") \
 	X(SYM_KEXEC_IMAGE, "kexec_image") \
 	X(SYM_KEXEC_CRASH, "kexec_crash_image") \
 	X(SYM_REAL_MODE, "real_mode_header") \
@@ -38,6 +42,8 @@
 	X(SYM_FTRACE_REGS_CALLER, "ftrace_regs_caller") \
 	X(SYM_FTRACE_CALL, "ftrace_call") \
 	X(SYM_FTRACE_REGS_CALL, "ftrace_regs_call") \
+	X(SYM_FTRACE_CALLER_END, "ftrace_caller_end") \
+	X(SYM_FTRACE_REGS_CALLER_END, "ftrace_regs_caller_end") \
 	X(SYM_FTRACE_GRAPH_CALL, "ftrace_graph_call") \
 	X(SYM_SYS_CALL_TABLE, "sys_call_table") \
 	X(SYM_IDT_TABLE, "idt_table") \

@@ -9,7 +9,7 @@
 #ifndef WARDEN_LOOK_H
 #define WARDEN_LOOK_H
 
-#include "introspect/kernelcheck.h"
+#include "introspect/firstsight.h"
 #include "introspect/objects.h"
 #include "introspect/passing.h"
 #include "introspect/tasks.h"

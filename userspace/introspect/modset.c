@@ -14,7 +14,6 @@
 #define MAX_TEXT (256u << 20)
 #define MOD_TEXT 0			/* enum mod_mem_type, which BTF has no use for */
 #define MOD_INIT_TEXT 4
-#define MODULE_LIVE 0			/* MODULE_STATE_LIVE */
 
 const char *module_view_name(int view)
 {
@@ -99,7 +98,7 @@ static int add_module(const struct kernel *k, struct module_set *set, uint64_t v
 	set->view[view].n++;
 	read_texts(k, m);
 	if (k->at.module_status.size && !kernel_member(k, va, k->at.module_status, &state))
-		m->passing = state != MODULE_LIVE;
+		m->state = state <= UNFORMED ? state : LIVE;
 	set->n++;
 	return 0;
 }

@@ -14,7 +14,7 @@ enum module_view { VIEW_LIST, VIEW_LATCH_TREE, VIEW_SYSFS, MODULE_VIEWS };
 struct module {
 	uint64_t va;
 	uint32_t views;			/* bit n: enum module_view */
-	bool passing;			/* not live: it is being loaded, or unloaded */
+	enum { LIVE, COMING, GOING, UNFORMED } state;	/* as enum module_state; so it says */
 	char name[MODULE_NAME];
 	struct memory_range text[MODULE_TEXTS];	/* virtual; size 0: none */
 };
@@ -55,6 +55,7 @@ struct owners {
 	const char *who;
 	uint64_t page;			/* the last that was asked of, and what it is */
 	enum trampoline is;
+	uint64_t tracer;		/* if it is one: its ftrace_ops */
 };
 
 int owners_init(struct owners *o);
@@ -67,7 +68,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 bool owners_have(const struct owners *o, uint64_t va);
 /* The same of generated code alone: no module's. */
 bool owners_generated(const struct owners *o, uint64_t va);
-/* The one that begins there, with its page, as it is since owners_read. */
+/* The one that begins there, with its page, as it is since owners_read; it sets o->tracer. */
 enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint64_t va);
 
 #endif

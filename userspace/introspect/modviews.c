@@ -10,123 +10,52 @@
 #include <string.h>
 
 #include "introspect/check.h"
-#include "introspect/image.h"
 #include "introspect/modset.h"
+#include "introspect/orphans.h"
 #include "lib/util.h"
 
 #define LOOKS 12
+#define ENOUGH 4u			/* of them, to be sure */
+#define QUIET 3u			/* that saw nothing: it has passed */
 #define MIN_PAUSE_MS 10			/* at random, so as not to keep step with the guest */
 #define MAX_PAUSE_MS 90
-#define MODULES_END 0xffffffffff000000ull
-#define MAX_TABLES 65536u
-#define MAX_RUNS 256u
-#define MAX_PAGES 65536u		/* executable ones without an owner that are read */
-
-/* Executable pages side by side that nobody owns. */
-struct orphan {
-	uint64_t start, end;
-};
+#define LATE_PAUSE_MS 300		/* what is unloaded waits for all CPUs, which may be slow */
 
 struct lookout {
 	struct introspector *in;
 	const struct kernel *k;
 	struct module_set modules;
 	struct owners owners;
-	struct orphan orphan[MAX_RUNS];
-	uint32_t norphans, pages, executable;
+	struct orphans orphans;
 	int error;			/* of the walk over executable memory */
 };
 
-/* ---- executable memory ---- */
+/* Looks that a view lacked it. */
+struct absent {
+	struct module m;
+	uint32_t looks[MODULE_VIEWS];
+	bool passing;			/* in each of them */
+};
 
-static bool is_uniform(const uint8_t *page)
-{
-	return !memcmp(page, page + 1, FRAME_SIZE - 1);
-}
+struct nobodys {
+	struct orphan page;
+	uint32_t looks;
+	bool passing;
+};
 
-/*
- * Nothing but jumps through registers: the kernel's own thunks against
- * speculation (ITS), which lie in no list that is the same in all kernels.
- */
-static bool is_thunks(const uint8_t *page)
-{
-	for (size_t i = 0; i < FRAME_SIZE; i++) {
-		if (page[i] == 0xcc || page[i] == 0x2e || page[i] == 0x3e)
-			continue;
-		if (page[i] == 0x41 && i + 1 < FRAME_SIZE)
-			i++;
-		if (page[i] != 0xff || i + 1 == FRAME_SIZE || (page[i + 1] & 0xf8) != 0xe0)
-			return false;
-		i++;
-	}
-	return true;
-}
+/* All that any look saw. */
+struct tally {
+	struct absent *module;		/* MODULE_SET_MAX */
+	struct nobodys *page, *merged;	/* MAX_ORPHANS; by address */
+	uint32_t nmodules, npages;
+	uint32_t looks[MODULE_VIEWS], memory;	/* that saw them whole */
+	uint32_t quiet;			/* looks since one saw anything */
+	bool cut, ran, still;
+	/* what was made of it */
+	uint32_t passing_modules, passing_pages, unsure;
+};
 
-static bool is_empty(const struct lookout *l, uint64_t pa)
-{
-	uint8_t page[FRAME_SIZE];
-
-	/* Never touched: there is no code. */
-	return memory_read(l->k->mem, pa, page, sizeof(page)) || is_uniform(page) || is_thunks(page);
-}
-
-static bool is_image(const struct kernel *k, uint64_t va)
-{
-	return va >= k->text_base && va < ((k->symbol[SYM_ETEXT].address + FRAME_MASK) &
-					   ~(uint64_t)FRAME_MASK);
-}
-
-static int add_orphan(struct lookout *l, uint64_t va)
-{
-	struct orphan *last = l->norphans ? &l->orphan[l->norphans - 1] : NULL;
-
-	if (last && last->end == va) {
-		last->end += FRAME_SIZE;
-		return 0;
-	}
-	if (l->norphans == MAX_RUNS)
-		return -E2BIG;
-	l->orphan[l->norphans++] = (struct orphan){ va, va + FRAME_SIZE };
-	return 0;
-}
-
-static int on_leaf(void *ctx, const struct mapping *leaf)
-{
-	struct lookout *l = ctx;
-	int r = 0;
-
-	if (leaf->nx || leaf->user)
-		return 0;
-	for (uint64_t at = 0; !r && at < leaf->size; at += FRAME_SIZE) {
-		uint64_t va = leaf->va + at;
-
-		if (is_image(l->k, va))
-			continue;
-		l->executable++;
-		if (owners_have(&l->owners, va))
-			continue;
-		if (l->pages++ == MAX_PAGES)
-			return -E2BIG;
-		if (!is_empty(l, leaf->pa + at) &&
-		    owners_trampoline(l->k, &l->owners, va) != TRAMPOLINE_KEPT)
-			r = add_orphan(l, va);
-	}
-	return r;
-}
-
-/* The direct map and vmalloc's; the image's and what lies behind it. */
-static int find_orphans(struct lookout *l)
-{
-	int r;
-
-	l->norphans = l->pages = l->executable = 0;
-	if (!l->k->symbol[SYM_ETEXT].address)
-		return -ENOENT;
-	r = page_leaves(&l->k->as, l->k->page_offset, l->k->vmemmap, MAX_TABLES, on_leaf, l);
-	return r ? r : page_leaves(&l->k->as, IMAGE_LOW, MODULES_END, MAX_TABLES, on_leaf, l);
-}
-
-/* ---- looking, and again ---- */
+/* ---- one look ---- */
 
 static int look(struct lookout *l)
 {
@@ -136,9 +65,10 @@ static int look(struct lookout *l)
 		r = owners_read(l->k, &l->modules, &l->owners);
 	if (r)
 		return r;
-	l->norphans = 0;
+	l->orphans.n = 0;
 	/* Without a whole list of owners nothing is nobody's. */
-	l->error = l->owners.error ? l->owners.error : find_orphans(l);
+	l->error = l->owners.error ? l->owners.error :
+		   orphans_find(l->k, &l->owners, &l->orphans);
 	return l->error == -ETIME || l->error == -ENODEV ? l->error : 0;
 }
 
@@ -152,169 +82,301 @@ static uint32_t missing_views(const struct module_set *set, const struct module 
 	return views;
 }
 
-struct missed {
-	struct module m;
-	uint32_t missing;
-};
-
-struct differences {
-	struct missed *module;		/* MODULE_SET_MAX */
-	struct orphan orphan[MAX_RUNS];
-	uint32_t nmodules, norphans;
-	uint32_t passing;		/* left out of them */
-	bool stood_still;
-};
-
-static void remember(const struct lookout *l, struct differences *d)
+static void add_module(struct tally *t, const struct module *m, uint32_t missing)
 {
-	d->nmodules = 0;
+	struct absent *a = t->module;
+
+	while (a < t->module + t->nmodules && a->m.va != m->va)
+		a++;
+	if (a == t->module + t->nmodules) {
+		if (t->nmodules == MODULE_SET_MAX) {
+			t->cut = true;
+			return;
+		}
+		t->nmodules++;
+		*a = (struct absent){ .passing = true };
+	}
+	a->m = *m;
+	/* Half loaded or half unloaded one may lack its directory alone. */
+	a->passing = a->passing && m->state != LIVE && missing == 1u << VIEW_SYSFS;
+	for (int view = 0; view < MODULE_VIEWS; view++)
+		a->looks[view] += missing >> view & 1;
+}
+
+static void add_pages(struct tally *t, const struct orphans *o)
+{
+	struct nobodys *all = t->page, *out = t->merged;
+	uint32_t i = 0, j = 0, n = 0;
+
+	while (i < t->npages || j < o->n) {
+		const bool old = i < t->npages && (j == o->n || all[i].page.va <= o->page[j].va);
+		const bool now = j < o->n && (i == t->npages || o->page[j].va <= all[i].page.va);
+
+		if (n == MAX_ORPHANS) {
+			t->cut = true;
+			break;
+		}
+		out[n] = old ? all[i] : (struct nobodys){ .page = o->page[j], .passing = true };
+		if (now) {
+			out[n].passing = out[n].passing && o->page[j].tracer;
+			out[n].page = o->page[j++];
+			out[n].looks++;
+		}
+		i += old;
+		n++;
+	}
+	t->page = out;
+	t->merged = all;
+	t->npages = n;
+}
+
+static void count_look(const struct lookout *l, struct tally *t)
+{
+	bool quiet = true, whole = !l->error;
+
+	for (int view = 0; view < MODULE_VIEWS; view++) {
+		t->looks[view] += !l->modules.view[view].error;
+		whole = whole && (!l->modules.view[view].error || l->modules.view[view].error == -ENOENT);
+	}
 	for (uint32_t i = 0; i < l->modules.n; i++) {
 		uint32_t missing = missing_views(&l->modules, &l->modules.m[i]);
 
 		if (missing)
-			d->module[d->nmodules++] = (struct missed){ l->modules.m[i], missing };
+			add_module(t, &l->modules.m[i], missing);
+		quiet = quiet && !missing;
 	}
-	memcpy(d->orphan, l->orphan, sizeof(d->orphan));
-	d->norphans = l->norphans;
+	if (!l->error) {
+		t->memory++;
+		add_pages(t, &l->orphans);
+		quiet = quiet && !l->orphans.n;
+	}
+	/* One that failed says nothing. */
+	t->quiet = quiet ? t->quiet + whole : 0;
 }
 
-static void keep_common(const struct lookout *l, struct differences *d)
+/* ---- looking, and again ---- */
+
+static unsigned pause_before(int look)
 {
-	uint32_t modules = 0, orphans = 0;
+	const unsigned least = look < LOOKS / 2 ? MIN_PAUSE_MS : LATE_PAUSE_MS;
 
-	for (uint32_t i = 0; i < d->nmodules; i++)
-		for (uint32_t j = 0; j < l->modules.n; j++) {
-			const struct module *now = &l->modules.m[j];
-			uint32_t missing = missing_views(&l->modules, now) & d->module[i].missing;
-
-			if (now->va != d->module[i].m.va || !missing)
-				continue;
-			d->module[modules++] = (struct missed){ *now, missing };
-		}
-	for (uint32_t i = 0; i < d->norphans; i++)
-		for (uint32_t j = 0; j < l->norphans; j++)
-			if (l->orphan[j].start < d->orphan[i].end &&
-			    d->orphan[i].start < l->orphan[j].end) {
-				d->orphan[orphans++] = (struct orphan){
-					MAX(l->orphan[j].start, d->orphan[i].start),
-					MIN(l->orphan[j].end, d->orphan[i].end),
-				};
-				break;
-			}
-	d->nmodules = modules;
-	d->norphans = orphans;
+	return least + randombytes_uniform(MAX_PAUSE_MS - MIN_PAUSE_MS);
 }
 
-static int look_until_sure(struct lookout *l, struct differences *d)
+static int look_until_sure(struct lookout *l, struct tally *t)
 {
 	uint64_t clock = check_clock(l->k);
 	int r = look(l);
 
-	remember(l, d);
-	for (int i = 1; !r && (d->nmodules || d->norphans) && i < LOOKS; i++) {
-		check_pause(MIN_PAUSE_MS + randombytes_uniform(MAX_PAUSE_MS - MIN_PAUSE_MS));
+	if (!r)
+		count_look(l, t);
+	/* A dump shows the same for ever. */
+	for (int i = 1; !r && !t->still && (t->nmodules || t->npages) && t->quiet < QUIET &&
+	     i < LOOKS; i++) {
+		check_pause(pause_before(i));
+		t->ran = t->ran || check_ran(l->k, clock, i + 1 < LOOKS ? 0 : CHECK_RUN_MS);
 		r = look(l);
 		if (!r)
-			keep_common(l, d);
+			count_look(l, t);
 	}
-	d->stood_still = (d->nmodules || d->norphans) && check_clock(l->k) == clock;
 	return r;
 }
 
-/* Half loaded or half unloaded a module may lack its directory alone. */
-static bool module_passes(struct passing *p, const struct missed *d)
+/* ---- what was made of it ---- */
+
+static bool is_sure(const struct tally *t, uint32_t looks, uint32_t of)
 {
-	return d->m.passing && d->missing == 1u << VIEW_SYSFS &&
-	       !passing_stays(p, d->m.va, clock_now_ns());
+	return looks == of && (of >= ENOUGH || t->still);
 }
 
-static bool orphan_passes(struct lookout *l, struct passing *p, const struct orphan *o)
+/* Hidden in half of the looks, and again in the last of them; or seen too seldom. */
+static bool is_unsure(const struct tally *t, uint32_t looks, uint32_t of)
 {
-	bool passes = true;
+	return looks && t->quiet < QUIET && 2 * looks >= of && !is_sure(t, looks, of);
+}
 
-	for (uint64_t va = o->start; passes && va < o->end; va += FRAME_SIZE)
-		passes = owners_trampoline(l->k, &l->owners, va) == TRAMPOLINE_LEFT;
-	return passes && !passing_stays(p, o->start, clock_now_ns());
+static int sign_module(const struct absent *a, uint32_t views, const struct check_sink *sink)
+{
+	struct m_sign m = { .kind = SIGN_HIDDEN, .address = a->m.va, .name = "Hidden.Module" };
+	static const char *const states[] = {
+		"", "; it says it is being loaded", "; it says it is being unloaded",
+		"; it says it is not formed yet",
+	};
+	char seen[TEXT_WHY], missing[TEXT_WHY];
+
+	snprintf(m.subject, sizeof(m.subject), "%s", a->m.name);
+	check_list_views(a->m.views, MODULE_VIEWS, module_view_name, seen, sizeof(seen));
+	check_list_views(views, MODULE_VIEWS, module_view_name, missing, sizeof(missing));
+	snprintf(m.detail, sizeof(m.detail), "module %s is not in: %s; it is in: %s%s", a->m.name,
+		 missing, seen[0] ? seen : "nothing else", states[a->m.state]);
+	return sink->sign(sink->ctx, &m);
+}
+
+static int judge_modules(struct lookout *l, struct tally *t, const struct check_sink *sink,
+			 struct m_checked *m)
+{
+	int stop = 0;
+
+	for (uint32_t i = 0; !stop && i < t->nmodules; i++) {
+		const struct absent *a = &t->module[i];
+		uint32_t missing = 0, unsure = 0;
+
+		for (int view = 0; view < MODULE_VIEWS; view++) {
+			missing |= (uint32_t)(a->looks[view] &&
+					      is_sure(t, a->looks[view], t->looks[view])) << view;
+			unsure |= is_unsure(t, a->looks[view], t->looks[view]);
+		}
+		if (!missing) {
+			t->unsure += unsure && !a->passing;
+		} else if (a->passing && !passing_stays(&l->in->passing, a->m.va, 1, clock_now_ns())) {
+			t->passing_modules++;
+		} else {
+			stop = sign_module(a, missing, sink);
+			m->signs++;
+		}
+	}
+	return stop;
+}
+
+static int sign_pages(uint64_t start, uint64_t end, const struct check_sink *sink)
+{
+	struct m_sign m = { .kind = SIGN_HIDDEN, .address = start, .name = "Hidden.Code" };
+
+	snprintf(m.subject, sizeof(m.subject), "kernel memory %llx-%llx",
+		 (unsigned long long)start, (unsigned long long)end);
+	snprintf(m.detail, sizeof(m.detail), "%llu pages of executable kernel memory at %llx belong"
+		 " to no module that is listed, nor to BPF, ftrace or kprobes",
+		 (unsigned long long)(end - start) / FRAME_SIZE, (unsigned long long)start);
+	return sink->sign(sink->ctx, &m);
+}
+
+static bool is_hidden(struct lookout *l, struct tally *t, const struct nobodys *n)
+{
+	if (!is_sure(t, n->looks, t->memory)) {
+		t->unsure += is_unsure(t, n->looks, t->memory) && !n->passing;
+		return false;
+	}
+	if (!n->passing ||
+	    passing_stays(&l->in->passing, n->page.va, n->page.tracer, clock_now_ns()))
+		return true;
+	t->passing_pages++;
+	return false;
+}
+
+/* Pages side by side are one finding. */
+static int judge_pages(struct lookout *l, struct tally *t, const struct check_sink *sink,
+		       struct m_checked *m)
+{
+	uint64_t start = 0, end = 0;
+	int stop = 0;
+
+	for (uint32_t i = 0; !stop && i <= t->npages; i++) {
+		const struct nobodys *n = i < t->npages ? &t->page[i] : NULL;
+		const bool hidden = n && is_hidden(l, t, n);
+
+		if (end && (!n || (hidden && n->page.va != end))) {
+			stop = sign_pages(start, end, sink);
+			m->signs++;
+			end = 0;
+		}
+		if (hidden) {
+			start = end ? start : n->page.va;
+			end = n->page.va + FRAME_SIZE;
+		}
+	}
+	return stop;
 }
 
 /* Of a guest that stands still nobody can say what passes. */
-static void leave_out_passing(struct lookout *l, struct differences *d)
+static int judge(struct lookout *l, struct tally *t, const struct check_sink *sink,
+		 struct m_checked *m, bool whole)
 {
 	struct passing *p = &l->in->passing;
-	uint32_t modules = 0, orphans = 0;
+	int stop;
 
+	if (!t->ran && !t->still) {
+		t->unsure = t->nmodules + t->npages;
+		return 0;
+	}
 	passing_begin(p);
-	for (uint32_t i = 0; i < d->nmodules; i++)
-		if (!d->stood_still && !module_passes(p, &d->module[i]))
-			d->module[modules++] = d->module[i];
-	for (uint32_t i = 0; i < d->norphans; i++)
-		if (!d->stood_still && !orphan_passes(l, p, &d->orphan[i]))
-			d->orphan[orphans++] = d->orphan[i];
-	passing_end(p);
-	d->passing = d->nmodules - modules + d->norphans - orphans;
-	d->nmodules = modules;
-	d->norphans = orphans;
+	stop = judge_modules(l, t, sink, m);
+	if (!stop)
+		stop = judge_pages(l, t, sink, m);
+	if (whole && !stop)
+		passing_end(p);
+	return stop;
 }
 
 /* ---- what is said ---- */
 
-static int sign_module(const struct missed *d, const struct check_sink *sink)
+static void explain_passing(const struct tally *t, struct m_checked *m)
 {
-	struct m_sign m = { .kind = SIGN_HIDDEN, .address = d->m.va, .name = "Hidden.Module" };
-	char seen[TEXT_WHY], missing[TEXT_WHY];
-
-	snprintf(m.subject, sizeof(m.subject), "%s", d->m.name);
-	check_list_views(d->m.views, MODULE_VIEWS, module_view_name, seen, sizeof(seen));
-	check_list_views(d->missing, MODULE_VIEWS, module_view_name, missing, sizeof(missing));
-	snprintf(m.detail, sizeof(m.detail), "module %s is not in: %s; it is in: %s", d->m.name,
-		 missing, seen[0] ? seen : "nothing else");
-	return sink->sign(sink->ctx, &m);
+	if (t->unsure && !t->ran && !t->still)
+		check_add_why(m, "the guest stood still: %u differences may be under way", t->unsure);
+	else if (t->unsure)
+		check_add_why(m, "%u modules or pages were hidden in some looks only", t->unsure);
+	if (t->passing_modules || t->passing_pages)
+		check_add_why(m, "%u modules and %u trampolines come or go", t->passing_modules,
+			      t->passing_pages);
+	if (t->cut)
+		check_add_why(m, "more differs than the limit");
 }
 
-static int sign_orphan(const struct orphan *o, const struct check_sink *sink)
-{
-	struct m_sign m = { .kind = SIGN_HIDDEN, .address = o->start, .name = "Hidden.Code" };
-
-	snprintf(m.subject, sizeof(m.subject), "kernel memory %llx-%llx",
-		 (unsigned long long)o->start, (unsigned long long)o->end);
-	snprintf(m.detail, sizeof(m.detail), "%llu pages of executable kernel memory at %llx belong"
-		 " to no module that is listed, nor to BPF, ftrace or kprobes",
-		 (unsigned long long)(o->end - o->start) / FRAME_SIZE, (unsigned long long)o->start);
-	return sink->sign(sink->ctx, &m);
-}
-
-static void explain(const struct lookout *l, const struct differences *d, struct m_checked *m)
+static void explain(const struct lookout *l, const struct tally *t, struct m_checked *m)
 {
 	const struct module_set *set = &l->modules;
 
 	for (int view = 0; view < MODULE_VIEWS; view++) {
 		size_t at = strlen(m->counts);
 
-		if (!set->view[view].error)
+		if (t->looks[view])
 			snprintf(m->counts + at, sizeof(m->counts) - at, "%s%s %u", at ? ", " : "",
 				 module_view_name(view), set->view[view].n);
 		else
 			check_add_why(m, "%s: %s", module_view_name(view),
 				      check_problem(set->view[view].error));
 	}
-	if (l->error)
+	if (!t->memory)
 		check_add_why(m, "executable memory: %s%s%s", l->owners.error ? l->owners.who : "",
 			      l->owners.error ? ": " : "", check_problem(l->error));
 	else
 		snprintf(m->counts + strlen(m->counts), sizeof(m->counts) - strlen(m->counts),
-			 "; executable pages %u", l->executable);
-	if (d->stood_still)
-		check_add_why(m, "the guest stood still: %u differences may be under way", d->passing);
-	else if (d->passing)
-		check_add_why(m, "%u modules or trampolines come or go", d->passing);
+			 "; executable pages %u", l->orphans.executable);
+	explain_passing(t, m);
 	m->status = m->signs ? CHECK_DIFFERS : m->why[0] ? CHECK_INCOMPLETE : CHECK_CLEAN;
+}
+
+/* ---- all ---- */
+
+static int make_room(struct lookout *l, struct tally *t)
+{
+	int r = module_set_init(&l->modules);
+
+	if (!r)
+		r = owners_init(&l->owners);
+	if (!r)
+		r = orphans_init(&l->orphans);
+	t->module = calloc(MODULE_SET_MAX, sizeof(*t->module));
+	t->page = malloc(MAX_ORPHANS * sizeof(*t->page));
+	t->merged = malloc(MAX_ORPHANS * sizeof(*t->merged));
+	return r ? r : t->module && t->page && t->merged ? 0 : -ENOMEM;
+}
+
+static void free_room(struct lookout *l, struct tally *t)
+{
+	module_set_free(&l->modules);
+	owners_free(&l->owners);
+	orphans_free(&l->orphans);
+	free(t->module);
+	free(t->page);
+	free(t->merged);
 }
 
 int check_modules(struct introspector *in, const struct check_sink *sink,
 		  struct m_checked *ret_checked)
 {
-	struct differences *d = NULL;
-	struct lookout *l = NULL;
+	struct lookout l = { .in = in, .k = &in->kernel };
+	struct tally t = { .still = in->mem->still };
 	uint64_t started = clock_now_ns();
 	int r, stop = 0;
 
@@ -322,38 +384,18 @@ int check_modules(struct introspector *in, const struct check_sink *sink,
 	memory_set_budget(in->mem, CHECK_BUDGET_MS);
 	if (!check_booted(&in->kernel, ret_checked))
 		return 0;
-	l = calloc(1, sizeof(*l));
-	d = calloc(1, sizeof(*d));
-	r = l && d ? 0 : -ENOMEM;
-	if (!r) {
-		l->in = in;
-		l->k = &in->kernel;
-		d->module = calloc(MODULE_SET_MAX, sizeof(*d->module));
-		r = d->module ? module_set_init(&l->modules) : -ENOMEM;
-	}
+	r = make_room(&l, &t);
 	if (!r)
-		r = owners_init(&l->owners);
-	if (!r)
-		r = look_until_sure(l, d);
-	if (!r)
-		leave_out_passing(l, d);
-	for (uint32_t i = 0; !r && !stop && i < d->nmodules; i++, ret_checked->signs++)
-		stop = sign_module(&d->module[i], sink);
-	for (uint32_t i = 0; !r && !stop && i < d->norphans; i++, ret_checked->signs++)
-		stop = sign_orphan(&d->orphan[i], sink);
+		r = look_until_sure(&l, &t);
+	/* What was sure before time was up is sure. */
+	if (!r || r == -ETIME)
+		stop = judge(&l, &t, sink, ret_checked, !r);
 	in->gone = in->gone || r == -ENODEV;
 	if (r)
 		check_failed(in, ret_checked, r);
 	else
-		explain(l, d, ret_checked);
-	if (l) {
-		module_set_free(&l->modules);
-		owners_free(&l->owners);
-	}
-	if (d)
-		free(d->module);
-	free(d);
-	free(l);
+		explain(&l, &t, ret_checked);
+	free_room(&l, &t);
 	ret_checked->elapsed_us = (clock_now_ns() - started) / 1000;
 	return stop;
 }

@@ -10,6 +10,7 @@
 #include "introspect/image.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
+#include "introspect/trampoline.h"
 #include "lib/util.h"
 
 #define ATTEMPTS 6
@@ -17,9 +18,7 @@
 #define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
-#define MAX_TRAMPOLINE 1024u		/* of ftrace; its end is a pointer to its owner */
 #define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
-#define MAX_REWRITTEN 16u		/* bytes in it: calls, the owner's address, the end */
 
 int owners_init(struct owners *o)
 {
@@ -138,49 +137,30 @@ static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t s
 	       !kernel_member(k, ops, at->ftrace_ops_trampoline_size, &length) && length == size;
 }
 
-/* It is made from one of two pieces of the kernel's text; some of it is written anew. */
-static bool is_copy(const struct kernel *k, const uint8_t *code, uint32_t size)
+/* The kernel's own: static, in its image, and it calls the kernel's text. */
+static bool is_kept(const struct kernel *k, uint64_t ops, uint64_t page, const uint8_t *code,
+		    uint32_t size)
 {
-	static const enum kernel_symbol patterns[] = { SYM_FTRACE_CALLER, SYM_FTRACE_REGS_CALLER };
-	uint8_t pattern[MAX_TRAMPOLINE];
-	uint32_t others;
-
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		uint64_t va = k->symbol[patterns[i]].address;
-
-		if (!va || virt_read(&k->as, va, pattern, size))
-			continue;
-		others = 0;
-		for (uint32_t at = 0; at < size; at++)
-			others += code[at] != pattern[at];
-		if (others <= MAX_REWRITTEN)
-			return true;
-	}
-	return false;
-}
-
-/* The kernel's own: static, in its image, with a function of its text. */
-static bool is_kept(const struct kernel *k, uint64_t ops)
-{
-	uint64_t func;
+	uint64_t called;
 
 	return ops >= k->text_base && ops < IMAGE_HIGH &&
-	       !kernel_member(k, ops, k->at.ftrace_ops_func, &func) && kernel_text(k, func);
+	       !trampoline_calls(k, page, code, size, &called) && kernel_text(k, called);
 }
 
-static enum trampoline what_is(const struct kernel *k, uint64_t page)
+static enum trampoline what_is(const struct kernel *k, uint64_t page, uint64_t *ret_tracer)
 {
 	uint8_t code[MAX_TRAMPOLINE];
 	uint64_t ops;
 
 	if (!k->at.ftrace_ops_trampoline.size || !k->at.ftrace_ops_trampoline_size.size ||
-	    !k->at.ftrace_ops_func.size || virt_read(&k->as, page, code, sizeof(code)))
+	    virt_read(&k->as, page, code, sizeof(code)))
 		return NO_TRAMPOLINE;
 	for (uint32_t end = MIN_TRAMPOLINE; end <= sizeof(code); end++) {
 		memcpy(&ops, code + end - sizeof(ops), sizeof(ops));
-		if (owns(k, ops, page, end))
-			return is_kept(k, ops) && is_copy(k, code, end - sizeof(ops)) ?
-				TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
+		if (!owns(k, ops, page, end))
+			continue;
+		*ret_tracer = ops;
+		return is_kept(k, ops, page, code, end) ? TRAMPOLINE_KEPT : TRAMPOLINE_LEFT;
 	}
 	return NO_TRAMPOLINE;
 }
@@ -191,7 +171,7 @@ enum trampoline owners_trampoline(const struct kernel *k, struct owners *o, uint
 		return NO_TRAMPOLINE;
 	if (o->page != va) {
 		/* What a module or anybody else has is no trampoline, whatever it says. */
-		o->is = owners_have(o, va) ? NO_TRAMPOLINE : what_is(k, va);
+		o->is = owners_have(o, va) ? NO_TRAMPOLINE : what_is(k, va, &o->tracer);
 		o->page = va;
 	}
 	return o->is;

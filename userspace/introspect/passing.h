@@ -9,23 +9,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PASSING_MAX 16u
-#define PASSING_SECONDS 120u		/* in each check for so long: it stays */
+#define PASSING_MAX 256u
+/* In a guest that is slow, and patches itself, either was seen to take over two minutes. */
+#define PASSING_SECONDS 600u		/* in each check for so long, */
+#define PASSING_CHECKS 3u		/* and in so many: it stays */
 
 struct passing {
-	uint64_t va[PASSING_MAX];	/* 0: free */
-	uint64_t since_ns[PASSING_MAX];
-	bool seen[PASSING_MAX];		/* in this check */
+	struct {
+		uint64_t va, whose;	/* 0: free */
+		uint64_t since_ns;
+		uint32_t checks;
+		bool seen;		/* in this check */
+	} thing[PASSING_MAX];
 };
 
-/* Before and after a check: what it did not see has passed. */
+/* Before and after a check that saw all there is: what it did not see has passed. */
 void passing_begin(struct passing *p);
 void passing_end(struct passing *p);
 
 /*
- * This check sees it.  True if it stays; at once if so many are passing that
- * there is no room to wait for one more.
+ * This check sees it, once.  True if it stays.  whose: another one's at the same
+ * place is another thing.  What there is no room for is waited for without an end.
  */
-bool passing_stays(struct passing *p, uint64_t va, uint64_t now_ns);
+bool passing_stays(struct passing *p, uint64_t va, uint64_t whose, uint64_t now_ns);
 
 #endif

@@ -343,7 +343,7 @@ static void take_kprobe(const struct site *s, const struct owners *o, uint8_t *c
 {
 	if (code[0] == INT3)
 		code[0] = s->was[0];
-	else if (code[0] == JMP && owners_have(o, target_of(s->va, code)))
+	else if (code[0] == JMP && owners_generated(o, target_of(s->va, code)))
 		memcpy(code, s->was, PATCH);
 }
 

@@ -102,6 +102,8 @@ void testee_run(struct testee *t)
 	t->mem.still = false;
 }
 
+#define MAX_WAITS 1000			/* then it would be a finding */
+
 struct cleanness {
 	unsigned signs, complete, patching, passing;
 	uint64_t us;
@@ -137,6 +139,20 @@ static int on_checked(void *ctx, const struct m_checked *m)
 	return 0;
 }
 
+/* A slow guest's module takes seconds to load; what goes is gone in time. */
+static bool passes(struct testee *t, uint32_t checks)
+{
+	struct cleanness c = { .passing = 1 };
+	const struct check_sink sink = { on_false_finding, &c };
+
+	for (int i = 0; i < MAX_WAITS && c.passing && !c.signs; i++) {
+		check_pause(500);
+		c.passing = 0;
+		check_all(&t->in, checks, &sink, on_checked);
+	}
+	return !c.passing && !c.signs;
+}
+
 void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
 {
 	struct cleanness c = { 0 };
@@ -149,8 +165,7 @@ void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
 	}
 	printf("# %s; %llu us a check\n", c.last.counts, (unsigned long long)(n ? c.us / n : 0));
 	ok(!c.signs && n, "%u checks of a guest that runs find nothing", n);
-	/* Code may be patched all the time; modules seldom come or go. */
-	ok(c.complete + c.patching + c.passing == n && c.passing * 10 <= times,
+	ok(c.complete + c.patching + c.passing == n && (!c.passing || passes(t, checks)),
 	   "%u were complete, %u told of patches, %u of what comes or goes: %s", c.complete, c.patching,
 	   c.passing, c.why);
 }
