@@ -3,7 +3,8 @@
  * The code and read-only data of a guest's kernel against what they were at first
  * sight.  A line is measured once two looks have seen it alike, and no site of the
  * kernel's own patches in it holds something else: one that was just being changed
- * is no measure, and is taken at a later sight.
+ * is no measure, and is taken at a later sight.  Where the package's file is at hand,
+ * what it has there is the measure at once (pristine.h).
  */
 #include "introspect/firstsight.h"
 
@@ -40,7 +41,7 @@ struct region {
 struct kernel_seen {
 	uint8_t key[crypto_shorthash_KEYBYTES];
 	struct region region[2];
-	struct pristine *pristine;	/* what its package's file says */
+	struct pristine *pristine;
 };
 
 /* One look at a region, by lines but for present: by pages. */
@@ -121,7 +122,8 @@ static void compare_lines(const struct kernel_seen *seen, struct region *g, stru
 			s->under_way += *differs == LINE_UNDER_WAY;
 			*differs = 0;
 		} else if (!*differs) {
-			now = hash_line(seen, s->bytes + line * LINE);
+			uint32_t now = hash_line(seen, s->bytes + line * LINE);
+
 			if (pristine_vouches(seen->pristine, g->code, line))
 				g->hash[line] = now | MEASURED;
 			*differs = is_another(&g->hash[line], now, s);
@@ -245,6 +247,8 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	/* Of a guest that stands still nobody can say what is under way. */
 	if (ran)
 		sign_lines(x, g, &s);
+	else
+		pristine_doubt(seen->pristine, g->code);
 	return 0;
 }
 
@@ -275,9 +279,10 @@ static int make_seen(const struct kernel *k, struct kernel_seen **ret_seen)
 		return -ENOMEM;
 	}
 	randombytes_buf(s->key, sizeof(s->key));
+	s->pristine = pristine_new();
 	s->region[0] = (struct region){ .name = "Kernel.Text", .label = "text", .code = true };
 	s->region[1] = (struct region){ .name = "Kernel.Rodata", .label = "read-only data" };
-	r = set_region(k, &s->region[0], SYM_STEXT, SYM_ETEXT);
+	r = s->pristine ? set_region(k, &s->region[0], SYM_STEXT, SYM_ETEXT) : -ENOMEM;
 	if (!r)
 		r = set_region(k, &s->region[1], SYM_START_RODATA, SYM_END_RODATA);
 	if (r) {
@@ -297,13 +302,13 @@ static void pass_sign(void *ctx, const struct m_sign *m)
 		x->stop = x->sink->sign(x->sink->ctx, m);
 }
 
-static void count(const struct kernel_seen *seen, char *counts, size_t size)
+static void count(const struct kernel_seen *seen, struct m_checked *m)
 {
-	const size_t at = strlen(counts);
+	const size_t at = strlen(m->counts);
 	char held[512];
 
 	pristine_tell(seen->pristine, held, sizeof(held));
-	snprintf(counts + at, size - at, ", %llu KiB of code, %llu KiB of read-only data, %s",
+	snprintf(m->counts + at, sizeof(m->counts) - at, ", %llu KiB of code, %llu KiB of read-only data, %s",
 		 (unsigned long long)seen->region[0].size >> 10,
 		 (unsigned long long)seen->region[1].size >> 10, held);
 }
@@ -321,6 +326,6 @@ int check_first_sight(struct inspection *x)
 	for (int i = 0; !r && i < 2; i++)
 		r = check_region(x, in->kernel_seen, &in->kernel_seen->region[i]);
 	pristine_end(in->kernel_seen->pristine, in, x->m, pass_sign, x);
-	count(in->kernel_seen, x->m->counts, sizeof(x->m->counts));
+	count(in->kernel_seen, x->m);
 	return r;
 }

@@ -336,6 +336,15 @@ bool pristine_unsure(const struct pristine *p, bool code)
 	return false;
 }
 
+void pristine_doubt(struct pristine *p, bool code)
+{
+	struct part *part = &p->part[part_of(code)];
+
+	for (uint64_t i = 0; p->v && i < part->nlines; i++)
+		if (part->ever[i] == LINE_OTHER)
+			part->ever[i] = LINE_PATCHING;
+}
+
 /* ---- what came of it ---- */
 
 static void show(const struct pristine *p, const struct kernel *k, uint64_t va, char *out, size_t size)

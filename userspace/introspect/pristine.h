@@ -33,6 +33,9 @@ bool pristine_vouches(struct pristine *p, bool code, uint64_t line);
 /* Another look could tell more. */
 bool pristine_unsure(const struct pristine *p, bool code);
 
+/* The guest did not run between the looks: what differs may be under way. */
+void pristine_doubt(struct pristine *p, bool code);
+
 /* After the last look.  sign: each difference that stands, found now or before. */
 void pristine_end(struct pristine *p, struct introspector *in, struct m_checked *m,
 		  void (*sign)(void *ctx, const struct m_sign *sign), void *ctx);
