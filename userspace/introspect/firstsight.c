@@ -116,7 +116,6 @@ static void compare_lines(const struct kernel_seen *seen, struct region *g, stru
 {
 	for (uint64_t line = 0; line < lines_of(g); line++) {
 		uint8_t *differs = &s->differs[line];
-		uint32_t now;
 
 		if (*differs == LINE_UNDER_WAY || !s->present[line * LINE / FRAME_SIZE]) {
 			s->under_way += *differs == LINE_UNDER_WAY;
@@ -273,11 +272,6 @@ static int make_seen(const struct kernel *k, struct kernel_seen **ret_seen)
 
 	if (!s)
 		return -ENOMEM;
-	s->pristine = pristine_new();
-	if (!s->pristine) {
-		kernel_seen_free(s);
-		return -ENOMEM;
-	}
 	randombytes_buf(s->key, sizeof(s->key));
 	s->pristine = pristine_new();
 	s->region[0] = (struct region){ .name = "Kernel.Text", .label = "text", .code = true };
