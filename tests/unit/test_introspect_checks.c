@@ -249,6 +249,11 @@ static void who_has_no_room_to_pass_is_waited_for(void **state)
 	}
 }
 
+static void set_symbol(enum kernel_symbol s, uint64_t va)
+{
+	k.symbol[s].address = in.kernel.symbol[s].address = va;
+}
+
 /* Out of the list. */
 static void make_trampoline(uint64_t ops, uint64_t func)
 {
@@ -293,7 +298,19 @@ static void forged_trampolines_are_not_clean(void **state)
 				       0x30, PIECE_SIZE - 1, PIECE_SIZE };
 	static const uint32_t pieces[] = { PIECE, REGS_PIECE };
 
+	/* A return of the kernel's may be a jump to its thunk, which may lie behind its text. */
+	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
+	set_symbol(SYM_RETURN_THUNK, MODULE_TEXT - 0x1000);
 	mem.still = true;		/* one look is all */
+	put64(TRAMPOLINE_PA + PIECE_SIZE + 5, IMAGE + 0x21000);
+	ram[TRAMPOLINE_PA + PIECE_LOAD + 3] += 4;
+	trampoline_calls_to(PIECE_SIZE, 0xe9, MODULE_TEXT - 0x1000);
+	set(DIRECT + TRAMPOLINE_PA + 4096, k.at.ftrace_ops_trampoline_size, PIECE_SIZE + 5 + 8);
+	assert_clean(check(check_modules));
+	trampoline_calls_to(PIECE_SIZE, 0xe9, MODULE_TEXT - 0x1001);
+	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
+	passing_begin(&in.passing);
+	passing_end(&in.passing);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(at); i++) {
 		make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
 		make_trampoline_of(pieces[i & 1], IMAGE + 0x21000, IMAGE + 0x100);

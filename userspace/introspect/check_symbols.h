@@ -44,6 +44,7 @@
 	X(SYM_FTRACE_REGS_CALL, "ftrace_regs_call") \
 	X(SYM_FTRACE_CALLER_END, "ftrace_caller_end") \
 	X(SYM_FTRACE_REGS_CALLER_END, "ftrace_regs_caller_end") \
+	X(SYM_RETURN_THUNK, "__x86_return_thunk") \
 	X(SYM_FTRACE_GRAPH_CALL, "ftrace_graph_call") \
 	X(SYM_SYS_CALL_TABLE, "sys_call_table") \
 	X(SYM_IDT_TABLE, "idt_table") \

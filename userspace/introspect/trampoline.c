@@ -80,15 +80,17 @@ static uint32_t made_anew(const struct copy *c, uint32_t at)
 	return 0;
 }
 
+/* In old kernels (5.10) the thunk lies behind the text. */
 static bool returns(const struct copy *c)
 {
 	const uint8_t *ret = c->code + c->length;
 	const uint32_t room = c->size - POINTER - c->length;
+	uint64_t to;
 
-	if (ret[0] == JMP && room == MAX_RETURN)
-		return kernel_text(c->k, c->va + c->length + MAX_RETURN +
-				   (int64_t)(int32_t)word(ret + 1));
-	return ret[0] == RET;
+	if (ret[0] != JMP || room != MAX_RETURN)
+		return ret[0] == RET;
+	to = c->va + c->length + MAX_RETURN + (int64_t)(int32_t)word(ret + 1);
+	return kernel_text(c->k, to) || to == c->k->symbol[SYM_RETURN_THUNK].address;
 }
 
 static bool is_copy(const struct copy *c)
