@@ -130,6 +130,27 @@ static unsigned int receive(int sock, uint64_t from)
 	return n;
 }
 
+/* As many events as there can be leave room for what else it is told: it may take long to start. */
+static void test_room_beside_events(void **state)
+{
+	const struct m_counters counters = { .guest = 1 };
+	struct guests *guests = guests_new(-1, NULL);
+	static struct msg m;
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	assert_int_equal(offer(guests, WINDOW_EVENTS), WINDOW_EVENTS);
+	guests_engine_up(guests, pair[0]);
+	assert_false(guests_flush(guests));
+	assert_int_equal(receive(pair[1], 1), 64);
+	assert_int_equal(msg_encode(&m, &msg_counters, 0, &counters, -1), 0);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(msg_send(pair[0], &m, MSG_DONTWAIT), 0);
+	close(pair[0]);
+	close(pair[1]);
+	guests_free(guests);
+}
+
 static bool take(struct guests *guests, uint32_t events)
 {
 	struct m_taken taken = { .events = events };
@@ -243,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_engine),
 		cmocka_unit_test(test_slow_engine),
+		cmocka_unit_test(test_room_beside_events),
 		cmocka_unit_test(test_delivered_in_order),
 		cmocka_unit_test(test_next_engine),
 		cmocka_unit_test(test_sent_is_closed),

@@ -179,7 +179,7 @@ static time_t next_gap(time_t *last, const char *cause)
 			integrity_after_guest(w.in, cause);
 		ahead++;
 		for (int i = 0; i < 5; i++)
-			sd_event_run(w.loop, 1000);
+			sd_event_run(w.loop, 3000);
 		assert_true(ahead - *last < 100000);
 	}
 	gap = ahead - *last;
@@ -187,7 +187,7 @@ static time_t next_gap(time_t *last, const char *cause)
 	return gap;
 }
 
-/* But for the time that a process takes to be started. */
+/* But for the time that a process takes to be started: 15 ms are a second here. */
 static void about(time_t is, time_t want)
 {
 	if (is < want - 10 || is > want + 10)

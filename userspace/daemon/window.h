@@ -27,7 +27,7 @@ bool window_is_full(const struct window *w);
 /* False: it is full. */
 bool window_add(struct window *w, const struct kvm_warden_event *event);
 
-/* What was not sent yet, as far as the engine's socket takes it. */
+/* What was not sent yet, as far as half of the engine's socket takes it. */
 void window_send(struct window *w, int sock);
 /* Another engine: everything is to be sent anew. */
 void window_resend(struct window *w);

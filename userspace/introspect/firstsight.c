@@ -111,6 +111,7 @@ static bool is_another(uint32_t *was, uint32_t now, struct sight *s)
 	return false;
 }
 
+/* What is as its package's file has it is measured at once, and anew. */
 static void compare_lines(const struct kernel_seen *seen, struct region *g, struct sight *s)
 {
 	for (uint64_t line = 0; line < lines_of(g); line++) {
@@ -219,10 +220,10 @@ static void explain(struct inspection *x, const struct region *g, const struct s
 {
 	if (s->absent)
 		check_add_why(x->m, "%u pages of %s are not resident", s->absent, g->label);
-	if (s->under_way)
-		check_add_why(x->m, "%u lines of code are being patched", s->under_way);
-	if (s->unmeasured)
-		check_add_why(x->m, "%u lines of %s were never twice alike", s->unmeasured, g->label);
+	/* Or it was, until the last look. */
+	if (s->under_way || s->unmeasured)
+		check_add_why(x->m, "%u lines of %s are being patched", s->under_way + s->unmeasured,
+			      g->label);
 	if (s->differences && !ran)
 		check_add_why(x->m, "the guest stood still: %llu lines of %s may be under way",
 			      (unsigned long long)s->differences, g->label);

@@ -139,8 +139,11 @@ int main(void)
 	printf("FILTERS %s\n", function && trace(function) ? "trace" : "do not trace");
 	fflush(stdout);
 	for (;;) {
-		filter_socket();
-		filter_calls();
+		/* To end a trace the kernel waits for all its tasks, and whoever loads a module waits too. */
+		for (int i = 0; i < 20; i++) {
+			filter_socket();
+			filter_calls();
+		}
 		if (function)
 			trace(function);
 	}
