@@ -209,6 +209,9 @@ static void malformed_tables_are_refused(void **state)
 	v_build();
 	memset(v_bytes + v_rodata_at + 65536, 0, KALLSYMS_IMAGE - 65536);
 	expect_no_place("kallsyms");
+	v_build();
+	memcpy(memmem(v_bytes + 0x400, 0x200, ".smp_locks", 10), ".cfi_sites", 10);
+	expect_no_place("CFI");
 }
 
 /* ---- code ---- */

@@ -300,6 +300,10 @@ static void count_constants(struct vmlinux *v)
 
 bool vmlinux_place(struct vmlinux *v, uint64_t text_base, char why[VMLINUX_WHY])
 {
+	const struct image_section *cfi = image_find(&v->image, ".cfi_sites");
+
+	if (cfi && cfi->size)
+		return refuse(why, "it is built with CFI, whose patches are not known here");
 	if (!relocate_all(v, text_base - v->code->address, why) || !read_symbols(v, text_base, why) ||
 	    !find_parts(v, why))
 		return false;
