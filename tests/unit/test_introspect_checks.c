@@ -300,14 +300,14 @@ static void forged_trampolines_are_not_clean(void **state)
 
 	/* A return of the kernel's may be a jump to its thunk, which may lie behind its text. */
 	make_trampoline(IMAGE + 0x21000, IMAGE + 0x100);
-	set_symbol(SYM_RETURN_THUNK, MODULE_TEXT - 0x1000);
+	set_symbol(SYM_RETURN_THUNK, IMAGE + 0x40000);
 	mem.still = true;		/* one look is all */
 	put64(TRAMPOLINE_PA + PIECE_SIZE + 5, IMAGE + 0x21000);
 	ram[TRAMPOLINE_PA + PIECE_LOAD + 3] += 4;
-	trampoline_calls_to(PIECE_SIZE, 0xe9, MODULE_TEXT - 0x1000);
+	trampoline_calls_to(PIECE_SIZE, 0xe9, IMAGE + 0x40000);
 	set(DIRECT + TRAMPOLINE_PA + 4096, k.at.ftrace_ops_trampoline_size, PIECE_SIZE + 5 + 8);
 	assert_clean(check(check_modules));
-	trampoline_calls_to(PIECE_SIZE, 0xe9, MODULE_TEXT - 0x1001);
+	trampoline_calls_to(PIECE_SIZE, 0xe9, IMAGE + 0x40001);
 	assert_int_equal(check(check_modules).status, CHECK_INCOMPLETE);
 	passing_begin(&in.passing);
 	passing_end(&in.passing);
