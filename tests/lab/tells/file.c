@@ -147,7 +147,7 @@ static void changed_later(void)
 	struct told s = { 0 };
 
 	if (!t.in.kernel.symbol[SYM_X64_SYS_CALL].address)
-		va = t.in.kernel.symbol[SYM_FTRACE_CALLER].address + 64;
+		va = t.in.kernel.symbol[SYM_ENTRY_SYSCALL].address + 32;
 	forget();
 	check(&s);
 	testee_stop(&t);
