@@ -97,7 +97,7 @@ void pristine_free(struct pristine *p)
 static bool is_due(const struct pristine *p, uint64_t now)
 {
 	return p->state == NOT_TRIED || p->state == BUSY ||
-	       (p->state == HELD && p->retry_ns && now >= p->retry_ns);
+	       ((p->state == HELD || p->state == BROKEN) && p->retry_ns && now >= p->retry_ns);
 }
 
 static bool make_room(struct pristine *p)
@@ -172,7 +172,8 @@ static enum state find(struct pristine *p, const struct introspector *in)
 	default:
 		break;
 	}
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	if (name[0] || p->state != HELD)
+		snprintf(p->name, sizeof(p->name), "%s", name);
 	return is;
 }
 
@@ -427,7 +428,8 @@ void pristine_end(struct pristine *p, struct introspector *in, struct m_checked 
 	}
 	if (p->state == HELD && p->elsewhere)
 		tell_elsewhere(sign, ctx, p);
-	if (!(open || other || p->elsewhere))
+	/* A broken file may just be being written. */
+	if (!(open || other || p->elsewhere || p->state == BROKEN))
 		p->retry_ns = 0;
 	else if (!p->retry_ns || clock_now_ns() >= p->retry_ns)
 		p->retry_ns = clock_now_ns() + (RETRY_NS << MIN(p->tries++, MAX_DOUBLINGS));
