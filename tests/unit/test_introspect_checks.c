@@ -284,6 +284,22 @@ static void a_trampoline_that_stays_is_found(void **state)
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
 
+/* Every other page, so that each is one of its own. */
+static void more_than_can_be_told_is_cut(void **state)
+{
+	struct m_checked m;
+
+	mem.still = true;		/* one look is all */
+	make_trampoline(make(64), IMAGE + 0x100);
+	put64(TRAMPOLINE_PA + TRAMPOLINE_SIZE - 8, 0);
+	for (unsigned i = 0x22; i < 512; i += 2)
+		put64(0xa000 + i * 8, TRAMPOLINE_PA | PTE_PRESENT);
+	m = check(check_modules);
+	assert_int_equal(m.status, CHECK_DIFFERS);
+	assert_int_equal(seen.n, 128);
+	assert_string_equal(m.why, "more differs than the limit");
+}
+
 static void code_of_nobodys_is_found(void **state)
 {
 	make_trampoline(make(64), IMAGE + 0x100);
@@ -671,7 +687,7 @@ int main(void)
 		T(a_module_half_loaded_passes), T(what_stays_is_seen_in_check_after_check),
 		T(who_has_no_room_to_pass_is_waited_for),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
-		T(code_of_nobodys_is_found),
+		T(code_of_nobodys_is_found), T(more_than_can_be_told_is_cut),
 		T(forged_trampolines_are_not_clean), T(a_site_at_the_end_of_the_world_is_none),
 		T(a_modules_trampoline_is_none),
 		T(a_module_that_flickers_is_not_clean), T(what_was_sure_before_time_was_up_is_found),

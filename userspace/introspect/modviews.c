@@ -16,6 +16,7 @@
 
 #define LOOKS 12
 #define ENOUGH 4u			/* of them, to be sure */
+#define MAX_SIGNS 128u			/* of one check: a guest is not to flood the journal */
 #define QUIET 3u			/* that saw nothing: it has passed */
 #define MIN_PAUSE_MS 10			/* at random, so as not to keep step with the guest */
 #define MAX_PAUSE_MS 90
@@ -230,6 +231,8 @@ static int judge_modules(struct lookout *l, struct tally *t, const struct check_
 			t->unsure += unsure && !a->passing;
 		} else if (a->passing && !passing_stays(&l->in->passing, a->m.va, 1, clock_now_ns())) {
 			t->passing_modules++;
+		} else if (m->signs == MAX_SIGNS) {
+			t->cut = true;
 		} else {
 			stop = sign_module(a, missing, sink);
 			m->signs++;
@@ -275,6 +278,10 @@ static int judge_pages(struct lookout *l, struct tally *t, const struct check_si
 		const bool hidden = n && is_hidden(l, t, n);
 
 		if (end && (!n || (hidden && n->page.va != end))) {
+			if (m->signs == MAX_SIGNS) {
+				t->cut = true;
+				break;
+			}
 			stop = sign_pages(start, end, sink);
 			m->signs++;
 			end = 0;
