@@ -6,15 +6,25 @@
 #include "introspect/views.h"
 
 #define CHECK_BUDGET_MS 20000u
-#define CHECK_RUN_MS 3000u		/* an idle guest's clock may stand for so long */
 
 void check_pause(unsigned milliseconds);
 
-/* Different whenever the guest has run in between, as far as that is known. */
-uint64_t check_clock(const struct kernel *k);
+/* ---- clock.c ---- */
 
-/* Has it run since then?  Waits for it for so long. */
-bool check_ran(const struct kernel *k, uint64_t since, unsigned wait_ms);
+/* Did the guest run while it was looked at again?  A dump need not: it counts as if. */
+struct check_looks {
+	const struct kernel *k;
+	uint64_t clock;
+	bool ran;
+};
+
+/* Before the first look. */
+void check_looks_begin(struct check_looks *l, const struct kernel *k);
+
+/* Before another; before the last one a guest that has not run yet is waited for. */
+void check_look_again(struct check_looks *l, unsigned pause_ms, bool last);
+
+/* ---- check.c ---- */
 
 /* The path of an executable, escaped; "" if it cannot be read. */
 void check_exe(const struct kernel *k, uint64_t file, char *out, size_t size);

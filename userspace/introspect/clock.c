@@ -4,8 +4,10 @@
 #include "lib/util.h"
 
 #define STEP_MS 50u
+#define WAIT_MS 3000u			/* an idle guest's clock may stand for so long */
 
-uint64_t check_clock(const struct kernel *k)
+/* Different whenever the guest has run in between, as far as that is known. */
+static uint64_t now(const struct kernel *k)
 {
 	uint64_t ticks;
 
@@ -15,13 +17,26 @@ uint64_t check_clock(const struct kernel *k)
 	return virt_read_u64(&k->as, k->symbol[SYM_JIFFIES].address, &ticks) ? clock_now_ns() : ticks;
 }
 
-bool check_ran(const struct kernel *k, uint64_t since, unsigned wait_ms)
+static bool ran(const struct check_looks *l, unsigned wait_ms)
 {
-	while (check_clock(k) == since) {
+	while (now(l->k) == l->clock) {
 		if (wait_ms < STEP_MS)
 			return false;
 		check_pause(STEP_MS);
 		wait_ms -= STEP_MS;
 	}
 	return true;
+}
+
+void check_looks_begin(struct check_looks *l, const struct kernel *k)
+{
+	*l = (struct check_looks){ .k = k, .clock = now(k), .ran = k->mem->still };
+}
+
+void check_look_again(struct check_looks *l, unsigned pause_ms, bool last)
+{
+	if (l->k->mem->still)
+		return;
+	check_pause(pause_ms);
+	l->ran = l->ran || ran(l, last ? WAIT_MS : 0);
 }

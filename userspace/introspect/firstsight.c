@@ -162,22 +162,20 @@ static int look(struct inspection *x, const struct kernel_seen *seen, struct reg
 
 /* Patches under way pass: what is still another in look after look was changed. */
 static int look_until_sure(struct inspection *x, const struct kernel_seen *seen,
-			   struct region *g, struct sight *s, bool *ret_ran)
+			   struct region *g, struct sight *s, struct check_looks *looks)
 {
 	const bool still = x->k->mem->still;
-	uint64_t clock = check_clock(x->k);
 	autofree uint8_t *differed = malloc(lines_of(g) + 1);
 	unsigned pause = KERNEL_PAUSE_MS;
-	int r = differed ? look(x, seen, g, s) : -ENOMEM;
+	int r;
 
-	*ret_ran = still;
+	check_looks_begin(looks, x->k);
+	r = differed ? look(x, seen, g, s) : -ENOMEM;
 	for (int i = 1; !r && i < KERNEL_LOOKS; i++, pause *= 3) {
 		if (!s->unmeasured && (still || (!s->differences && !s->under_way &&
 						 !pristine_unsure(seen->pristine, g->code))))
 			break;
-		if (!still)
-			check_pause(pause);
-		*ret_ran = *ret_ran || check_ran(x->k, clock, i + 1 < KERNEL_LOOKS ? 0 : CHECK_RUN_MS);
+		check_look_again(looks, pause, i + 1 == KERNEL_LOOKS);
 		memcpy(differed, s->differs, lines_of(g));
 		r = inspection_read(x);
 		if (!r)
@@ -234,17 +232,17 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	autofree uint8_t *bytes = malloc(pages_of(g) * FRAME_SIZE), *differs = malloc(lines_of(g) + 1);
 	autofree bool *present = calloc(pages_of(g) + 1, sizeof(bool));
 	struct sight s = { .bytes = bytes, .differs = differs, .present = present };
-	bool ran;
+	struct check_looks looks;
 	int r;
 
 	if (!bytes || !differs || !present)
 		return -ENOMEM;
-	r = look_until_sure(x, seen, g, &s, &ran);
+	r = look_until_sure(x, seen, g, &s, &looks);
 	if (r)
 		return r;
-	explain(x, g, &s, ran);
+	explain(x, g, &s, looks.ran);
 	/* Of a guest that stands still nobody can say what is under way. */
-	if (ran)
+	if (looks.ran)
 		sign_lines(x, g, &s);
 	else
 		pristine_doubt(seen->pristine, g->code);

@@ -152,25 +152,25 @@ struct hooks {
 static int check_hooks(struct inspection *x, const struct hooks *h)
 {
 	char owner[MODULE_NAME + 16], subject[96];
-	uint64_t clock = check_clock(x->k);
 	unsigned pause = KERNEL_PAUSE_MS;
 	struct tracers all, now;
-	bool ran = x->k->mem->still;
-	int r = h->read(x->k, &all);
+	struct check_looks looks;
+	int r;
 
+	check_looks_begin(&looks, x->k);
+	r = h->read(x->k, &all);
 	now = all;
 	for (int i = 1; (now.n || r == -ELOOP || r == -EFAULT) && !x->k->mem->still &&
 	     i < KERNEL_LOOKS; i++, pause *= 3) {
-		check_pause(pause);
-		ran = ran || check_ran(x->k, clock, i + 1 < KERNEL_LOOKS ? 0 : CHECK_RUN_MS);
+		check_look_again(&looks, pause, i + 1 == KERNEL_LOOKS);
 		memory_refresh(x->k->mem);
 		r = h->read(x->k, &now);
 		tracers_keep_common(&all, &now);
 	}
 	/* Who was not there at first, or stands still, may go. */
-	if (!r && now.n && (!all.n || !ran))
+	if (!r && now.n && (!all.n || !looks.ran))
 		return -ELOOP;
-	for (uint32_t i = 0; i < all.n && ran; i++) {
+	for (uint32_t i = 0; i < all.n && looks.ran; i++) {
 		whose(x, all.to[i], owner, sizeof(owner));
 		snprintf(subject, sizeof(subject), "%s of %s", h->subject, owner);
 		inspection_sign(x, h->name, all.to[i], subject, "%s: %llx, memory of %s", h->what,

@@ -51,7 +51,8 @@ struct tally {
 	uint32_t nmodules, npages;
 	uint32_t looks[MODULE_VIEWS], memory;	/* that saw them whole */
 	uint32_t quiet;			/* looks since one saw anything */
-	bool cut, ran, still;
+	struct check_looks looks_again;
+	bool cut, still;
 	/* what was made of it */
 	uint32_t passing_modules, passing_pages, unsure;
 };
@@ -166,16 +167,16 @@ static unsigned pause_before(int look)
 
 static int look_until_sure(struct lookout *l, struct tally *t)
 {
-	uint64_t clock = check_clock(l->k);
-	int r = look(l);
+	int r;
 
+	check_looks_begin(&t->looks_again, l->k);
+	r = look(l);
 	if (!r)
 		count_look(l, t);
 	/* A dump shows the same for ever. */
 	for (int i = 1; !r && !t->still && (t->nmodules || t->npages) && t->quiet < QUIET &&
 	     i < LOOKS; i++) {
-		check_pause(pause_before(i));
-		t->ran = t->ran || check_ran(l->k, clock, i + 1 < LOOKS ? 0 : CHECK_RUN_MS);
+		check_look_again(&t->looks_again, pause_before(i), i + 1 == LOOKS);
 		r = look(l);
 		if (!r)
 			count_look(l, t);
@@ -301,7 +302,7 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 	struct passing *p = &l->in->passing;
 	int stop;
 
-	if (!t->ran && !t->still) {
+	if (!t->looks_again.ran) {
 		t->unsure = t->nmodules + t->npages;
 		return 0;
 	}
@@ -318,7 +319,7 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 
 static void explain_passing(const struct tally *t, struct m_checked *m)
 {
-	if (t->unsure && !t->ran && !t->still)
+	if (t->unsure && !t->looks_again.ran)
 		check_add_why(m, "the guest stood still: %u differences may be under way", t->unsure);
 	else if (t->unsure)
 		check_add_why(m, "%u modules or pages were hidden in some looks only", t->unsure);

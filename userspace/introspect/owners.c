@@ -10,11 +10,11 @@
 #include "introspect/image.h"
 #include "introspect/lists.h"
 #include "introspect/modset.h"
+#include "introspect/tracers.h"
 #include "introspect/trampoline.h"
 #include "lib/util.h"
 
 #define ATTEMPTS 6
-#define MAX_OPS 16384u
 #define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
 #define MAX_PACK (64u << 20)
 #define MAX_OWNER (64u << 20)
@@ -104,27 +104,25 @@ static int read_packs(struct walk *w)
 
 /* ---- tracing ---- */
 
+static int on_ops(void *ctx, uint64_t ops)
+{
+	struct walk *w = ctx;
+	const struct layout *at = &w->k->at;
+	uint64_t start, size;
+	int r = kernel_member(w->k, ops, at->ftrace_ops_trampoline, &start);
+
+	if (!r)
+		r = kernel_member(w->k, ops, at->ftrace_ops_trampoline_size, &size);
+	return r || !start || size > MAX_TRAMPOLINE ? r : add_range(w->o, start, size);
+}
+
 static int read_trampolines(struct walk *w)
 {
-	const struct layout *at = &w->k->at;
-	const uint64_t end = w->k->symbol[SYM_FTRACE_END].address;
-	uint64_t ops, start, size;
-	int r;
+	int r = -ENOENT;
 
-	if (!w->k->symbol[SYM_FTRACE_OPS].address || !end || !at->ftrace_ops_next.size ||
-	    !at->ftrace_ops_trampoline.size || !at->ftrace_ops_trampoline_size.size)
-		return 0;
-	r = virt_read_u64(&w->k->as, w->k->symbol[SYM_FTRACE_OPS].address, &ops);
-	for (uint32_t i = 0; !r && ops && ops != end; i++) {
-		r = i == MAX_OPS ? -E2BIG : kernel_member(w->k, ops, at->ftrace_ops_trampoline, &start);
-		if (!r)
-			r = kernel_member(w->k, ops, at->ftrace_ops_trampoline_size, &size);
-		if (!r && start && size <= MAX_TRAMPOLINE)
-			r = add_range(w->o, start, size);
-		if (!r)
-			r = kernel_member(w->k, ops, at->ftrace_ops_next, &ops);
-	}
-	return r;
+	if (w->k->at.ftrace_ops_trampoline.size && w->k->at.ftrace_ops_trampoline_size.size)
+		r = tracers_walk(w->k, on_ops, w);
+	return r == -ENOENT ? 0 : r;	/* a kernel without */
 }
 
 static bool owns(const struct kernel *k, uint64_t ops, uint64_t page, uint32_t size)

@@ -117,16 +117,22 @@ static bool make_room(struct pristine *p)
 	return true;
 }
 
-static bool on_read(void *ctx, uint64_t va, void *out, size_t n)
-{
-	const struct kernel *k = ctx;
+struct guest {
+	const struct kernel *k;
+	struct owners *owners;
+};
 
-	return !virt_read(&k->as, va, out, n);
+static bool on_guest_read(void *ctx, uint64_t va, void *out, size_t n)
+{
+	const struct guest *g = ctx;
+
+	return !virt_read(&g->k->as, va, out, n);
 }
 
 static enum state use(struct pristine *p, const struct kernel *k)
 {
-	const struct vmlinux_guest guest = { .read = on_read, .ctx = (void *)k };
+	struct guest context = { .k = k };
+	const struct vmlinux_guest guest = { .read = on_guest_read, .ctx = &context };
 
 	if (!vmlinux_place(p->v, k->text_base, p->why))
 		return BROKEN;
@@ -205,18 +211,6 @@ void pristine_begin(struct pristine *p, struct introspector *in)
 }
 
 /* ---- a look ---- */
-
-struct guest {
-	const struct kernel *k;
-	struct owners *owners;
-};
-
-static bool on_guest_read(void *ctx, uint64_t va, void *out, size_t n)
-{
-	const struct guest *g = ctx;
-
-	return !virt_read(&g->k->as, va, out, n);
-}
 
 static bool on_leads(void *ctx, enum vmlinux_lead lead, uint64_t to)
 {

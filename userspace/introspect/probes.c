@@ -3,36 +3,15 @@
 
 #include <errno.h>
 
-#include "introspect/lists.h"
 #include "lib/util.h"
 
-#define BUCKETS 64u			/* of kprobe_table */
+#define BUCKETS 64u			/* KPROBE_HASH_BITS has been 6 for ever */
 #define MAX_PROBES 65536u
 
 struct walk {
 	const struct kernel *k;
 	struct tracers *called;
 };
-
-static int again(int error)
-{
-	return error == -EFAULT ? -ELOOP : error;
-}
-
-static int add_handlers(struct walk *w, uint64_t base, const struct field *handler, size_t n)
-{
-	uint64_t to;
-	int r = 0;
-
-	for (size_t i = 0; !r && i < n; i++) {
-		if (!handler[i].size)
-			continue;
-		r = kernel_member(w->k, base, handler[i], &to);
-		if (!r && to)
-			tracers_add(w->k, w->called, to);
-	}
-	return again(r);
-}
 
 static int add_probe(struct walk *w, uint64_t probe)
 {
@@ -43,11 +22,12 @@ static int add_probe(struct walk *w, uint64_t probe)
 	int r = kernel_member(w->k, probe, at->kprobe_pre_handler, &first);
 
 	if (!r)
-		r = add_handlers(w, probe, own, ARRAY_SIZE(own));
+		r = tracers_add_handlers(w->k, w->called, probe, own, ARRAY_SIZE(own));
 	/* A kretprobe begins with its kprobe. */
 	if (!r && first && first == w->k->symbol[SYM_PRE_HANDLER_KRETPROBE].address)
-		r = add_handlers(w, probe - at->kretprobe_kp.at, of_return, ARRAY_SIZE(of_return));
-	return again(r);
+		r = tracers_add_handlers(w->k, w->called, probe - at->kretprobe_kp.at, of_return,
+					 ARRAY_SIZE(of_return));
+	return r;
 }
 
 static int on_member(void *ctx, uint64_t node)
@@ -66,10 +46,20 @@ static int on_probe(void *ctx, uint64_t node)
 	int r = kernel_member(w->k, probe, at->kprobe_pre_handler, &first);
 
 	if (r)
-		return again(r);
+		return r;
 	if (first && first == w->k->symbol[SYM_AGGR_PRE_HANDLER].address)
 		return list_walk(w->k, probe + at->kprobe_list.at, MAX_PROBES, on_member, w);
 	return add_probe(w, probe);
+}
+
+int probes_walk(const struct kernel *k, list_fn fn, void *ctx)
+{
+	uint64_t table = k->symbol[SYM_KPROBE_TABLE].address;
+	int r = 0;
+
+	for (uint32_t i = 0; table && !r && i < BUCKETS; i++)
+		r = hlist_walk(k, table + 8 * i, MAX_PROBES, fn, ctx);
+	return r;
 }
 
 int probes_read(const struct kernel *k, struct tracers *ret)
@@ -77,7 +67,7 @@ int probes_read(const struct kernel *k, struct tracers *ret)
 	uint64_t table = k->symbol[SYM_KPROBE_TABLE].address;
 	uint64_t several = k->symbol[SYM_AGGR_PRE_HANDLER].address;
 	struct walk w = { k, ret };
-	int r = 0;
+	int r;
 
 	ret->n = 0;
 	if (!table && !several)
@@ -85,7 +75,6 @@ int probes_read(const struct kernel *k, struct tracers *ret)
 	if (!table || !several || !k->at.kprobe_list.size ||
 	    !k->at.kprobe_pre_handler.size || !k->at.kprobe_post_handler.size)
 		return -ENOENT;
-	for (uint32_t i = 0; !r && i < BUCKETS; i++)
-		r = hlist_walk(k, table + 8 * i, MAX_PROBES, on_probe, &w);
-	return again(r);
+	r = probes_walk(k, on_probe, &w);
+	return r == -EFAULT ? -ELOOP : r;
 }

@@ -5,6 +5,9 @@
 
 #include "introspect/tracers.h"
 
+/* The hlist node of each kprobe; none: a kernel without.  0 or as hlist_walk. */
+int probes_walk(const struct kernel *k, list_fn fn, void *ctx);
+
 /*
  * What handles its kprobes and kretprobes that is not the kernel's own code.  0, -ENOENT: this
  * kernel's are not known; -ELOOP: they kept changing; or an errno of memory_read.

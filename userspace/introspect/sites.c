@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "introspect/lists.h"
+#include "introspect/probes.h"
 #include "lib/util.h"
 
 #define MAX_TABLE (64u << 20)
 #define MAX_FTRACE_PAGES 65536u
-#define KPROBE_BUCKETS 64u		/* KPROBE_HASH_BITS has been 6 for ever */
-#define MAX_KPROBES 65536u
 #define TRAMP_STEP 8u
 #define PATCH 5u
 
@@ -205,14 +203,10 @@ static int on_kprobe(void *ctx, uint64_t node)
 static int read_kprobes(const struct kernel *k, struct sites *s)
 {
 	struct walk w = { k, s };
-	uint64_t table = k->symbol[SYM_KPROBE_TABLE].address;
-	int r = 0;
 
-	if (!table || !k->at.kprobe_addr.size || !k->at.kprobe_opcode.size)
+	if (!k->at.kprobe_addr.size || !k->at.kprobe_opcode.size)
 		return 0;
-	for (uint32_t i = 0; !r && i < KPROBE_BUCKETS; i++)
-		r = hlist_walk(k, table + 8 * i, MAX_KPROBES, on_kprobe, &w);
-	return r;
+	return probes_walk(k, on_kprobe, &w);
 }
 
 static int by_place(const void *a, const void *b)

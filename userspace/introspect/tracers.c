@@ -70,22 +70,23 @@ static int add_called(const struct kernel *k, struct tracers *t, uint64_t site)
 	return r;
 }
 
-/* A fprobe's own handlers are behind one function of the kernel's. */
-static int add_fprobe(const struct kernel *k, struct tracers *t, uint64_t ops)
+int tracers_add_handlers(const struct kernel *k, struct tracers *t, uint64_t base,
+			 const struct field *handler, size_t n)
 {
-	const struct layout *at = &k->at;
-	const struct field handlers[] = { at->fprobe_entry_handler, at->fprobe_exit_handler };
 	uint64_t to;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < ARRAY_SIZE(handlers); i++) {
-		r = kernel_member(k, ops - at->fprobe_ops.at, handlers[i], &to);
+	for (size_t i = 0; !r && i < n; i++) {
+		if (!handler[i].size)
+			continue;
+		r = kernel_member(k, base, handler[i], &to);
 		if (!r && to)
 			tracers_add(k, t, to);
 	}
 	return r;
 }
 
+/* A fprobe's own handlers are behind one function of the kernel's. */
 static bool is_fprobe(const struct kernel *k, uint64_t func)
 {
 	static const enum kernel_symbol handlers[] = { SYM_FPROBE_HANDLER, SYM_FPROBE_KPROBE_HANDLER };
@@ -100,13 +101,14 @@ static bool is_fprobe(const struct kernel *k, uint64_t func)
 static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
 {
 	const struct layout *at = &k->at;
+	const struct field fprobe[] = { at->fprobe_entry_handler, at->fprobe_exit_handler };
 	uint64_t func, trampoline = 0, size = 0;
 	int r = kernel_member(k, ops, at->ftrace_ops_func, &func);
 
 	if (!r)
 		tracers_add(k, t, func);
 	if (!r && is_fprobe(k, func))
-		r = add_fprobe(k, t, ops);
+		r = tracers_add_handlers(k, t, ops - at->fprobe_ops.at, fprobe, ARRAY_SIZE(fprobe));
 	if (!at->ftrace_ops_trampoline.size || !at->ftrace_ops_trampoline_size.size)
 		return r;
 	if (!r)
@@ -119,29 +121,51 @@ static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
 	return r;
 }
 
-int tracers_read(const struct kernel *k, struct tracers *ret)
+int tracers_walk(const struct kernel *k, list_fn fn, void *ctx)
 {
-	const struct layout *at = &k->at;
-	static const enum kernel_symbol calls[] = { SYM_FTRACE_CALL, SYM_FTRACE_REGS_CALL };
 	const uint64_t end = k->symbol[SYM_FTRACE_END].address;
 	uint64_t ops;
-	int r, first = 0;
+	int r;
 
-	ret->n = 0;
-	if (!k->symbol[SYM_FTRACE_OPS].address || !end || !at->ftrace_ops_func.size ||
-	    !at->ftrace_ops_next.size)
+	if (!k->symbol[SYM_FTRACE_OPS].address || !end || !k->at.ftrace_ops_next.size)
 		return -ENOENT;
 	r = virt_read_u64(&k->as, k->symbol[SYM_FTRACE_OPS].address, &ops);
 	for (uint32_t i = 0; !r && ops && ops != end; i++) {
-		int error = i == MAX_OPS ? -E2BIG : add_ops(k, ret, ops);
-
-		first = first ? first : error;
-		r = error == -E2BIG ? error : kernel_member(k, ops, at->ftrace_ops_next, &ops);
+		r = i == MAX_OPS ? -E2BIG : fn(ctx, ops);
+		if (!r)
+			r = kernel_member(k, ops, k->at.ftrace_ops_next, &ops);
 	}
+	return r;
+}
+
+struct reading {
+	const struct kernel *k;
+	struct tracers *called;
+	int error;			/* the first of a tracer's, or of a piece's */
+};
+
+static int on_ops(void *ctx, uint64_t ops)
+{
+	struct reading *x = ctx;
+	int r = add_ops(x->k, x->called, ops);
+
+	x->error = x->error ? x->error : r;
+	return 0;
+}
+
+int tracers_read(const struct kernel *k, struct tracers *ret)
+{
+	static const enum kernel_symbol calls[] = { SYM_FTRACE_CALL, SYM_FTRACE_REGS_CALL };
+	struct reading x = { k, ret, 0 };
+	int r = k->at.ftrace_ops_func.size ? 0 : -ENOENT;
+
+	ret->n = 0;
+	if (!r)
+		r = tracers_walk(k, on_ops, &x);
 	for (size_t i = 0; !r && i < ARRAY_SIZE(calls); i++) {
 		int error = add_called(k, ret, k->symbol[calls[i]].address);
 
-		first = first ? first : error;
+		x.error = x.error ? x.error : error;
 	}
-	return r ? r : first;
+	return r ? r : x.error;
 }

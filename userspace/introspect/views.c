@@ -215,24 +215,23 @@ static uint32_t keep_common(struct candidate *old, uint32_t n, const struct comp
 static int confirm(struct comparison *c)
 {
 	struct candidate *old = malloc(MAX_CANDIDATES * sizeof(*old));
-	uint64_t clock = check_clock(&c->in->kernel);
 	unsigned pause = FIRST_PAUSE_MS;
-	bool ran = c->in->mem->still;
+	struct check_looks looks;
 	uint32_t n = c->n;
 	int r = 0;
 
 	if (!old)
 		return -ENOMEM;
 	memcpy(old, c->candidate, n * sizeof(*old));
+	check_looks_begin(&looks, &c->in->kernel);
 	/* A dump shows the same for ever. */
 	for (int i = 1; !r && n && !c->in->mem->still && i < LOOKS; i++, pause *= 3) {
-		check_pause(pause);
-		ran = ran || check_ran(&c->in->kernel, clock, i + 1 < LOOKS ? 0 : CHECK_RUN_MS);
+		check_look_again(&looks, pause, i + 1 == LOOKS);
 		r = look(c);
 		n = keep_common(old, n, c);
 	}
 	/* Of a guest that stands still nobody can say what passes. */
-	c->stood_still = ran ? 0 : n;
+	c->stood_still = looks.ran ? 0 : n;
 	memcpy(c->candidate, old, n * sizeof(*old));
 	c->n = c->stood_still ? 0 : n;
 	free(old);

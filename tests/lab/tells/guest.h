@@ -42,6 +42,9 @@ void testee_run(struct testee *t);
  */
 void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times);
 
+/* A sweep, of which only its signs (in.on_sign) and its end are of use. */
+void testee_sweep(struct testee *t, struct m_done *ret_done);
+
 /* Eight bytes, remembered for testee_restore. */
 void testee_write(struct testee *t, uint64_t va, uint64_t value);
 void testee_restore(struct testee *t);

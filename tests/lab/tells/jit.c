@@ -25,10 +25,6 @@ static int on_sign(void *ctx, const struct m_sign *m)
 	return 0;
 }
 
-static int no_task(void *ctx, const struct m_task *m) { return 0; }
-static int no_object(void *ctx, const struct m_object *m, int fd) { return 0; }
-static int no_use(void *ctx, const struct m_uses *m) { return 0; }
-
 static int add_code(void *ctx, const struct vma *v)
 {
 	uint64_t *bytes = ctx;
@@ -66,7 +62,6 @@ static uint64_t wait_for_code(const char *comm)
 
 int main(int argc, char **argv)
 {
-	const struct look_sink sink = { no_task, no_object, no_use, NULL };
 	struct m_done done = { 0 };
 	unsigned looks;
 
@@ -84,7 +79,7 @@ int main(int argc, char **argv)
 	sleep(WARM_SECONDS);
 	t.in.on_sign = on_sign;
 	for (unsigned i = 0; i < looks; i++) {
-		look_at_all(&t.in, false, &sink, &done);
+		testee_sweep(&t, &done);
 		sleep(1);
 	}
 	ok(!signs && done.tasks, "%u sweeps of %u tasks find nothing", looks, done.tasks);

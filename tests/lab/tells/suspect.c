@@ -46,10 +46,6 @@ static int on_sign(void *ctx, const struct m_sign *m)
 	return 0;
 }
 
-static int no_task(void *ctx, const struct m_task *m) { return 0; }
-static int no_object(void *ctx, const struct m_object *m, int fd) { return 0; }
-static int no_use(void *ctx, const struct m_uses *m) { return 0; }
-
 static bool all_there(void)
 {
 	struct task v;
@@ -62,7 +58,6 @@ static bool all_there(void)
 
 int main(int argc, char **argv)
 {
-	const struct look_sink sink = { no_task, no_object, no_use, NULL };
 	struct m_done done;
 	unsigned looks;
 
@@ -76,7 +71,7 @@ int main(int argc, char **argv)
 	sleep(5);
 	t.in.on_sign = on_sign;
 	for (unsigned i = 0; i < looks; i++)
-		look_at_all(&t.in, false, &sink, &done);
+		testee_sweep(&t, &done);
 	printf("# %u tasks, %lu us: %s\n", done.tasks, (unsigned long)done.elapsed_us, done.why);
 	for (size_t i = 0; i < ALL; i++) {
 		if (all[i].name[0])
