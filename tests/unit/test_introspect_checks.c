@@ -1,97 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Views compared, and the guest's kernel against what it was: by a guest made by hand. */
-#include "lib/util.h"
-#include "test_introspect_kernel.h"
+#include "test_introspect_checks.h"
 
 #include <unistd.h>
 
 #include "introspect/kernelfiles.h"
-
-static struct introspector in;
-
-static struct {
-	unsigned n;
-	struct m_sign last;
-} seen;
-
-static int on_sign(void *ctx, const struct m_sign *m)
-{
-	seen.n++;
-	seen.last = *m;
-	return 0;
-}
-
-static const struct check_sink sink = { on_sign, NULL };
-
-/* Looks follow each other without a pause; what the guest does in it, if anything. */
-static void (*in_pause)(unsigned n);
-static unsigned pauses;
-
-void __wrap_check_pause(unsigned milliseconds);
-
-void __wrap_check_pause(unsigned milliseconds)
-{
-	assert_in_range(milliseconds, 1, 2000);
-	pauses++;
-	if (in_pause)
-		in_pause(pauses);
-}
-
-static int setup(void **state)
-{
-	make_checked_guest();
-	assert_int_equal(introspector_init(&in, &mem), 0);
-	in.kernel = k;
-	memset(&seen, 0, sizeof(seen));
-	in_pause = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	introspector_free(&in);
-	return guest_teardown(state);
-}
-
-static struct m_checked check(int (*fn)(struct introspector *in, const struct check_sink *sink,
-					struct m_checked *m))
-{
-	struct m_checked m;
-
-	memset(&seen, 0, sizeof(seen));
-	pauses = 0;
-	assert_int_equal(fn(&in, &sink, &m), 0);
-	return m;
-}
-
-static void assert_clean(struct m_checked m)
-{
-	if (m.status != CHECK_CLEAN || seen.n)
-		fail_msg("%s: %s %s", check_status_name(m.status), m.why, seen.last.detail);
-}
-
-static void assert_incomplete(struct m_checked m, const char *why)
-{
-	assert_int_equal(m.status, CHECK_INCOMPLETE);
-	assert_string_equal(m.why, why);
-}
-
-static void assert_sign(struct m_checked m, const char *name, const char *part)
-{
-	assert_int_equal(m.status, CHECK_DIFFERS);
-	assert_int_equal(seen.n, 1);
-	assert_string_equal(seen.last.name, name);
-	if (!strstr(seen.last.detail, part))
-		fail_msg("%s", seen.last.detail);
-}
-
-/* As much as what passes has. */
-static void let_time_pass(void)
-{
-	assert_true(in.passing.thing[0].va);
-	in.passing.thing[0].since_ns -= (PASSING_SECONDS + 1) * 1000000000ull;
-	in.passing.thing[0].checks = PASSING_CHECKS - 1;
-}
 
 static void a_clean_guest_is_clean(void **state)
 {
@@ -193,7 +106,7 @@ static void a_module_half_loaded_passes(void **state)
 {
 	set(checked_module[0], k.at.module_status, 3);
 	list_cut(checked_module[0] + k.at.module_mkobj.at + k.at.kobject_entry.at);
-	assert_incomplete(check(check_modules), "1 modules and 0 trampolines come or go");
+	assert_incomplete(check(check_modules), "1 modules and 0 pages come or go");
 	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Module", "module first is not in: /sys/module;");
 	assert_non_null(strstr(seen.last.detail, "it says it is not formed yet"));
@@ -249,11 +162,6 @@ static void who_has_no_room_to_pass_is_waited_for(void **state)
 	}
 }
 
-static void set_symbol(enum kernel_symbol s, uint64_t va)
-{
-	k.symbol[s].address = in.kernel.symbol[s].address = va;
-}
-
 /* Out of the list. */
 static void make_trampoline(uint64_t ops, uint64_t func)
 {
@@ -279,7 +187,7 @@ static void a_trampoline_that_stays_is_found(void **state)
 	make_trampoline(make(64), IMAGE + 0x100);
 	image_branch(0x600, 0xe8, IMAGE + 0x20000);
 	assert_incomplete(check(check_kernel), "1 lines of text are being patched");
-	assert_incomplete(check(check_modules), "0 modules and 1 trampolines come or go");
+	assert_incomplete(check(check_modules), "0 modules and 1 pages come or go");
 	let_time_pass();
 	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
 }
@@ -394,6 +302,110 @@ static void flip_at_last(unsigned n)
 {
 	if (n == 8)
 		flip(n);
+}
+
+/* A page at another address at each look. */
+static void move(unsigned n)
+{
+	for (unsigned i = 0; i < 3; i++)
+		map_in(ROOT, 0xffffc90000000000 + i * 0x10000, n % 3 == i ? CODE_PA | PTE_PRESENT : 0, 0);
+}
+
+static void code_that_moves_is_not_clean(void **state)
+{
+	put_code();
+	move(0);
+	in_pause = move;
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+}
+
+/* It passes in those looks that see it; and is as old as when it was first seen. */
+static void hide_trampoline_once(unsigned n)
+{
+	put64(0xa000 + 0x20 * 8, n == 5 ? 0 : TRAMPOLINE_PA | PTE_PRESENT);
+}
+
+static void what_passes_and_flickers_is_not_forgotten(void **state)
+{
+	make_trampoline(make(64), IMAGE + 0x100);
+	assert_incomplete(check(check_modules), "0 modules and 1 pages come or go");
+	in_pause = hide_trampoline_once;
+	assert_incomplete(check(check_modules), "0 modules and 1 pages come or go");
+	assert_int_equal(in.passing.thing[0].checks, 2);
+	let_time_pass();
+	assert_incomplete(check(check_modules), "1 modules or pages were hidden in some looks only");
+	in_pause = NULL;
+	assert_sign(check(check_modules), "Hidden.Code", "ffffffff81020000");
+}
+
+/* Code of a module that went lies about until all CPUs have passed by. */
+static void set_period(uint64_t seq)
+{
+	set(k.symbol[SYM_RCU_STATE].address, k.at.rcu_state_gp_seq, seq);
+}
+
+static void periods_go_by(unsigned n)
+{
+	set_period(n > 6 ? 4 * 9 + 1 : 4 * 7 + 1);
+}
+
+static void what_waits_for_all_cpus_passes(void **state)
+{
+	put_code();
+	map_in(ROOT, 0xffffc90000000000, CODE_PA | PTE_PRESENT, 0);
+	set_period(4 * 7 + 1);
+	assert_incomplete(check(check_modules), "0 modules and 1 pages come or go");
+	in_pause = periods_go_by;
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+	in_pause = NULL;
+	set_period(4 * 7 + 1);
+	assert_incomplete(check(check_modules), "0 modules and 1 pages come or go");
+	let_time_pass();
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+}
+
+/* Text that is another at each second look. */
+static void text_that_flickers_is_not_clean(void **state)
+{
+	struct m_checked m;
+
+	assert_clean(check(check_kernel));
+	memcpy(other_ram, ram, RAM_SIZE);
+	ram[IMAGE_PA + 0x2000] ^= 1;
+	in_pause = flip;
+	m = check(check_kernel);
+	assert_int_equal(m.status, CHECK_INCOMPLETE);
+	assert_non_null(strstr(m.why, "lines of text were something else for a moment"));
+}
+
+static void a_hook_that_goes_is_not_clean(void **state)
+{
+	const uint64_t ops = get64(k.symbol[SYM_FTRACE_OPS].address);
+
+	memcpy(other_ram, ram, RAM_SIZE);
+	set(ops, k.at.ftrace_ops_func, MODULE_TEXT + 0x1010);
+	in_pause = flip_once;
+	assert_incomplete(check(check_kernel), "ftrace: it kept changing, or does not hold together");
+}
+
+/* Its clock moves once more, and then it is paused in the midst of something. */
+static void tick_once(unsigned n)
+{
+	if (n == 1)
+		ram[k.symbol[SYM_JIFFIES].address - DIRECT]++;
+}
+
+static void a_guest_that_is_stopped_is_told_nothing_of(void **state)
+{
+	set_symbol(SYM_JIFFIES, make(8));
+	list_cut(checked_task[1] + k.at.task_struct_tasks.at);
+	list_cut(checked_module[0] + k.at.module_link.at);
+	set(get64(k.symbol[SYM_FTRACE_OPS].address), k.at.ftrace_ops_func, MODULE_TEXT + 0x1010);
+	in_pause = tick_once;
+	assert_incomplete(check(check_processes), "the guest stood still: 1 differences may be under way");
+	assert_incomplete(check(check_modules), "the guest stood still: 1 differences may be under way");
+	assert_int_equal(check(check_kernel).status, CHECK_INCOMPLETE);
+	assert_int_equal(seen.n, 0);
 }
 
 /* Cut out of the list for half of the time: neither clean, nor sure. */
@@ -526,6 +538,18 @@ static void the_kernels_own_patches_are_none(void **state)
 	image_branch(0x600, 0xe8, IMAGE + 0x20000);	/* and its trampoline */
 	image_put(0x700, &breakpoint, 1);		/* a kprobe */
 	assert_clean(check(check_kernel));
+}
+
+/* clang makes some of them jumps on a condition, of 6 bytes. */
+static void a_static_call_may_be_conditional(void **state)
+{
+	image_put(0x300, (uint8_t[]){ 0x0f }, 1);
+	image_branch(0x301, 0x84, IMAGE + 0x1234);
+	assert_clean(check(check_kernel));
+	image_branch(0x301, 0x84, IMAGE + 0x4321);
+	assert_clean(check(check_kernel));
+	image_branch(0x301, 0x84, MODULE_TEXT + 0x123456);
+	assert_sign(check(check_kernel), "Kernel.Text", "ffffffff81000300");
 }
 
 static void a_patch_of_nobodys_is_found(void **state)
@@ -674,8 +698,6 @@ static void a_modules_probe_among_others_is_found(void **state)
 	assert_incomplete(m, "kprobes: it kept changing, or does not hold together");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -687,14 +709,18 @@ int main(void)
 		T(a_module_half_loaded_passes), T(what_stays_is_seen_in_check_after_check),
 		T(who_has_no_room_to_pass_is_waited_for),
 		T(the_kernels_tracers_keep_their_trampolines), T(a_trampoline_that_stays_is_found),
-		T(code_of_nobodys_is_found), T(more_than_can_be_told_is_cut),
+		T(code_of_nobodys_is_found),
+		T(code_that_moves_is_not_clean), T(what_passes_and_flickers_is_not_forgotten),
+		T(what_waits_for_all_cpus_passes), T(text_that_flickers_is_not_clean),
+		T(a_hook_that_goes_is_not_clean), T(a_guest_that_is_stopped_is_told_nothing_of),
+		T(more_than_can_be_told_is_cut),
 		T(forged_trampolines_are_not_clean), T(a_site_at_the_end_of_the_world_is_none),
 		T(a_modules_trampoline_is_none),
 		T(a_module_that_flickers_is_not_clean), T(what_was_sure_before_time_was_up_is_found),
 		T(a_look_that_fails_hides_nothing), T(a_guest_that_goes_on_is_looked_at_again),
 		T(what_changes_at_first_sight_is_no_measure), T(what_was_not_there_is_no_measure),
 		T(of_a_guest_that_stands_still_nothing_is_said),
-		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none),
+		T(hooked_tables_are_found), T(the_kernels_own_patches_are_none), T(a_static_call_may_be_conditional),
 		T(a_patch_of_nobodys_is_found), T(a_hook_at_first_sight_is_found),
 		T(a_patch_under_way_is_incomplete),
 		T(a_trampoline_patched_at_first_sight_is_no_measure), T(a_modules_ftrace_hook_is_found),

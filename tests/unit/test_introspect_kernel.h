@@ -42,7 +42,7 @@ static inline void check_layout(struct layout *l)
 	F(kset_list, 0, 16); F(kobject_entry, 8, 16); F(module_kobject_kobj, 0, 48);
 	F(module_kobject_mod, 48, 8);
 	F(bpf_ksym_start, 0, 8); F(bpf_ksym_end, 8, 8); F(bpf_ksym_lnode, 16, 16);
-	F(bpf_prog_pack_ptr, 16, 8);
+	F(bpf_prog_pack_ptr, 16, 8); F(rcu_state_gp_seq, 16, 8);
 	F(kprobe_insn_cache_pages, 0, 16); F(kprobe_insn_page_insns, 16, 8);
 	F(kprobe_hlist, 0, 16); F(kprobe_addr, 16, 8); F(kprobe_opcode, 24, 1);
 	F(kprobe_list, 32, 16); F(kprobe_pre_handler, 48, 8); F(kprobe_post_handler, 56, 8);
@@ -249,6 +249,7 @@ static inline void make_owners(void)
 	list_append(k.symbol[SYM_BPF_KALLSYMS].address, ksym + k.at.bpf_ksym_lnode.at);
 	set(page, k.at.kprobe_insn_page_insns, MODULE_TEXT + 0x4000);
 	list_append(k.symbol[SYM_KPROBE_SLOTS].address, page);
+	k.symbol[SYM_RCU_STATE].address = make(64);
 	k.symbol[SYM_FTRACE_OPS].address = make(8);
 	k.symbol[SYM_FTRACE_END].address = end;
 	put64(k.symbol[SYM_FTRACE_OPS].address - DIRECT, ops);

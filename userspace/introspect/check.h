@@ -11,18 +11,30 @@ void check_pause(unsigned milliseconds);
 
 /* ---- clock.c ---- */
 
-/* Did the guest run while it was looked at again?  A dump need not: it counts as if. */
+#define CHECK_ENOUGH 4u			/* looks, to be sure of a difference */
+
+/*
+ * Did the guest run between the looks at it?  One that stands still in the middle of
+ * something shows it for as long, so that only a look after it has run tells more.
+ */
 struct check_looks {
 	const struct kernel *k;
-	uint64_t clock;
-	bool ran;
+	uint64_t clock;			/* the guest's own, at the last look that counts */
+	unsigned looks;			/* that count */
+	bool known, stands;		/* stands: it was waited for in vain */
 };
 
 /* Before the first look. */
 void check_looks_begin(struct check_looks *l, const struct kernel *k);
 
-/* Before another; before the last one a guest that has not run yet is waited for. */
-void check_look_again(struct check_looks *l, unsigned pause_ms, bool last);
+/*
+ * Before another, which counts if it is true: the guest has run.  A dump need not, its
+ * looks all count.  It is waited for once so few may follow (more) that enough need it.
+ */
+bool check_look_again(struct check_looks *l, unsigned pause_ms, unsigned more);
+
+/* So many that what all of them saw is no accident; of a dump one is. */
+bool check_looks_enough(const struct check_looks *l);
 
 /* ---- check.c ---- */
 

@@ -14,6 +14,10 @@
 	X(SYM_MOD_TREE, "mod_tree") \
 	X(SYM_MODULE_KSET, "module_kset") \
 	X(SYM_PACK_LIST, "pack_list") \
+	X(SYM_NODES, "nr_node_ids") \
+	X(SYM_NODE_STATES, "node_states") \
+	X(SYM_RCU_STATE, "rcu_state") \
+	X(SYM_BOOT_ID, "sysctl_bootid") \
 	X(SYM_BPF_KALLSYMS, "bpf_kallsyms") \
 	X(SYM_FTRACE_OPS, "ftrace_ops_list") \
 	X(SYM_FTRACE_END, "ftrace_list_end") \

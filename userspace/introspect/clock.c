@@ -6,37 +6,66 @@
 #define STEP_MS 50u
 #define WAIT_MS 3000u			/* an idle guest's clock may stand for so long */
 
-/* Different whenever the guest has run in between, as far as that is known. */
-static uint64_t now(const struct kernel *k)
+/* False if that cannot be told now; the host's own of a kernel without one that is known. */
+static bool read_clock(const struct kernel *k, uint64_t *ret_now)
 {
-	uint64_t ticks;
-
-	if (k->mem->still || !k->symbol[SYM_JIFFIES].address)
-		return clock_now_ns();
+	*ret_now = clock_now_ns();
+	if (!k->symbol[SYM_JIFFIES].address)
+		return true;
 	memory_refresh(k->mem);
-	return virt_read_u64(&k->as, k->symbol[SYM_JIFFIES].address, &ticks) ? clock_now_ns() : ticks;
+	return !virt_read_u64(&k->as, k->symbol[SYM_JIFFIES].address, ret_now);
 }
 
-static bool ran(const struct check_looks *l, unsigned wait_ms)
+static bool has_run(struct check_looks *l)
 {
-	while (now(l->k) == l->clock) {
-		if (wait_ms < STEP_MS)
-			return false;
-		check_pause(STEP_MS);
-		wait_ms -= STEP_MS;
+	uint64_t now;
+
+	if (!read_clock(l->k, &now) || (l->known && now == l->clock))
+		return false;
+	l->clock = now;
+	/* What it was before is not known: has it run since? */
+	if (!l->known) {
+		l->known = true;
+		return false;
 	}
 	return true;
 }
 
-void check_looks_begin(struct check_looks *l, const struct kernel *k)
+static bool wait_for(struct check_looks *l, unsigned wait_ms)
 {
-	*l = (struct check_looks){ .k = k, .clock = now(k), .ran = k->mem->still };
+	bool ran = has_run(l);
+
+	for (; !ran && wait_ms >= STEP_MS; wait_ms -= STEP_MS) {
+		check_pause(STEP_MS);
+		ran = has_run(l);
+	}
+	return ran;
 }
 
-void check_look_again(struct check_looks *l, unsigned pause_ms, bool last)
+void check_looks_begin(struct check_looks *l, const struct kernel *k)
 {
-	if (l->k->mem->still)
-		return;
+	*l = (struct check_looks){ .k = k, .looks = 1 };
+	l->known = read_clock(k, &l->clock);
+}
+
+bool check_look_again(struct check_looks *l, unsigned pause_ms, unsigned more)
+{
+	bool needed = !l->stands && l->looks + 1 + more <= CHECK_ENOUGH;
+
+	if (l->k->mem->still) {
+		l->looks++;
+		return true;
+	}
 	check_pause(pause_ms);
-	l->ran = l->ran || ran(l, last ? WAIT_MS : 0);
+	if (!wait_for(l, needed ? WAIT_MS : 0)) {
+		l->stands = l->stands || needed;
+		return false;
+	}
+	l->looks++;
+	return true;
+}
+
+bool check_looks_enough(const struct check_looks *l)
+{
+	return l->k->mem->still || l->looks >= CHECK_ENOUGH;
 }

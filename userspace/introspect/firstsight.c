@@ -50,6 +50,7 @@ struct sight {
 	bool *present;
 	uint64_t differences;
 	uint32_t under_way, unmeasured, absent;	/* lines; absent: pages */
+	uint32_t flickered;		/* lines, of all looks: different in one and not in another */
 };
 
 void kernel_seen_free(struct kernel_seen *seen)
@@ -117,17 +118,18 @@ static void compare_lines(const struct kernel_seen *seen, struct region *g, stru
 	for (uint64_t line = 0; line < lines_of(g); line++) {
 		uint8_t *differs = &s->differs[line];
 
-		if (*differs == LINE_UNDER_WAY || !s->present[line * LINE / FRAME_SIZE]) {
-			s->under_way += *differs == LINE_UNDER_WAY;
-			*differs = 0;
-		} else if (!*differs) {
+		if (*differs == LINE_UNDER_WAY) {
+			s->under_way++;
+		} else if (!s->present[line * LINE / FRAME_SIZE]) {
+			*differs = LINE_UNDER_WAY;
+		} else if (*differs == LINE_LEGAL) {
 			uint32_t now = hash_line(seen, s->bytes + line * LINE);
 
 			if (pristine_vouches(seen->pristine, g->code, line))
 				g->hash[line] = now | MEASURED;
-			*differs = is_another(&g->hash[line], now, s);
+			*differs = is_another(&g->hash[line], now, s) ? LINE_ILLEGAL : LINE_LEGAL;
 		}
-		s->differences += *differs != 0;
+		s->differences += *differs == LINE_ILLEGAL;
 	}
 }
 
@@ -160,6 +162,24 @@ static int look(struct inspection *x, const struct kernel_seen *seen, struct reg
 	return 0;
 }
 
+/* What differs in each look does; what was being patched in one may be right in another. */
+static void keep_common(struct sight *s, const uint8_t *differed, uint64_t lines)
+{
+	s->differences = 0;
+	for (uint64_t line = 0; line < lines; line++) {
+		uint8_t *now = &s->differs[line];
+
+		if (*now == LINE_ILLEGAL && differed[line] == LINE_ILLEGAL) {
+			s->differences++;
+			continue;
+		}
+		s->flickered += (*now == LINE_ILLEGAL && differed[line] == LINE_LEGAL) ||
+				(*now == LINE_LEGAL && differed[line] == LINE_ILLEGAL);
+		if (*now == LINE_ILLEGAL)
+			*now = LINE_LEGAL;
+	}
+}
+
 /* Patches under way pass: what is still another in look after look was changed. */
 static int look_until_sure(struct inspection *x, const struct kernel_seen *seen,
 			   struct region *g, struct sight *s, struct check_looks *looks)
@@ -175,15 +195,14 @@ static int look_until_sure(struct inspection *x, const struct kernel_seen *seen,
 		if (!s->unmeasured && (still || (!s->differences && !s->under_way &&
 						 !pristine_unsure(seen->pristine, g->code))))
 			break;
-		check_look_again(looks, pause, i + 1 == KERNEL_LOOKS);
+		if (!check_look_again(looks, pause, KERNEL_LOOKS - 1 - i))
+			continue;
 		memcpy(differed, s->differs, lines_of(g));
 		r = inspection_read(x);
 		if (!r)
 			r = look(x, seen, g, s);
-		for (uint64_t line = s->differences = 0; !r && line < lines_of(g); line++) {
-			s->differs[line] = s->differs[line] && differed[line];
-			s->differences += s->differs[line];
-		}
+		if (!r)
+			keep_common(s, differed, lines_of(g));
 	}
 	return r;
 }
@@ -197,7 +216,7 @@ static void sign_lines(struct inspection *x, const struct region *g, const struc
 		char hex[2 * 16 + 1], subject[96], near[32] = "";
 		uint64_t va = g->start + line * LINE;
 
-		for (end = line; end < lines && s->differs[end]; end++)
+		for (end = line; end < lines && s->differs[end] == LINE_ILLEGAL; end++)
 			;
 		if (end == line)
 			continue;
@@ -214,15 +233,24 @@ static void sign_lines(struct inspection *x, const struct region *g, const struc
 	}
 }
 
-static void explain(struct inspection *x, const struct region *g, const struct sight *s, bool ran)
+static void explain(struct inspection *x, const struct region *g, const struct sight *s,
+		    const struct check_looks *looks)
 {
+	const uint32_t open = s->under_way + s->unmeasured;
+	const bool once = looks->looks == 1 && !x->k->mem->still;
+
 	if (s->absent)
 		check_add_why(x->m, "%u pages of %s are not resident", s->absent, g->label);
+	if (s->unmeasured && once)
+		check_add_why(x->m, "the guest stood still: %u lines of %s were seen once only, which is no"
+			      " measure", s->unmeasured, g->label);
 	/* Or it was, until the last look. */
-	if (s->under_way || s->unmeasured)
-		check_add_why(x->m, "%u lines of %s are being patched", s->under_way + s->unmeasured,
-			      g->label);
-	if (s->differences && !ran)
+	else if (open)
+		check_add_why(x->m, "%u lines of %s are being patched", open, g->label);
+	if (s->flickered)
+		check_add_why(x->m, "lines of %s were something else for a moment (%u times)", g->label,
+			      s->flickered);
+	if (s->differences && !check_looks_enough(looks))
 		check_add_why(x->m, "the guest stood still: %llu lines of %s may be under way",
 			      (unsigned long long)s->differences, g->label);
 }
@@ -240,9 +268,9 @@ static int check_region(struct inspection *x, const struct kernel_seen *seen, st
 	r = look_until_sure(x, seen, g, &s, &looks);
 	if (r)
 		return r;
-	explain(x, g, &s, looks.ran);
+	explain(x, g, &s, &looks);
 	/* Of a guest that stands still nobody can say what is under way. */
-	if (looks.ran)
+	if (check_looks_enough(&looks))
 		sign_lines(x, g, &s);
 	else
 		pristine_doubt(seen->pristine, g->code);
@@ -314,6 +342,9 @@ int check_first_sight(struct inspection *x)
 		r = make_seen(x->k, &in->kernel_seen);
 	if (r)
 		return r;
+	if (in->seen_anew)
+		check_add_why(x->m, "first sight is taken anew: the guest booted, or says that it did");
+	in->seen_anew = false;
 	pristine_begin(in->kernel_seen->pristine, in);
 	for (int i = 0; !r && i < 2; i++)
 		r = check_region(x, in->kernel_seen, &in->kernel_seen->region[i]);

@@ -88,6 +88,45 @@ static bool still_valid(struct introspector *in)
 	return r == 0;
 }
 
+/* ---- is it the same boot? ---- */
+
+static struct boot boot_of(const struct kernel *k)
+{
+	const struct symbol *s = k->symbol;
+	struct boot b = {
+		.text_base = k->text_base, .text_end = s[SYM_ETEXT].address,
+		.rodata = s[SYM_START_RODATA].address, .rodata_end = s[SYM_END_RODATA].address,
+	};
+
+	if (s[SYM_BOOT_ID].address)
+		virt_read(&k->as, s[SYM_BOOT_ID].address, b.id, sizeof(b.id));
+	return b;
+}
+
+static bool same_boot(const struct boot *a, const struct boot *b)
+{
+	static const uint8_t none[sizeof(a->id)];
+
+	return a->text_base == b->text_base && a->text_end == b->text_end && a->rodata == b->rodata &&
+	       a->rodata_end == b->rodata_end && memcmp(a->id, none, sizeof(none)) &&
+	       !memcmp(a->id, b->id, sizeof(a->id));
+}
+
+/* A changed byte anywhere is not to make a kernel forget what it was measured to be. */
+static void settle_boot(struct introspector *in)
+{
+	const struct boot now = boot_of(&in->kernel);
+
+	if (in->lost && !same_boot(&in->boot, &now)) {
+		in->seen_anew = in->kernel_seen != NULL;
+		kernel_seen_free(in->kernel_seen);
+		in->kernel_seen = NULL;
+		memset(&in->passing, 0, sizeof(in->passing));
+	}
+	in->lost = false;
+	in->boot = now;
+}
+
 static void discover(struct introspector *in)
 {
 	char why[WHY_SIZE];
@@ -109,16 +148,16 @@ bool introspector_ready(struct introspector *in, bool *ret_changed)
 
 	memory_set_budget(in->mem, LOOK_BUDGET_MS);
 	if (in->state.state == KERNEL_READY && !still_valid(in)) {
-		/* Another kernel, or none yet: nothing seen before counts. */
+		/* Another kernel, or none yet, or the same that has changed. */
 		objects_forget(&in->objects);
-		kernel_seen_free(in->kernel_seen);
-		in->kernel_seen = NULL;
-		memset(&in->passing, 0, sizeof(in->passing));
+		in->lost = true;
 		in->state.state = 0;
 		in->retry_ns = 0;
 	}
 	if (in->state.state != KERNEL_READY && !in->gone && clock_now_ns() >= in->retry_ns)
 		discover(in);
+	if (in->state.state == KERNEL_READY)
+		settle_boot(in);
 	*ret_changed = before.state != in->state.state || before.text_base != in->state.text_base ||
 		       strcmp(before.why, in->state.why) || strcmp(before.banner, in->state.banner);
 	return in->state.state == KERNEL_READY;

@@ -9,6 +9,8 @@
 #include "introspect/check.h"
 #include "introspect/kernelcheck.h"
 #include "introspect/probes.h"
+#include "introspect/roots.h"
+#include "introspect/vcpus.h"
 #include "lib/util.h"
 
 #define SURE_CALLS 440u			/* system calls that any kernel of ours has */
@@ -116,73 +118,140 @@ static int check_gates(struct inspection *x)
 	return r;
 }
 
-/* What the CPU itself jumps by. */
-static int check_registers(struct inspection *x)
+/* ---- what the CPU itself jumps by ---- */
+
+static bool has_module(const struct inspection *x, const char *name)
 {
-	struct kvm_warden_regs regs;
-	uint64_t pa, table = 0;
+	for (uint32_t i = 0; i < x->modules.n; i++)
+		if (!strcmp(x->modules.m[i].name, name))
+			return true;
+	return false;
+}
 
-	if (x->k->symbol[SYM_IDT_TABLE].address)
-		virt_to_phys(&x->k->as, x->k->symbol[SYM_IDT_TABLE].address, &table);
-	for (uint32_t cpu = 0; cpu < 64 && !memory_registers(x->k->mem, cpu, &regs); cpu++) {
-		char subject[64];
+/*
+ * Its own entry, by its symbol.  On Intel a kernel that runs guests leaves theirs in the
+ * register until it goes back to its user.
+ */
+static void check_entry(struct inspection *x, const struct kvm_warden_regs *regs)
+{
+	const uint64_t entry = x->k->symbol[SYM_ENTRY_SYSCALL].address;
+	char subject[64];
 
-		if (regs.flags & KVM_WARDEN_REGS_GUEST_MODE)
-			continue;
-		snprintf(subject, sizeof(subject), "LSTAR of vCPU %u", cpu);
-		if (regs.lstar && !kernel_text(x->k, regs.lstar))
-			inspection_sign(x, "Kernel.LSTAR", regs.lstar, subject, "system calls of vCPU %u enter"
-			     " at %llx, outside the kernel's code", cpu, (unsigned long long)regs.lstar);
-		snprintf(subject, sizeof(subject), "IDTR of vCPU %u", cpu);
-		if (table && kernel_pointer(x->k, regs.idtr) && regs.idtr &&
-		    !virt_to_phys(&x->k->as, regs.idtr, &pa) && pa != table)
-			inspection_sign(x, "Kernel.IDTR", regs.idtr, subject, "vCPU %u takes interrupts by a"
-			     " table at %llx, which is not the kernel's", cpu,
-			     (unsigned long long)regs.idtr);
+	if (!regs->lstar || (entry ? regs->lstar == entry : kernel_text(x->k, regs->lstar)))
+		return;
+	if (has_module(x, "kvm_intel")) {
+		check_add_why(x->m, "vCPU %u: the guest runs guests, and may have the entry of one's system"
+			      " calls in LSTAR", regs->vcpu);
+		return;
 	}
+	snprintf(subject, sizeof(subject), "LSTAR of vCPU %u", regs->vcpu);
+	inspection_sign(x, "Kernel.LSTAR", regs->lstar, subject, "system calls of vCPU %u enter at %llx, which"
+			" is not the kernel's entry", regs->vcpu, (unsigned long long)regs->lstar);
+}
+
+static int check_vcpu(void *ctx, const struct kvm_warden_regs *regs)
+{
+	struct inspection *x = ctx;
+	const uint64_t symbol = x->k->symbol[SYM_IDT_TABLE].address;
+	uint64_t pa, table;
+	char subject[64];
+
+	check_entry(x, regs);
+	if (!symbol || virt_to_phys(&x->k->as, symbol, &table) || !kernel_pointer(x->k, regs->idtr) ||
+	    virt_to_phys(&x->k->as, regs->idtr, &pa) || pa == table)
+		return 0;
+	snprintf(subject, sizeof(subject), "IDTR of vCPU %u", regs->vcpu);
+	inspection_sign(x, "Kernel.IDTR", regs->idtr, subject, "vCPU %u takes interrupts by a table at %llx,"
+			" which is not the kernel's", regs->vcpu, (unsigned long long)regs->idtr);
 	return 0;
 }
 
+static int check_registers(struct inspection *x)
+{
+	const size_t at = strlen(x->m->counts);
+	struct vcpus vcpus;
+	int r = vcpus_walk(x->k->mem, check_vcpu, x, &vcpus);
+
+	snprintf(x->m->counts + at, sizeof(x->m->counts) - at, ", %u vCPUs", vcpus.seen);
+	if (vcpus.nested)
+		check_add_why(x->m, "%u vCPUs run guests of their own: their registers are not known",
+			      vcpus.nested);
+	if (vcpus.unknown)
+		check_add_why(x->m, "registers of %u vCPUs could not be read", vcpus.unknown);
+	return r;
+}
+
+/* ---- what may come and go ---- */
+
 struct hooks {
-	int (*read)(const struct kernel *k, struct tracers *ret);
+	int (*read)(const struct kernel *k, struct addresses *ret);
+	void (*sign)(struct inspection *x, const struct hooks *h, uint64_t at);
 	const char *name, *subject, *what;
 };
 
-/* What the kernel itself traces with is in its text; others' trampolines and probes may go. */
-static int check_hooks(struct inspection *x, const struct hooks *h)
+static void sign_hook(struct inspection *x, const struct hooks *h, uint64_t to)
 {
 	char owner[MODULE_NAME + 16], subject[96];
+
+	whose(x, to, owner, sizeof(owner));
+	snprintf(subject, sizeof(subject), "%s of %s", h->subject, owner);
+	inspection_sign(x, h->name, to, subject, "%s: %llx, memory of %s", h->what, (unsigned long long)to,
+			owner);
+}
+
+/* What the kernel itself has is none; others' trampolines and probes may go. */
+static int check_hooks(struct inspection *x, const struct hooks *h)
+{
 	unsigned pause = KERNEL_PAUSE_MS;
-	struct tracers all, now;
+	struct addresses all, now;
 	struct check_looks looks;
+	bool any, enough;
 	int r;
 
 	check_looks_begin(&looks, x->k);
 	r = h->read(x->k, &all);
 	now = all;
+	any = now.n;
 	for (int i = 1; (now.n || r == -ELOOP || r == -EFAULT) && !x->k->mem->still &&
 	     i < KERNEL_LOOKS; i++, pause *= 3) {
-		check_look_again(&looks, pause, i + 1 == KERNEL_LOOKS);
+		if (!check_look_again(&looks, pause, KERNEL_LOOKS - 1 - i))
+			continue;
 		memory_refresh(x->k->mem);
 		r = h->read(x->k, &now);
-		tracers_keep_common(&all, &now);
+		any = any || now.n;
+		addresses_keep_common(&all, &now);
 	}
-	/* Who was not there at first, or stands still, may go. */
-	if (!r && now.n && (!all.n || !looks.ran))
-		return -ELOOP;
-	for (uint32_t i = 0; i < all.n && looks.ran; i++) {
-		whose(x, all.to[i], owner, sizeof(owner));
-		snprintf(subject, sizeof(subject), "%s of %s", h->subject, owner);
-		inspection_sign(x, h->name, all.to[i], subject, "%s: %llx, memory of %s", h->what,
-				(unsigned long long)all.to[i], owner);
-	}
-	return r;
+	enough = check_looks_enough(&looks);
+	for (uint32_t i = 0; i < all.n && enough; i++)
+		h->sign(x, h, all.at[i]);
+	/* Who was not there in each, or stands still, may go. */
+	return !r && any && (!all.n || !enough) ? -ELOOP : r;
+}
+
+static void sign_tables(struct inspection *x, const struct hooks *h, uint64_t va)
+{
+	char who[32], subject[96];
+
+	roots_describe(x->k, va, who, sizeof(who));
+	snprintf(subject, sizeof(subject), "%s at %llx", h->subject, (unsigned long long)va);
+	inspection_sign(x, h->name, va, subject, "%s, as %s has them: %llx is other memory there than in the"
+			" kernel's own (init_mm's), or code", h->what, who, (unsigned long long)va);
+}
+
+static int check_roots(struct inspection *x)
+{
+	static const struct hooks tables = {
+		roots_read, sign_tables, "Kernel.PageTables", "page tables",
+		"page tables in use are not the kernel's",
+	};
+
+	return check_hooks(x, &tables);
 }
 
 static int check_tracers(struct inspection *x)
 {
 	static const struct hooks ftrace = {
-		tracers_read, "Kernel.Ftrace", "ftrace hook",
+		tracers_read, sign_hook, "Kernel.Ftrace", "ftrace hook",
 		"functions of the kernel are hooked by ftrace",
 	};
 
@@ -192,7 +261,8 @@ static int check_tracers(struct inspection *x)
 static int check_probes(struct inspection *x)
 {
 	static const struct hooks kprobes = {
-		probes_read, "Kernel.Probe", "kprobe", "code of the kernel is probed by kprobes",
+		probes_read, sign_hook, "Kernel.Probe", "kprobe",
+		"code of the kernel is probed by kprobes",
 	};
 
 	return check_hooks(x, &kprobes);
@@ -214,7 +284,8 @@ static int inspect(struct inspection *x)
 		const char *what;
 	} all[] = {
 		{ check_calls, "system calls" }, { check_gates, "interrupt gates" },
-		{ check_registers, "registers" }, { check_tracers, "ftrace" },
+		{ check_registers, "registers" }, { check_roots, "page tables" },
+		{ check_tracers, "ftrace" },
 		{ check_probes, "kprobes" },
 		{ check_first_sight, "code and read-only data" },
 	};

@@ -27,6 +27,12 @@ struct look_sink {
 
 struct kernel_files;
 
+/* A boot of a guest's kernel, as far as the guest says so. */
+struct boot {
+	uint64_t text_base, text_end, rodata, rodata_end;
+	uint8_t id[16];			/* /proc/sys/kernel/random/boot_id; 0: nobody has asked for it yet */
+};
+
 struct introspector {
 	struct guest_memory *mem;
 	struct kernel kernel;
@@ -36,7 +42,10 @@ struct introspector {
 	void *sign_ctx;
 	const struct kernel_files *kernel_files;	/* NULL: none */
 	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
+	bool seen_anew;			/* and what was measured before is not known any more */
 	struct passing passing;
+	struct boot boot;
+	bool lost;			/* it is not known yet whether this is still that boot */
 	struct m_kernel state;
 	uint64_t retry_ns;		/* not before: discovery is tried again */
 	uint64_t failing_since_ns;

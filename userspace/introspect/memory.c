@@ -49,7 +49,7 @@ static int guest_read(struct guest_memory *mem, struct kvm_warden_segment *segme
 
 static int guest_registers(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs)
 {
-	struct kvm_warden_regs regs = { .vcpu = vcpu };
+	struct kvm_warden_regs regs = { .vcpu = vcpu, .flags = ret_regs->flags };
 
 	if (ioctl(mem->fd, KVM_WARDEN_REGS, &regs) < 0)
 		return -errno;
@@ -534,9 +534,21 @@ int memory_read_stretch(struct guest_memory *mem, uint64_t gpa, uint8_t *buf,
 	return 0;
 }
 
+static int read_registers(struct guest_memory *mem, uint32_t vcpu, uint32_t flags,
+			  struct kvm_warden_regs *ret_regs)
+{
+	ret_regs->flags = flags;
+	return mem->ops->registers ? mem->ops->registers(mem, vcpu, ret_regs) : -ENXIO;
+}
+
 int memory_registers(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs)
 {
-	return mem->ops->registers ? mem->ops->registers(mem, vcpu, ret_regs) : -ENXIO;
+	return read_registers(mem, vcpu, 0, ret_regs);
+}
+
+int memory_registers_fresh(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs)
+{
+	return read_registers(mem, vcpu, KVM_WARDEN_REGS_FRESH, ret_regs);
 }
 
 uint64_t memory_end(const struct guest_memory *mem)

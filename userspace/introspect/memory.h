@@ -32,6 +32,7 @@ struct guest_memory;
 struct guest_memory_ops {
 	/* Fills done and error of every segment.  0 or -errno for all of them. */
 	int (*read)(struct guest_memory *mem, struct kvm_warden_segment *segments, uint32_t n);
+	/* In: ret_regs->flags, 0 or KVM_WARDEN_REGS_FRESH. */
 	int (*registers)(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs);
 	void (*close)(struct guest_memory *mem);
 };
@@ -95,6 +96,8 @@ void memory_set_budget(struct guest_memory *mem, uint64_t milliseconds);
 
 /* -ENXIO no such vCPU or no registers known, -EPERM encrypted, -ENODEV gone. */
 int memory_registers(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs);
+/* The same as they are now, for which the vCPU is interrupted. */
+int memory_registers_fresh(struct guest_memory *mem, uint32_t vcpu, struct kvm_warden_regs *ret_regs);
 
 /*
  * All len bytes or nothing.  -ENXIO no RAM there, -ENODATA not resident in the

@@ -48,8 +48,8 @@ enum trampoline { NO_TRAMPOLINE, TRAMPOLINE_KEPT, TRAMPOLINE_LEFT };
 
 /* Executable memory that is somebody's: ranges of virtual addresses. */
 struct owners {
-	struct memory_range *range;	/* MAX_OWNED, sorted by address */
-	struct memory_range *module;	/* MAX_OWNED, of modules alone, in no order */
+	struct memory_range *range;	/* MAX_OWNED, sorted by address, none touches another */
+	struct memory_range *module;	/* MAX_OWNED, the same of modules alone */
 	uint32_t n, nmodules;
 	int error;			/* of the first who could not be asked */
 	const char *who;
@@ -66,6 +66,8 @@ void owners_free(struct owners *o);
  */
 int owners_read(const struct kernel *k, const struct module_set *modules, struct owners *o);
 bool owners_have(const struct owners *o, uint64_t va);
+/* Where the owned memory that va lies in ends; 0 if it lies in none. */
+uint64_t owners_end(const struct owners *o, uint64_t va);
 /* The same of generated code alone: no module's. */
 bool owners_generated(const struct owners *o, uint64_t va);
 /* The one that begins there, with its page, as it is since owners_read; it sets o->tracer. */

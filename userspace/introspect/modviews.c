@@ -15,11 +15,15 @@
 #include "lib/util.h"
 
 #define LOOKS 12
-#define ENOUGH 4u			/* of them, to be sure */
+#define LEAST 2				/* what flickers may be gone in one */
+#define WAITED_LOOKS 3u			/* nobody waited for a grace period in so many */
+#define WAITED_PERIODS 2u		/* or so many went by: nothing waits to be freed */
 #define MAX_SIGNS 128u			/* of one check: a guest is not to flood the journal */
 #define QUIET 3u			/* that saw nothing: it has passed */
 #define MIN_PAUSE_MS 10			/* at random, so as not to keep step with the guest */
 #define MAX_PAUSE_MS 90
+#define MODULE_PASSES 1u		/* whose that is, where it is no tracer's */
+#define WAITS 2u
 #define LATE_PAUSE_MS 300		/* what is unloaded waits for all CPUs, which may be slow */
 
 struct lookout {
@@ -41,18 +45,23 @@ struct absent {
 struct nobodys {
 	struct orphan page;
 	uint32_t looks;
+	uint64_t period;		/* RCU's when it was first seen */
+	uint32_t idle;			/* looks in which RCU had none */
 	bool passing;
 };
 
-/* All that any look saw. */
+/* All that any look saw that counts. */
 struct tally {
 	struct absent *module;		/* MODULE_SET_MAX */
 	struct nobodys *page, *merged;	/* MAX_ORPHANS; by address */
 	uint32_t nmodules, npages;
 	uint32_t looks[MODULE_VIEWS], memory;	/* that saw them whole */
+	uint32_t all, busy;		/* looks; those that saw something that does not pass */
 	uint32_t quiet;			/* looks since one saw anything */
+	uint32_t unread;		/* pages that no look could read */
 	struct check_looks looks_again;
-	bool cut, still;
+	uint64_t period;		/* RCU's, as of the last look */
+	bool period_known, cut, still;
 	/* what was made of it */
 	uint32_t passing_modules, passing_pages, unsure;
 };
@@ -84,6 +93,12 @@ static uint32_t missing_views(const struct module_set *set, const struct module 
 	return views;
 }
 
+/* Half loaded or half unloaded one may lack its directory alone. */
+static bool passes(const struct module *m, uint32_t missing)
+{
+	return m->state != LIVE && missing == 1u << VIEW_SYSFS;
+}
+
 static void add_module(struct tally *t, const struct module *m, uint32_t missing)
 {
 	struct absent *a = t->module;
@@ -99,10 +114,35 @@ static void add_module(struct tally *t, const struct module *m, uint32_t missing
 		*a = (struct absent){ .passing = true };
 	}
 	a->m = *m;
-	/* Half loaded or half unloaded one may lack its directory alone. */
-	a->passing = a->passing && m->state != LIVE && missing == 1u << VIEW_SYSFS;
+	a->passing = a->passing && passes(m, missing);
 	for (int view = 0; view < MODULE_VIEWS; view++)
 		a->looks[view] += missing >> view & 1;
+}
+
+/* How many grace periods began, times four, and whether one is under way. */
+#define PERIOD_STATE 3u
+
+static void read_period(const struct kernel *k, struct tally *t)
+{
+	t->period_known = k->symbol[SYM_RCU_STATE].address &&
+			  !kernel_member(k, k->symbol[SYM_RCU_STATE].address, k->at.rcu_state_gp_seq,
+					 &t->period);
+}
+
+/* A module that goes, or has started, leaves code behind until a grace period is over. */
+static bool may_wait(const struct tally *t, const struct nobodys *n)
+{
+	const uint64_t since = t->period / (PERIOD_STATE + 1) - n->period / (PERIOD_STATE + 1);
+
+	return !t->still && (!t->period_known || (n->idle < WAITED_LOOKS && since < WAITED_PERIODS));
+}
+
+static void count_page(struct nobodys *n, const struct tally *t, const struct orphan *now)
+{
+	n->passing = n->passing && now->tracer;
+	n->page = *now;
+	n->looks++;
+	n->idle += t->period_known && !(t->period & PERIOD_STATE);
 }
 
 static void add_pages(struct tally *t, const struct orphans *o)
@@ -118,12 +158,9 @@ static void add_pages(struct tally *t, const struct orphans *o)
 			t->cut = true;
 			break;
 		}
-		out[n] = old ? all[i] : (struct nobodys){ .page = o->page[j], .passing = true };
-		if (now) {
-			out[n].passing = out[n].passing && o->page[j].tracer;
-			out[n].page = o->page[j++];
-			out[n].looks++;
-		}
+		out[n] = old ? all[i] : (struct nobodys){ .passing = true, .period = t->period };
+		if (now)
+			count_page(&out[n], t, &o->page[j++]);
 		i += old;
 		n++;
 	}
@@ -132,26 +169,52 @@ static void add_pages(struct tally *t, const struct orphans *o)
 	t->npages = n;
 }
 
+/* True if it saw one that does not pass; *quiet: none at all. */
+static bool count_modules(const struct lookout *l, struct tally *t, bool *quiet)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; i < l->modules.n; i++) {
+		const struct module *m = &l->modules.m[i];
+		const uint32_t missing = missing_views(&l->modules, m);
+
+		if (missing)
+			add_module(t, m, missing);
+		*quiet = *quiet && !missing;
+		busy = busy || (missing && !passes(m, missing));
+	}
+	return busy;
+}
+
+static bool count_pages(const struct lookout *l, struct tally *t, bool *quiet)
+{
+	const struct orphans *o = &l->orphans;
+	bool busy = false;
+
+	t->unread = t->memory ? MIN(t->unread, o->unread) : o->unread;
+	t->cut = t->cut || o->cut;
+	t->memory++;
+	add_pages(t, o);
+	*quiet = *quiet && !o->n;
+	for (uint32_t i = 0; !busy && i < o->n; i++)
+		busy = !o->page[i].tracer;
+	return busy;
+}
+
 static void count_look(const struct lookout *l, struct tally *t)
 {
-	bool quiet = true, whole = !l->error;
+	bool quiet = true, whole = !l->error, busy;
 
 	for (int view = 0; view < MODULE_VIEWS; view++) {
 		t->looks[view] += !l->modules.view[view].error;
 		whole = whole && (!l->modules.view[view].error || l->modules.view[view].error == -ENOENT);
 	}
-	for (uint32_t i = 0; i < l->modules.n; i++) {
-		uint32_t missing = missing_views(&l->modules, &l->modules.m[i]);
-
-		if (missing)
-			add_module(t, &l->modules.m[i], missing);
-		quiet = quiet && !missing;
-	}
-	if (!l->error) {
-		t->memory++;
-		add_pages(t, &l->orphans);
-		quiet = quiet && !l->orphans.n;
-	}
+	read_period(l->k, t);
+	busy = count_modules(l, t, &quiet);
+	if (!l->error)
+		busy = count_pages(l, t, &quiet) || busy;
+	t->all++;
+	t->busy += busy;
 	/* One that failed says nothing. */
 	t->quiet = quiet ? t->quiet + whole : 0;
 }
@@ -165,6 +228,11 @@ static unsigned pause_before(int look)
 	return least + randombytes_uniform(MAX_PAUSE_MS - MIN_PAUSE_MS);
 }
 
+static bool wants_more(const struct tally *t, int looks)
+{
+	return t->nmodules || t->npages ? t->quiet < QUIET : looks < LEAST;
+}
+
 static int look_until_sure(struct lookout *l, struct tally *t)
 {
 	int r;
@@ -174,9 +242,9 @@ static int look_until_sure(struct lookout *l, struct tally *t)
 	if (!r)
 		count_look(l, t);
 	/* A dump shows the same for ever. */
-	for (int i = 1; !r && !t->still && (t->nmodules || t->npages) && t->quiet < QUIET &&
-	     i < LOOKS; i++) {
-		check_look_again(&t->looks_again, pause_before(i), i + 1 == LOOKS);
+	for (int i = 1; !r && !t->still && i < LOOKS && wants_more(t, i); i++) {
+		if (!check_look_again(&t->looks_again, pause_before(i), LOOKS - 1 - i))
+			continue;
 		r = look(l);
 		if (!r)
 			count_look(l, t);
@@ -188,7 +256,7 @@ static int look_until_sure(struct lookout *l, struct tally *t)
 
 static bool is_sure(const struct tally *t, uint32_t looks, uint32_t of)
 {
-	return looks == of && (of >= ENOUGH || t->still);
+	return looks == of && (of >= CHECK_ENOUGH || t->still);
 }
 
 /* Hidden in half of the looks, and again in the last of them; or seen too seldom. */
@@ -214,6 +282,20 @@ static int sign_module(const struct absent *a, uint32_t views, const struct chec
 	return sink->sign(sink->ctx, &m);
 }
 
+/* Passing in some looks is passing, for as long as it may. */
+static void note_unsure(struct lookout *l, struct tally *t, bool unsure, uint64_t passing,
+			uint64_t whose)
+{
+	if (!unsure)
+		return;
+	if (!passing || passing_stays(&l->in->passing, passing, whose, clock_now_ns()))
+		t->unsure++;
+	else if (whose == MODULE_PASSES)
+		t->passing_modules++;
+	else
+		t->passing_pages++;
+}
+
 static int judge_modules(struct lookout *l, struct tally *t, const struct check_sink *sink,
 			 struct m_checked *m)
 {
@@ -229,8 +311,9 @@ static int judge_modules(struct lookout *l, struct tally *t, const struct check_
 			unsure |= is_unsure(t, a->looks[view], t->looks[view]);
 		}
 		if (!missing) {
-			t->unsure += unsure && !a->passing;
-		} else if (a->passing && !passing_stays(&l->in->passing, a->m.va, 1, clock_now_ns())) {
+			note_unsure(l, t, unsure, a->passing ? a->m.va : 0, MODULE_PASSES);
+		} else if (a->passing && !passing_stays(&l->in->passing, a->m.va, MODULE_PASSES,
+						       clock_now_ns())) {
 			t->passing_modules++;
 		} else if (m->signs == MAX_SIGNS) {
 			t->cut = true;
@@ -242,28 +325,30 @@ static int judge_modules(struct lookout *l, struct tally *t, const struct check_
 	return stop;
 }
 
-static int sign_pages(uint64_t start, uint64_t end, const struct check_sink *sink)
+/* The last page of all ends at 2^64. */
+static int sign_pages(uint64_t start, uint64_t last, const struct check_sink *sink)
 {
 	struct m_sign m = { .kind = SIGN_HIDDEN, .address = start, .name = "Hidden.Code" };
 
 	snprintf(m.subject, sizeof(m.subject), "kernel memory %llx-%llx",
-		 (unsigned long long)start, (unsigned long long)end);
+		 (unsigned long long)start, (unsigned long long)last);
 	snprintf(m.detail, sizeof(m.detail), "%llu pages of executable kernel memory at %llx belong"
 		 " to no module that is listed, nor to BPF, ftrace or kprobes",
-		 (unsigned long long)(end - start) / FRAME_SIZE, (unsigned long long)start);
+		 (unsigned long long)(last - start) / FRAME_SIZE + 1, (unsigned long long)start);
 	return sink->sign(sink->ctx, &m);
 }
 
 static bool is_hidden(struct lookout *l, struct tally *t, const struct nobodys *n)
 {
-	if (!is_sure(t, n->looks, t->memory)) {
-		t->unsure += is_unsure(t, n->looks, t->memory) && !n->passing;
-		return false;
-	}
-	if (!n->passing ||
-	    passing_stays(&l->in->passing, n->page.va, n->page.tracer, clock_now_ns()))
+	const bool sure = is_sure(t, n->looks, t->memory), passing = n->passing || (sure && may_wait(t, n));
+	const uint64_t whose = n->passing ? n->page.tracer : WAITS;
+
+	if (!sure)
+		note_unsure(l, t, is_unsure(t, n->looks, t->memory), passing ? n->page.va : 0, whose);
+	else if (!passing || passing_stays(&l->in->passing, n->page.va, whose, clock_now_ns()))
 		return true;
-	t->passing_pages++;
+	else
+		t->passing_pages++;
 	return false;
 }
 
@@ -271,25 +356,27 @@ static bool is_hidden(struct lookout *l, struct tally *t, const struct nobodys *
 static int judge_pages(struct lookout *l, struct tally *t, const struct check_sink *sink,
 		       struct m_checked *m)
 {
-	uint64_t start = 0, end = 0;
+	uint64_t start = 0, last = 0;
+	bool open = false;
 	int stop = 0;
 
 	for (uint32_t i = 0; !stop && i <= t->npages; i++) {
 		const struct nobodys *n = i < t->npages ? &t->page[i] : NULL;
 		const bool hidden = n && is_hidden(l, t, n);
 
-		if (end && (!n || (hidden && n->page.va != end))) {
+		if (open && (!n || (hidden && n->page.va != last + 1))) {
 			if (m->signs == MAX_SIGNS) {
 				t->cut = true;
 				break;
 			}
-			stop = sign_pages(start, end, sink);
+			stop = sign_pages(start, last, sink);
 			m->signs++;
-			end = 0;
+			open = false;
 		}
 		if (hidden) {
-			start = end ? start : n->page.va;
-			end = n->page.va + FRAME_SIZE;
+			start = open ? start : n->page.va;
+			last = n->page.va + (n->page.size - 1);
+			open = true;
 		}
 	}
 	return stop;
@@ -302,8 +389,8 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 	struct passing *p = &l->in->passing;
 	int stop;
 
-	if (!t->looks_again.ran) {
-		t->unsure = t->nmodules + t->npages;
+	if (!check_looks_enough(&t->looks_again)) {
+		t->unsure = t->quiet < QUIET ? t->nmodules + t->npages : 0;
 		return 0;
 	}
 	passing_begin(p);
@@ -312,6 +399,10 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 		stop = judge_pages(l, t, sink, m);
 	if (whole && !stop)
 		passing_end(p);
+	/* Not the same in each, but something in most. */
+	if (!m->signs && !t->unsure && t->quiet < QUIET && 2 * t->busy >= t->all &&
+	    !t->passing_modules && !t->passing_pages)
+		t->unsure = 1;
 	return stop;
 }
 
@@ -319,18 +410,17 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 
 static void explain_passing(const struct tally *t, struct m_checked *m)
 {
-	if (t->unsure && !t->looks_again.ran)
+	if (t->unsure && !check_looks_enough(&t->looks_again))
 		check_add_why(m, "the guest stood still: %u differences may be under way", t->unsure);
 	else if (t->unsure)
 		check_add_why(m, "%u modules or pages were hidden in some looks only", t->unsure);
 	if (t->passing_modules || t->passing_pages)
-		check_add_why(m, "%u modules and %u trampolines come or go", t->passing_modules,
-			      t->passing_pages);
+		check_add_why(m, "%u modules and %u pages come or go", t->passing_modules, t->passing_pages);
 	if (t->cut)
 		check_add_why(m, "more differs than the limit");
 }
 
-static void explain(const struct lookout *l, const struct tally *t, struct m_checked *m)
+static void explain_views(const struct lookout *l, const struct tally *t, struct m_checked *m)
 {
 	const struct module_set *set = &l->modules;
 
@@ -343,13 +433,30 @@ static void explain(const struct lookout *l, const struct tally *t, struct m_che
 		else
 			check_add_why(m, "%s: %s", module_view_name(view),
 				      check_problem(set->view[view].error));
+		if (t->looks[view] && 2 * t->looks[view] < t->all)
+			check_add_why(m, "%s: whole in %u of %u looks only", module_view_name(view),
+				      t->looks[view], t->all);
 	}
+}
+
+static void explain_memory(const struct lookout *l, const struct tally *t, struct m_checked *m)
+{
 	if (!t->memory)
 		check_add_why(m, "executable memory: %s%s%s", l->owners.error ? l->owners.who : "",
 			      l->owners.error ? ": " : "", check_problem(l->error));
 	else
 		snprintf(m->counts + strlen(m->counts), sizeof(m->counts) - strlen(m->counts),
-			 "; executable pages %u", l->orphans.executable);
+			 "; executable pages %llu", (unsigned long long)l->orphans.executable);
+	if (t->memory && 2 * t->memory < t->all)
+		check_add_why(m, "executable memory: whole in %u of %u looks only", t->memory, t->all);
+	if (t->unread)
+		check_add_why(m, "%u pages of executable memory, or page tables, could not be read", t->unread);
+}
+
+static void explain(const struct lookout *l, const struct tally *t, struct m_checked *m)
+{
+	explain_views(l, t, m);
+	explain_memory(l, t, m);
 	explain_passing(t, m);
 	m->status = m->signs ? CHECK_DIFFERS : m->why[0] ? CHECK_INCOMPLETE : CHECK_CLEAN;
 }

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "introspect/image.h"
+#include "lib/util.h"
 
-#define MODULES_END 0xffffffffff000000ull
-#define MAX_TABLES 65536u
-#define MAX_PAGES 65536u		/* executable ones without an owner that are read */
+#define MAX_TABLES (1u << 18)		/* of a half */
+#define MAX_PAGES (1u << 18)		/* executable ones without an owner that are read */
+#define GIB (1ull << 30)
 
 struct search {
 	const struct kernel *k;
@@ -20,7 +20,7 @@ struct search {
 
 int orphans_init(struct orphans *o)
 {
-	o->n = o->executable = 0;
+	memset(o, 0, sizeof(*o));
 	o->page = malloc(MAX_ORPHANS * sizeof(*o->page));
 	return o->page ? 0 : -ENOMEM;
 }
@@ -54,12 +54,13 @@ static bool is_thunks(const uint8_t *page)
 	return true;
 }
 
-static bool is_empty(const struct search *s, uint64_t pa)
+/* 1: there is no code, 0, or -errno. */
+static int is_empty(const struct search *s, uint64_t pa)
 {
 	uint8_t page[FRAME_SIZE];
+	int r = memory_read(s->k->mem, pa, page, sizeof(page));
 
-	/* Never touched: there is no code. */
-	return memory_read(s->k->mem, pa, page, sizeof(page)) || is_uniform(page) || is_thunks(page);
+	return r ? r : is_uniform(page) || is_thunks(page);
 }
 
 static bool is_image(const struct kernel *k, uint64_t va)
@@ -68,49 +69,78 @@ static bool is_image(const struct kernel *k, uint64_t va)
 					   ~(uint64_t)FRAME_MASK);
 }
 
+static void add(struct orphans *o, uint64_t va, uint64_t size, uint64_t tracer)
+{
+	if (o->n == MAX_ORPHANS)
+		o->cut = true;
+	else
+		o->page[o->n++] = (struct orphan){ va, size, tracer };
+}
+
+/* A page without an owner. */
 static int take_page(struct search *s, uint64_t va, uint64_t pa)
 {
 	struct orphans *o = s->found;
 	enum trampoline is;
+	int empty;
 
-	if (is_image(s->k, va))
+	if (s->pages++ >= MAX_PAGES) {
+		o->cut = true;
 		return 0;
-	o->executable++;
-	if (owners_have(s->owners, va))
-		return 0;
-	if (s->pages++ == MAX_PAGES)
-		return -E2BIG;
-	if (is_empty(s, pa))
+	}
+	empty = is_empty(s, pa);
+	if (empty < 0) {
+		o->unread++;
+		return empty == -ETIME || empty == -ENODEV ? empty : 0;
+	}
+	if (empty)
 		return 0;
 	is = owners_trampoline(s->k, s->owners, va);
 	if (is != TRAMPOLINE_KEPT)
-		o->page[o->n++] = (struct orphan){
-			va, is == TRAMPOLINE_LEFT ? s->owners->tracer : 0,
-		};
+		add(o, va, FRAME_SIZE, is == TRAMPOLINE_LEFT ? s->owners->tracer : 0);
 	return 0;
 }
 
 static int on_leaf(void *ctx, const struct mapping *leaf)
 {
+	struct search *s = ctx;
+	uint64_t size;
 	int r = 0;
 
-	if (leaf->nx || leaf->user)
+	/* No kernel has any, and nobody owns so much. */
+	if (leaf->size >= GIB) {
+		s->found->executable += leaf->size / FRAME_SIZE;
+		add(s->found, leaf->va, leaf->size, 0);
 		return 0;
-	for (uint64_t at = 0; !r && at < leaf->size; at += FRAME_SIZE)
-		r = take_page(ctx, leaf->va + at, leaf->pa + at);
+	}
+	for (uint64_t at = 0; !r && at < leaf->size; at += size) {
+		const uint64_t va = leaf->va + at, owned = owners_end(s->owners, va);
+
+		size = owned ? MIN(owned - va, leaf->size - at) : FRAME_SIZE;
+		if (is_image(s->k, va))
+			continue;
+		s->found->executable += size / FRAME_SIZE;
+		if (!owned)
+			r = take_page(s, va, leaf->pa + at);
+	}
 	return r;
 }
 
-/* The direct map and vmalloc's; the image's and what lies behind it. */
 int orphans_find(const struct kernel *k, struct owners *owners, struct orphans *o)
 {
 	struct search s = { k, owners, o, 0 };
-	int r;
+	uint32_t unread[2] = { 0, 0 };
+	int r = k->symbol[SYM_ETEXT].address ? 0 : -ENOENT;
 
-	_Static_assert(MAX_ORPHANS >= MAX_PAGES, "each of them may be one");
-	o->n = o->executable = 0;
-	if (!k->symbol[SYM_ETEXT].address)
-		return -ENOENT;
-	r = page_leaves(&k->as, k->page_offset, k->vmemmap, MAX_TABLES, on_leaf, &s);
-	return r ? r : page_leaves(&k->as, IMAGE_LOW, MODULES_END, MAX_TABLES, on_leaf, &s);
+	o->n = o->unread = 0;
+	o->executable = 0;
+	o->cut = false;
+	for (int kernels = 0; !r && kernels < 2; kernels++)
+		r = page_leaves_executable(&k->as, kernels, MAX_TABLES, on_leaf, &s, &unread[kernels]);
+	o->unread += unread[0] + unread[1];
+	if (r == -E2BIG) {
+		o->cut = true;
+		r = 0;
+	}
+	return !r && k->mem->expired ? -ETIME : r;
 }

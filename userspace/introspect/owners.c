@@ -15,8 +15,8 @@
 #include "lib/util.h"
 
 #define ATTEMPTS 6
-#define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE of one node; more nodes, more of it */
-#define MAX_PACK (64u << 20)
+#define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE, for each possible node */
+#define MAX_NODES 1024u			/* NODES_SHIFT is 10 at most */
 #define MAX_OWNER (64u << 20)
 #define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
 
@@ -52,6 +52,7 @@ static int add_range(struct owners *o, uint64_t start, uint64_t size)
 struct walk {
 	const struct kernel *k;
 	struct owners *o;
+	uint32_t nodes;
 };
 
 /* ---- BPF ---- */
@@ -90,7 +91,23 @@ static int on_pack(void *ctx, uint64_t node)
 	if (r)
 		return r == -EFAULT ? -ELOOP : r;
 	/* A list is the struct's first member. */
-	return add_range(w->o, ptr, PACK_SIZE);
+	return add_range(w->o, ptr, MIN(w->nodes * PACK_SIZE, MAX_OWNER));
+}
+
+/* node_states[N_POSSIBLE], the first of several masks. */
+static uint32_t count_nodes(const struct kernel *k)
+{
+	uint64_t mask[MAX_NODES / 64];
+	uint32_t most = 1, n = 0;
+
+	if (!k->symbol[SYM_NODES].address || !k->symbol[SYM_NODE_STATES].address ||
+	    virt_read(&k->as, k->symbol[SYM_NODES].address, &most, sizeof(most)) ||
+	    virt_read(&k->as, k->symbol[SYM_NODE_STATES].address, mask, sizeof(mask)))
+		return 1;
+	most = MIN(most, MAX_NODES);
+	for (uint32_t i = 0; i < most; i++)
+		n += mask[i / 64] >> i % 64 & 1;
+	return MAX(n, 1u);
 }
 
 static int read_packs(struct walk *w)
@@ -99,6 +116,7 @@ static int read_packs(struct walk *w)
 
 	if (!head || !w->k->at.bpf_prog_pack_ptr.size)
 		return -ENOENT;
+	w->nodes = count_nodes(w->k);
 	return list_walk(w->k, head, MAX_OWNED, on_pack, w);
 }
 
@@ -237,24 +255,39 @@ static int by_start(const void *a, const void *b)
 	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
 }
 
-/* Sorted, and merged where they touch or overlap. */
-static void tidy(struct owners *o)
+/* Sorted, and merged where they touch or overlap; how many there are then. */
+static uint32_t tidy(struct memory_range *range, uint32_t all)
 {
 	uint32_t n = 0;
 
-	if (!o->n)
-		return;
-	qsort(o->range, o->n, sizeof(*o->range), by_start);
-	for (uint32_t i = 1; i < o->n; i++) {
-		struct memory_range *last = &o->range[n];
-		uint64_t end = o->range[i].gpa + o->range[i].size;
+	if (!all)
+		return 0;
+	qsort(range, all, sizeof(*range), by_start);
+	for (uint32_t i = 1; i < all; i++) {
+		struct memory_range *last = &range[n];
+		uint64_t end = range[i].gpa + range[i].size;
 
-		if (o->range[i].gpa <= last->gpa + last->size)
+		if (range[i].gpa <= last->gpa + last->size)
 			last->size = MAX(last->size, end - last->gpa);
 		else
-			o->range[++n] = o->range[i];
+			range[++n] = range[i];
 	}
-	o->n = n + 1;
+	return n + 1;
+}
+
+static uint64_t end_of(const struct memory_range *range, uint32_t n, uint64_t va)
+{
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (range[middle].gpa + range[middle].size <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && range[low].gpa <= va ? range[low].gpa + range[low].size : 0;
 }
 
 static int add_modules(struct owners *o, const struct module_set *modules)
@@ -278,7 +311,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 		{ read_trampolines, "ftrace" }, { read_kprobes, "kprobes" },
 		{ read_boot_code, "boot code" },
 	};
-	struct walk w = { k, o };
+	struct walk w = { .k = k, .o = o };
 
 	o->n = 0;
 	o->page = UINT64_MAX;
@@ -286,7 +319,7 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 	o->error = add_modules(o, modules);
 	o->who = "modules";
 	memcpy(o->module, o->range, o->n * sizeof(*o->range));
-	o->nmodules = o->n;
+	o->nmodules = tidy(o->module, o->n);
 	for (size_t i = 0; !o->error && i < ARRAY_SIZE(all); i++) {
 		uint32_t before = o->n;
 		int r = -ELOOP;
@@ -299,29 +332,21 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 		o->error = r;
 		o->who = all[i].who;
 	}
-	tidy(o);
+	o->n = tidy(o->range, o->n);
 	return o->error == -ETIME || o->error == -ENODEV ? o->error : 0;
 }
 
 bool owners_generated(const struct owners *o, uint64_t va)
 {
-	for (uint32_t i = 0; i < o->nmodules; i++)
-		if (va >= o->module[i].gpa && va - o->module[i].gpa < o->module[i].size)
-			return false;
-	return owners_have(o, va);
+	return !end_of(o->module, o->nmodules, va) && owners_have(o, va);
 }
 
 bool owners_have(const struct owners *o, uint64_t va)
 {
-	uint32_t low = 0, high = o->n;
+	return owners_end(o, va) != 0;
+}
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (o->range[middle].gpa + o->range[middle].size <= va)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < o->n && o->range[low].gpa <= va;
+uint64_t owners_end(const struct owners *o, uint64_t va)
+{
+	return end_of(o->range, o->n, va);
 }

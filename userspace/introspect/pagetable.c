@@ -165,12 +165,17 @@ int virt_read_text(const struct address_space *as, uint64_t va, char *buf, size_
 
 /* ---- leaves of a range ---- */
 
+#define MAX_LEVELS 5
+
 struct leaf_walk {
 	const struct address_space *as;
 	uint64_t lo, hi;
 	unsigned tables;
 	int (*fn)(void *ctx, const struct mapping *leaf);
 	void *ctx;
+	bool executable;		/* those leaves alone */
+	uint64_t barren[MAX_LEVELS];	/* of each level the last table that led to none */
+	uint32_t leaves, unread;
 };
 
 static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
@@ -183,8 +188,11 @@ static int walk_entry(struct leaf_walk *w, uint64_t entry, unsigned level, struc
 	m->write = m->write && (entry & PTE_WRITE);
 	m->user = m->user && (entry & PTE_USER);
 	m->nx = m->nx || ((entry & PTE_NX) && !top_user);
+	if (w->executable && m->nx)
+		return 0;
 	if (!is_leaf(entry, level))
 		return walk_table(w, entry & PTE_ADDRESS, level - 1, m);
+	w->leaves++;
 	m->pa = leaf_address(entry, level);
 	m->size = 1ull << level_shift(level);
 	return w->fn(w->ctx, m);
@@ -211,7 +219,7 @@ static void bound(const struct leaf_walk *w, uint64_t va, unsigned level, unsign
 }
 
 /* Depth is bounded by the levels (5), not by the guest. */
-static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
+static int walk_entries(struct leaf_walk *w, uint64_t table, unsigned level,
 		      const struct mapping *above)
 {
 	const unsigned unused = 64 - level_shift(w->as->levels);
@@ -225,6 +233,7 @@ static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
 	if (first > last_entry)
 		return 0;
 	r = memory_read(w->as->mem, table + 8 * first, entries + first, 8 * (last_entry - first + 1));
+	w->unread += r != 0;
 	if (r)
 		return r == -ETIME || r == -ENODEV ? r : 0;
 	for (unsigned i = first; i <= last_entry; i++) {
@@ -245,11 +254,46 @@ static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
 	return 0;
 }
 
+/* One table may be mapped a million times, as KASAN maps the shadow of what is not there. */
+static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
+		      const struct mapping *above)
+{
+	const uint32_t leaves = w->leaves, unread = w->unread;
+	int r;
+
+	if (w->executable && w->barren[level] == table)
+		return 0;
+	r = walk_entries(w, table, level, above);
+	if (!r && w->leaves == leaves && w->unread == unread)
+		w->barren[level] = table;
+	return r;
+}
+
+static const struct mapping all = { .write = true, .user = true };
+
 int page_leaves(const struct address_space *as, uint64_t lo, uint64_t hi, unsigned max_tables,
 		int (*fn)(void *ctx, const struct mapping *leaf), void *ctx)
 {
-	struct leaf_walk w = { as, lo, hi, max_tables, fn, ctx };
-	const struct mapping all = { .write = true, .user = true };
+	struct leaf_walk w = {
+		.as = as, .lo = lo, .hi = hi, .tables = max_tables, .fn = fn, .ctx = ctx,
+	};
 
-	return walk_table(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
+	return walk_entries(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
+}
+
+int page_leaves_executable(const struct address_space *as, bool kernels, unsigned max_tables,
+			   int (*fn)(void *ctx, const struct mapping *leaf), void *ctx,
+			   uint32_t *ret_unread)
+{
+	const uint64_t half = 1ull << 63;
+	struct leaf_walk w = {
+		.as = as, .lo = kernels ? half : 0, .hi = kernels ? UINT64_MAX : half,
+		.tables = max_tables, .fn = fn, .ctx = ctx, .executable = true,
+	};
+	int r;
+
+	memset(w.barren, 0xff, sizeof(w.barren));
+	r = walk_entries(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
+	*ret_unread = w.unread;
+	return r;
 }

@@ -10,7 +10,7 @@
 
 struct walk {
 	const struct kernel *k;
-	struct tracers *called;
+	struct addresses *called;
 };
 
 static int add_probe(struct walk *w, uint64_t probe)
@@ -62,7 +62,7 @@ int probes_walk(const struct kernel *k, list_fn fn, void *ctx)
 	return r;
 }
 
-int probes_read(const struct kernel *k, struct tracers *ret)
+int probes_read(const struct kernel *k, struct addresses *ret)
 {
 	uint64_t table = k->symbol[SYM_KPROBE_TABLE].address;
 	uint64_t several = k->symbol[SYM_AGGR_PRE_HANDLER].address;

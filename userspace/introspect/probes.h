@@ -12,6 +12,6 @@ int probes_walk(const struct kernel *k, list_fn fn, void *ctx);
  * What handles its kprobes and kretprobes that is not the kernel's own code.  0, -ENOENT: this
  * kernel's are not known; -ELOOP: they kept changing; or an errno of memory_read.
  */
-int probes_read(const struct kernel *k, struct tracers *ret);
+int probes_read(const struct kernel *k, struct addresses *ret);
 
 #endif

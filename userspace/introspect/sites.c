@@ -12,6 +12,7 @@
 #define MAX_FTRACE_PAGES 65536u
 #define TRAMP_STEP 8u
 #define PATCH 5u
+#define LONGEST_PATCH 6u
 
 #define CALL 0xe8
 #define JMP 0xe9
@@ -26,7 +27,7 @@ void sites_free(struct sites *s)
 
 static int add(struct sites *s, const struct site *site)
 {
-	if (site->va < s->start || site->va >= s->end || s->end - site->va < PATCH)
+	if (site->va < s->start || site->va >= s->end || s->end - site->va < LONGEST_PATCH)
 		return 0;
 	if (s->n == s->room) {
 		uint32_t room = s->room ? 2 * s->room : 8192;
@@ -324,12 +325,18 @@ static bool take_call(const struct kernel *k, const struct site *s, const struct
 		{ 0x66, 0x66, 0x48, 0x31, 0xc0 }, { 0xc3, 0xcc, 0xcc, 0xcc, 0xcc },
 		{ 0xc3, 0x0f, 0x1f, 0x40, 0x00 }, { 0x67, 0x48, 0x0f, 0xb9, 0x3a },
 	};
-	uint64_t to = target_of(s->va, code);
+	/* clang makes a conditional jump of a call that comes last. */
+	const bool conditional = code[0] == 0x0f && (code[1] & 0xf0) == 0x80;
+	const uint64_t to = target_of(s->va + conditional, code + conditional);
 
-	if (!is_nop(code) && !is_one_of(code, legal, ARRAY_SIZE(legal)) &&
-	    ((code[0] != CALL && code[0] != JMP) || (!kernel_text(k, to) && !owners_have(o, to))))
+	if (is_nop(code) || is_one_of(code, legal, ARRAY_SIZE(legal))) {
+		put_aside(code, PATCH);
+		return true;
+	}
+	if ((code[0] != CALL && code[0] != JMP && !conditional) ||
+	    (!kernel_text(k, to) && !owners_have(o, to) && to != k->symbol[SYM_RETURN_THUNK].address))
 		return false;
-	put_aside(code, PATCH);
+	put_aside(code, PATCH + conditional);
 	return true;
 }
 

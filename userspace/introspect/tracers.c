@@ -12,33 +12,14 @@
 
 #define MAX_OPS 16384u
 
-static bool has(const struct tracers *t, uint64_t to)
+void tracers_add(const struct kernel *k, struct addresses *t, uint64_t to)
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		if (t->to[i] == to)
-			return true;
-	return false;
-}
-
-/* Who has more than there is room for is found by those that there is room for. */
-void tracers_add(const struct kernel *k, struct tracers *t, uint64_t to)
-{
-	if (!kernel_text(k, to) && !has(t, to) && t->n < MAX_TRACERS)
-		t->to[t->n++] = to;
-}
-
-void tracers_keep_common(struct tracers *t, const struct tracers *now)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < t->n; i++)
-		if (has(now, t->to[i]))
-			t->to[n++] = t->to[i];
-	t->n = n;
+	if (!kernel_text(k, to))
+		addresses_add(t, to);
 }
 
 /* One that is none by its code counts as what is called. */
-static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t va, uint64_t size)
+static int add_trampoline(const struct kernel *k, struct addresses *t, uint64_t va, uint64_t size)
 {
 	uint8_t code[MAX_TRAMPOLINE];
 	uint64_t called = va;
@@ -48,15 +29,13 @@ static int add_trampoline(const struct kernel *k, struct tracers *t, uint64_t va
 		return -ELOOP;
 	if (!r)
 		r = trampoline_calls(k, va, code, size, &called);
-	if (r == -ENOENT)
-		return 0;
 	if (!r || r == -EPROTO)
 		tracers_add(k, t, called);
 	return r == -EPROTO ? 0 : r;
 }
 
 /* The kernel's own pieces call whom the one tracer there is has. */
-static int add_called(const struct kernel *k, struct tracers *t, uint64_t site)
+static int add_called(const struct kernel *k, struct addresses *t, uint64_t site)
 {
 	uint8_t code[PATCHED_CALL];
 	uint64_t called;
@@ -70,7 +49,7 @@ static int add_called(const struct kernel *k, struct tracers *t, uint64_t site)
 	return r;
 }
 
-int tracers_add_handlers(const struct kernel *k, struct tracers *t, uint64_t base,
+int tracers_add_handlers(const struct kernel *k, struct addresses *t, uint64_t base,
 			 const struct field *handler, size_t n)
 {
 	uint64_t to;
@@ -98,7 +77,7 @@ static bool is_fprobe(const struct kernel *k, uint64_t func)
 	return false;
 }
 
-static int add_ops(const struct kernel *k, struct tracers *t, uint64_t ops)
+static int add_ops(const struct kernel *k, struct addresses *t, uint64_t ops)
 {
 	const struct layout *at = &k->at;
 	const struct field fprobe[] = { at->fprobe_entry_handler, at->fprobe_exit_handler };
@@ -140,7 +119,7 @@ int tracers_walk(const struct kernel *k, list_fn fn, void *ctx)
 
 struct reading {
 	const struct kernel *k;
-	struct tracers *called;
+	struct addresses *called;
 	int error;			/* the first of a tracer's, or of a piece's */
 };
 
@@ -153,7 +132,7 @@ static int on_ops(void *ctx, uint64_t ops)
 	return 0;
 }
 
-int tracers_read(const struct kernel *k, struct tracers *ret)
+int tracers_read(const struct kernel *k, struct addresses *ret)
 {
 	static const enum kernel_symbol calls[] = { SYM_FTRACE_CALL, SYM_FTRACE_REGS_CALL };
 	struct reading x = { k, ret, 0 };

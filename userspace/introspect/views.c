@@ -226,12 +226,13 @@ static int confirm(struct comparison *c)
 	check_looks_begin(&looks, &c->in->kernel);
 	/* A dump shows the same for ever. */
 	for (int i = 1; !r && n && !c->in->mem->still && i < LOOKS; i++, pause *= 3) {
-		check_look_again(&looks, pause, i + 1 == LOOKS);
+		if (!check_look_again(&looks, pause, LOOKS - 1 - i))
+			continue;
 		r = look(c);
 		n = keep_common(old, n, c);
 	}
 	/* Of a guest that stands still nobody can say what passes. */
-	c->stood_still = looks.ran ? 0 : n;
+	c->stood_still = check_looks_enough(&looks) ? 0 : n;
 	memcpy(c->candidate, old, n * sizeof(*old));
 	c->n = c->stood_still ? 0 : n;
 	free(old);
@@ -278,17 +279,14 @@ static void explain(const struct comparison *c, struct m_checked *m)
 	for (int view = 0; view < TASK_VIEWS; view++) {
 		int error = c->views.view[view].error;
 
-		if (!error)
-			continue;
-		m->status = m->signs ? CHECK_DIFFERS : CHECK_INCOMPLETE;
-		check_add_why(m, "%s: %s", task_view_name(view), check_problem(error));
+		if (error)
+			check_add_why(m, "%s: %s", task_view_name(view), check_problem(error));
 	}
-	if (c->stood_still) {
-		m->status = CHECK_INCOMPLETE;
+	if (c->stood_still)
 		check_add_why(m, "the guest stood still: %u differences may be under way", c->stood_still);
-	}
 	if (c->cut)
 		check_add_why(m, "more than %u tasks differ", MAX_CANDIDATES - 1);
+	m->status = m->signs ? CHECK_DIFFERS : m->why[0] ? CHECK_INCOMPLETE : CHECK_CLEAN;
 }
 
 int check_processes(struct introspector *in, const struct check_sink *sink,

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What page tables have that the kernel does not know of, and by whom they are used. */
+#include "test_introspect_checks.h"
+
+/* ---- code of nobody's ---- */
+
+/* In the kernel's half, and what its own tables have in the other; a user's too. */
+static void code_anywhere_is_found(void **state)
+{
+	static const uint64_t places[] = {
+		0xffff800000000000, 0xffffc90000000000, 0xfffffe0000000000, 0xfffffffffffff000,
+		0x400000,
+	};
+
+	put_code();
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		map_in(ROOT, places[i], CODE_PA | PTE_PRESENT | (i & 1 ? PTE_USER : 0), 0);
+		assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+		assert_true(seen.last.address == places[i]);
+		map_in(ROOT, places[i], 0, 0);
+		assert_clean(check(check_modules));
+	}
+}
+
+static void what_cannot_be_read_is_not_clean(void **state)
+{
+	frame_gone = true;
+	map_in(ROOT, 0xffffc90000000000, GONE_PA | PTE_PRESENT, 0);
+	assert_incomplete(check(check_modules), "1 pages of executable memory, or page tables, could not be read");
+	map_in(ROOT, 0xffffc90000000000, 0, 0);
+	assert_clean(check(check_modules));
+	map_in(ROOT, 0xffffc90000000000, GONE_PA | PTE_PRESENT, 1);
+	assert_incomplete(check(check_modules), "1 pages of executable memory, or page tables, could not be read");
+	frame_gone = false;
+}
+
+/* 1 GiB of it, which no kernel has, is not read; and what lies behind is found all the same. */
+static void a_huge_leaf_is_found(void **state)
+{
+	put_code();
+	map_in(ROOT, 0xffffc90000000000, PTE_PRESENT | PTE_LARGE, 2);
+	assert_sign(check(check_modules), "Hidden.Code", "262144 pages");
+	map_in(ROOT, 0xfffffe0000000000, CODE_PA | PTE_PRESENT, 0);
+	assert_int_equal(check(check_modules).signs, 2);
+}
+
+/* As KASAN maps its shadow: 2^27 pages by three tables. */
+static void a_table_mapped_again_and_again_is_walked_once(void **state)
+{
+	uint64_t table = make_table(), above;
+
+	for (unsigned i = 0; i < 512; i++)
+		put64(table + i * 8, CODE_PA | PTE_PRESENT | PTE_NX);
+	for (int level = 0; level < 2; level++, table = above) {
+		above = make_table();
+		for (unsigned i = 0; i < 512; i++)
+			put64(above + i * 8, table | PRESENT_RW);
+	}
+	for (unsigned i = 300; i < 400; i++)
+		put64(ROOT + i * 8, table | PRESENT_RW);
+	assert_clean(check(check_modules));
+}
+
+/* A pack of BPF's has 2 MiB for each possible node. */
+static void a_pack_is_as_large_as_there_are_nodes(void **state)
+{
+	const uint64_t pack = make(64), place = 0xffffc90000000000;
+	const uint64_t nodes = make(8), states = make(128);
+
+	put_code();
+	set(pack, k.at.bpf_prog_pack_ptr, place);
+	list_append(k.symbol[SYM_PACK_LIST].address, pack);
+	map_in(ROOT, place + (3u << 20), CODE_PA | PTE_PRESENT, 0);
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+	set_symbol(SYM_NODES, nodes);
+	set_symbol(SYM_NODE_STATES, states);
+	put32(nodes - DIRECT, 3);
+	put64(states - DIRECT, 5);
+	assert_clean(check(check_modules));
+	put64(states - DIRECT, 0x11);		/* the fifth is none */
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+}
+
+/* ---- page tables in use ---- */
+
+static struct kvm_warden_regs regs_of[2];
+static unsigned freshened;
+
+static int give_registers(struct guest_memory *m, uint32_t vcpu, struct kvm_warden_regs *ret)
+{
+	if (vcpu >= ARRAY_SIZE(regs_of))
+		return -ENXIO;
+	freshened += ret->flags & KVM_WARDEN_REGS_FRESH;
+	*ret = regs_of[vcpu];
+	return 0;
+}
+
+static void give_vcpus(void)
+{
+	static const struct guest_memory_ops with_vcpus = {
+		.read = ram_read, .registers = give_registers,
+	};
+
+	mem.ops = &with_vcpus;
+	for (unsigned i = 0; i < ARRAY_SIZE(regs_of); i++)
+		regs_of[i] = (struct kvm_warden_regs){
+			.cr0 = 1u << 31, .cr3 = ROOT | 1, .efer = 1u << 10,
+			.lstar = IMAGE + 0x100, .idtr = k.symbol[SYM_IDT_TABLE].address,
+		};
+	set_symbol(SYM_ENTRY_SYSCALL, IMAGE + 0x100);
+}
+
+/* With the accessed bits of the CPU's. */
+static uint64_t copy_root(void)
+{
+	const uint64_t root = make_table();
+
+	memcpy(ram + root, ram + ROOT, 4096);
+	for (unsigned i = 256; i < 512; i++)
+		ram[root + 8 * i] |= ram[root + 8 * i] & PTE_PRESENT ? 0x20 : 0;
+	return root;
+}
+
+/* Its own tables for that part of the image, page 2 of it elsewhere. */
+static uint64_t evil_root(void)
+{
+	const uint64_t root = copy_root();
+
+	put64(entry_at(root, IMAGE, 3), 0);
+	for (unsigned i = 0; i < IMAGE_SIZE / 4096; i++)
+		map_in(root, IMAGE + i * 4096, (IMAGE_PA + i * 4096) | PTE_PRESENT |
+		       (i * 4096 < TEXT_SIZE ? 0 : PTE_NX), 0);
+	map_in(root, IMAGE + 0x2000, CODE_PA | PTE_PRESENT, 0);
+	return root;
+}
+
+static void other_tables_of_a_vcpu_are_found(void **state)
+{
+	give_vcpus();
+	regs_of[1].cr3 = copy_root();
+	assert_clean(check(check_kernel));
+	regs_of[1].cr3 = evil_root();
+	freshened = 0;
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as vCPU 1 has them: ffffffff81002000");
+	assert_true(freshened);
+	/* A vCPU that starts has none yet. */
+	regs_of[1].efer = 0;
+	assert_clean(check(check_kernel));
+	/* The same pages by other tables are the same. */
+	regs_of[1].efer = 1u << 10;
+	map_in(regs_of[1].cr3, IMAGE + 0x2000, (IMAGE_PA + 0x2000) | PTE_PRESENT, 0);
+	assert_clean(check(check_kernel));
+	/* But not if data became code. */
+	map_in(regs_of[1].cr3, IMAGE + TEXT_SIZE, (IMAGE_PA + TEXT_SIZE) | PTE_PRESENT, 0);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "ffffffff81008000");
+}
+
+static void other_tables_of_a_process_are_found(void **state)
+{
+	const uint64_t mm = make(256), root = evil_root();
+
+	set(mm, k.at.mm_struct_pgd, DIRECT + root);
+	set(checked_task[1], k.at.task_struct_mm, mm);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2 has them");
+}
+
+/* What a process has for itself there is data. */
+static void tables_may_have_data_of_their_own(void **state)
+{
+	const uint64_t ldt = 0xffff880000000000, efi = 0xffffff0000000000;
+	const uint64_t root = copy_root();
+
+	give_vcpus();
+	put_code();
+	regs_of[0].cr3 = root;
+	map_in(ROOT, ldt, (CODE_PA + 4096) | PTE_PRESENT | PTE_NX, 0);
+	put64(entry_at(root, ldt, 3), 0);
+	map_in(root, ldt, CODE_PA | PTE_PRESENT | PTE_NX, 0);
+	map_in(root, efi, CODE_PA | PTE_PRESENT | PTE_NX, 0);
+	assert_clean(check(check_kernel));
+	map_in(root, ldt, CODE_PA | PTE_PRESENT, 0);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "ffff880000000000");
+	map_in(root, ldt, 0, 0);
+	map_in(root, efi, CODE_PA | PTE_PRESENT, 0);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "ffffff0000000000");
+}
+
+static void another_entry_of_system_calls_is_found(void **state)
+{
+	give_vcpus();
+	assert_clean(check(check_kernel));
+	regs_of[1].lstar = IMAGE + 0x200;	/* in the kernel's text, but not its entry */
+	assert_sign(check(check_kernel), "Kernel.LSTAR", "vCPU 1 enter at ffffffff81000200");
+	/* On Intel that is another guest's, until the kernel goes back to its user. */
+	strcpy((char *)ram + (checked_module[0] - DIRECT) + k.at.module_title.at, "kvm_intel");
+	assert_incomplete(check(check_kernel), "vCPU 1: the guest runs guests, and may have the entry of one's"
+			  " system calls in LSTAR");
+	regs_of[1].flags = KVM_WARDEN_REGS_GUEST_MODE;
+	assert_incomplete(check(check_kernel), "1 vCPUs run guests of their own: their registers are not known");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(code_anywhere_is_found),
+		T(what_cannot_be_read_is_not_clean),
+		T(a_huge_leaf_is_found),
+		T(a_table_mapped_again_and_again_is_walked_once),
+		T(a_pack_is_as_large_as_there_are_nodes),
+		T(other_tables_of_a_vcpu_are_found),
+		T(other_tables_of_a_process_are_found),
+		T(tables_may_have_data_of_their_own),
+		T(another_entry_of_system_calls_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

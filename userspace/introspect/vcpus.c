@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/vcpus.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_VCPUS 4096u
+#define MAX_GAP 64u			/* that many in a row that never ran: there are no more */
+#define CR0_PG (1ull << 31)
+#define EFER_LMA (1ull << 10)
+
+static bool long_mode(const struct kvm_warden_regs *regs)
+{
+	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA) && regs->cr3;
+}
+
+int vcpus_walk(struct guest_memory *mem,
+	       int (*fn)(void *ctx, const struct kvm_warden_regs *regs), void *ctx,
+	       struct vcpus *ret)
+{
+	int r = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	for (uint32_t vcpu = 0, gap = 0; !r && vcpu < MAX_VCPUS && gap < MAX_GAP; vcpu++) {
+		struct kvm_warden_regs regs;
+		int error = memory_registers(mem, vcpu, &regs);
+
+		gap = error == -ENXIO ? gap + 1 : 0;
+		if (error == -ENODEV) {
+			r = error;
+		} else if (error) {
+			ret->unknown += error != -ENXIO;
+		} else if (regs.flags & KVM_WARDEN_REGS_GUEST_MODE) {
+			ret->nested++;
+		} else if (long_mode(&regs)) {
+			ret->seen++;
+			regs.vcpu = vcpu;
+			r = fn(ctx, &regs);
+		}
+	}
+	return r;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All vCPUs of a guest whose registers can be told. */
+#ifndef WARDEN_VCPUS_H
+#define WARDEN_VCPUS_H
+
+#include "introspect/memory.h"
+
+struct vcpus {
+	uint32_t seen;			/* with a kernel of 64 bits on it */
+	uint32_t nested;		/* run guests of their own: registers withheld */
+	uint32_t unknown;		/* could not be read */
+};
+
+/*
+ * fn for each that runs a 64-bit kernel; it returns 0 to go on.  One that never ran,
+ * or has not come up, is none.  0, -ENODEV, or what fn returned.
+ */
+int vcpus_walk(struct guest_memory *mem,
+	       int (*fn)(void *ctx, const struct kvm_warden_regs *regs), void *ctx,
+	       struct vcpus *ret);
+
+#endif
