@@ -14,7 +14,7 @@
 #define IMAGE_PA (6u << 20)
 #define IMAGE_SIZE 0x10000u
 #define TEXT_SIZE 0x8000u
-#define MODULE_TEXT (DIRECT + (7u << 20))
+#define MODULE_TEXT 0xffffffffc0000000ull
 #define SLAB_PA (5u << 20)
 #define TASK_SIZE 512u
 
@@ -132,6 +132,17 @@ static inline void map_image(void)
 		put64(pt + i * 8, (IMAGE_PA + i * 4096) | PTE_PRESENT |
 		      (i * 4096 < TEXT_SIZE ? 0 : PTE_NX));
 	k.text_base = IMAGE;
+}
+
+/* Of modules, BPF and kprobes, one page each. */
+static inline void map_modules(void)
+{
+	const uint64_t pud = 0x8000, pmd = 0xb000, pt = 0xc000;
+
+	put64(pud + (MODULE_TEXT >> 30 & 511) * 8, pmd | PRESENT_RW);
+	put64(pmd + (MODULE_TEXT >> 21 & 511) * 8, pt | PRESENT_RW);
+	for (unsigned i = 0; i < 5; i++)
+		put64(pt + i * 8, ((7u << 20) + i * 4096) | PTE_PRESENT);
 }
 
 static inline void image_put(uint32_t at, const void *bytes, size_t n)
@@ -394,6 +405,7 @@ static inline void make_checked_guest(void)
 	check_layout(&k.at);
 	k.page_offset = DIRECT;
 	map_image();
+	map_modules();
 	make_tasks();
 	make_modules();
 	make_owners();

