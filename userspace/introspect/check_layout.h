@@ -128,7 +128,7 @@
 	X(bpf_ksym, end, "end", false) \
 	X(bpf_ksym, lnode, "lnode", false) \
 	X(bpf_prog_pack, ptr, "ptr", false) \
-	X(rcu_state, gp_seq, "gp_seq", false) \
+	X(rcu_node, gp_seq, "gp_seq", false) \
 	X(kprobe_insn_cache, pages, "pages", false) \
 	X(kprobe_insn_page, insns, "insns", false) \
 	X(kimage, control_code_page, "control_code_page", false) \

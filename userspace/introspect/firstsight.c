@@ -245,11 +245,9 @@ static void explain(struct inspection *x, const struct region *g, const struct s
 		check_add_why(x->m, "the guest stood still: %u lines of %s were seen once only, which is no"
 			      " measure", s->unmeasured, g->label);
 	/* Or it was, until the last look. */
-	else if (open)
-		check_add_why(x->m, "%u lines of %s are being patched", open, g->label);
-	if (s->flickered)
-		check_add_why(x->m, "lines of %s were something else for a moment (%u times)", g->label,
-			      s->flickered);
+	else if (open || s->flickered)
+		check_add_why(x->m, "%u lines of %s are being patched, %u were something else for a moment",
+			      open, g->label, s->flickered);
 	if (s->differences && !check_looks_enough(looks))
 		check_add_why(x->m, "the guest stood still: %llu lines of %s may be under way",
 			      (unsigned long long)s->differences, g->label);

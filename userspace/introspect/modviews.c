@@ -124,8 +124,9 @@ static void add_module(struct tally *t, const struct module *m, uint32_t missing
 
 static void read_period(const struct kernel *k, struct tally *t)
 {
+	/* The state begins with its nodes, the first of which is the root of all CPUs. */
 	t->period_known = k->symbol[SYM_RCU_STATE].address &&
-			  !kernel_member(k, k->symbol[SYM_RCU_STATE].address, k->at.rcu_state_gp_seq,
+			  !kernel_member(k, k->symbol[SYM_RCU_STATE].address, k->at.rcu_node_gp_seq,
 					 &t->period);
 }
 
