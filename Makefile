@@ -11,7 +11,12 @@
 # make fuzz       [FUZZ=name] [SECONDS=n]: the fuzzers, 10 seconds each
 # See README.md for the rest.
 
-CC := gcc
+# What was compiled before, in whichever checkout, is not compiled again.  Set-up brings it.
+CCACHE = $(if $(wildcard /usr/bin/ccache),ccache)
+export CCACHE_DIR := $(or $(KVM_WARDEN_CACHE),/var/cache/kvm-warden)/ccache
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+CC = $(CCACHE) gcc
 CLANG ?= clang
 CFLAGS ?= -O2 -g
 KERNELS ?= running
@@ -263,7 +268,7 @@ $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ ?= $(FUZZERS)
 SECONDS ?= 10
-FUZZ_CLANG ?= clang-14
+FUZZ_CLANG ?= $(CCACHE) clang-14
 FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DWARDEN_VERSION='"fuzz"' -Iinclude -Iinclude/uapi \
 	-Iuserspace -MMD -MP -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-fsanitize=address,undefined

@@ -26,11 +26,35 @@ int nanosleep(const struct timespec *t, struct timespec *left)
 	return 0;
 }
 
+#define OTHER_ROOT 0x10000u
+
+/* One vCPU, by page tables of which all but the last are copies of the kernel's. */
+static int give_registers(struct guest_memory *m, uint32_t vcpu, struct kvm_warden_regs *ret)
+{
+	if (vcpu)
+		return -ENXIO;
+	*ret = (struct kvm_warden_regs){
+		.cr0 = 1u << 31, .efer = 1u << 10, .cr3 = OTHER_ROOT, .lstar = IMAGE,
+	};
+	return 0;
+}
+
+static void make_other_root(void)
+{
+	static const struct guest_memory_ops ops = { .read = ram_read, .registers = give_registers };
+
+	memcpy(ram + OTHER_ROOT, ram + 0x1000, 0x1000);
+	memcpy(ram + OTHER_ROOT + 0x1000, ram + 0x8000, 0x1000);
+	put64(OTHER_ROOT + (IMAGE >> 39 & 511) * 8, (OTHER_ROOT + 0x1000) | PRESENT_RW);
+	mem.ops = &ops;
+}
+
 static void start(void)
 {
 	static const uint64_t bases[] = { DIRECT + HEAP_PA, VMEMMAP, DIRECT + SLAB_PA, IMAGE, HEAP_PA };
 
 	make_checked_guest();
+	make_other_root();
 	must(heap < SLAB_PA);
 	memcpy(symbols, k.symbol, sizeof(symbols));
 	must(!introspector_init(&in, &mem));
