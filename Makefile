@@ -260,7 +260,8 @@ $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) 
 	@$$(CC) $$(LINK) $$(sort $$^) -o $$@ $(test_libs_$(call area,$(1))) $(LIB_LIBS) -lcmocka
 endef
 # Between two looks a test changes its guest.
-$(B)/unit/test_introspect_checks $(B)/unit/test_introspect_tables: LINK += -Wl,--wrap=check_pause
+$(addprefix $(B)/unit/test_introspect_,checks tables watches): LINK += -Wl,--wrap=check_pause
+$(B)/unit/test_introspect_watches: LINK += -Wl,--wrap=ioctl
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 
 # ---- fuzzers: the real code under libFuzzer ----

@@ -157,6 +157,13 @@ int on_idt(void *ctx)
 	return forward(ctx);
 }
 
+/* The introspector's own watch; it tells what was written, and this that nothing was missed. */
+SEC("raw_tp/kvm_warden_write")
+int on_write(void *ctx)
+{
+	return forward(ctx);
+}
+
 /* Attached only where a check of integrity is to follow: the module then looks at each MSR. */
 SEC("raw_tp/kvm_warden_msr_first")
 int on_msr_first(void *ctx)

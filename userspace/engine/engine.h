@@ -151,7 +151,7 @@ struct guest {
 	struct guest_counts counts;
 	uint64_t differences_held;	/* of its VMM's code, in the check under way */
 	struct guest_check checks[CHECKS];
-	uint64_t next_check;
+	uint64_t next_check, check_began, check_wait;
 	struct program_usage programs[USAGE_PROGRAMS];
 	struct quota signs_new[SIGN_KINDS];
 	struct quota guard_new[GUARD_KINDS], guard_again;
@@ -300,6 +300,8 @@ bool guest_shares_cid(const struct guest *g);
 bool guest_may_note(struct guest *g);
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g);
 void guest_sweep_soon(struct guest *g, uint64_t now);
+/* Something has changed that checks look at. */
+void guest_check_soon(struct guest *g, uint64_t now);
 /* NULL if every slot a request of that kind may use is taken. */
 struct request *guest_request(struct guest *g, enum request_kind kind);
 struct request *guest_find_request(struct guest *g, uint64_t id);

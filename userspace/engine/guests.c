@@ -20,6 +20,7 @@
 #define SILENCE_NS (120 * NS_PER_S)
 /* Sweeps that overflows ask for come no closer than this. */
 #define SWEEP_GAP_NS (2 * NS_PER_S)
+#define CHECK_GAP_NS (5 * NS_PER_S)	/* of those that something brought about */
 /* Rows that a guest may cause, findings apart. */
 #define NOTES 200
 #define NOTES_REFILL_NS NS_PER_S
@@ -392,6 +393,19 @@ static uint64_t check_due(const struct guest *g)
 	return g->next_check;
 }
 
+/* A guest that starts is not left unchecked until the next one is due. */
+static uint64_t next_check_in(struct guest *g)
+{
+	const uint64_t whole = g->introspector.engine->config.check_seconds * NS_PER_S;
+	bool open = !g->check_began;
+
+	for (unsigned i = 0; i < CHECKS; i++)
+		open = open || g->checks[i].last.status == CHECK_INCOMPLETE;
+	g->check_wait = open ? MAX(2 * g->check_wait, CHECK_GAP_NS) : whole;
+	g->check_wait = MIN(g->check_wait, whole);
+	return g->check_wait;
+}
+
 /* The kernel's code is content; who is listed where is not. */
 static void start_check(struct guest *g, uint64_t now)
 {
@@ -405,7 +419,17 @@ static void start_check(struct guest *g, uint64_t now)
 		return;
 	if (peer_post(&g->introspector, &msg_check, r->id, &m, -1))
 		r->kind = REQUEST_NONE;
-	g->next_check = now + g->introspector.engine->config.check_seconds * NS_PER_S;
+	g->next_check = now + next_check_in(g);
+	g->check_began = now;
+}
+
+/* A guest can bring that about, but not all the time. */
+void guest_check_soon(struct guest *g, uint64_t now)
+{
+	const uint64_t due = MAX(now, g->check_began ? g->check_began + CHECK_GAP_NS : 0);
+
+	if (due < g->next_check)
+		g->next_check = due;
 }
 
 static bool is_asked(const struct guest *g)

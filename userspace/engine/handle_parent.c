@@ -119,6 +119,9 @@ static void on_event(struct engine *e, const struct kvm_warden_event *event, uin
 	if (!g)
 		return;
 	g->counts.events++;
+	/* The entry of system calls, or the table of interrupts: another kernel's, or a hook. */
+	if (event->type == KVM_WARDEN_EVENT_ENTRY_POINT || event->type == KVM_WARDEN_EVENT_IDT)
+		guest_check_soon(g, now);
 	/* Before its kernel is found nothing can be looked at; then comes a sweep. */
 	if (event->type == KVM_WARDEN_EVENT_ADDRESS_SPACE && g->kernel.state == KERNEL_READY &&
 	    g->level == KVM_WARDEN_LEVEL_CONTENT)

@@ -6,6 +6,7 @@
  */
 #include "engine/engine.h"
 
+#include <linux/kvm_warden.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +165,20 @@ int signs_sign(struct guest *g, struct msg *m)
 	if (!msg_decode(m, &msg_sign, &sign) || !is_whole(&sign) || sign.kind == SIGN_USAGE)
 		return -1;
 	signs_found(g, &sign);
+	return 0;
+}
+
+int signs_written(struct guest *g, struct msg *m, uint64_t now)
+{
+	struct m_sign sign;
+
+	if (!msg_decode(m, &msg_sign, &sign) || !is_whole(&sign) || sign.kind != SIGN_KERNEL)
+		return -1;
+	/* Written while the level was still content. */
+	if (g->level != KVM_WARDEN_LEVEL_CONTENT)
+		return 0;
+	signs_found(g, &sign);
+	guest_check_soon(g, now);
 	return 0;
 }
 

@@ -11,6 +11,8 @@ void signs_found(struct guest *g, const struct m_sign *sign);
 
 /* M_SIGN, M_CHECKED: 0, or -1 for one that is malformed. */
 int signs_sign(struct guest *g, struct msg *m);
+/* An M_SIGN that nobody asked for: a write to the guest's tables. */
+int signs_written(struct guest *g, struct msg *m, uint64_t now);
 int signs_checked(struct guest *g, struct msg *m);
 
 #endif

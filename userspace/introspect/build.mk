@@ -7,5 +7,5 @@ INTROSPECT_SRCS = $(addprefix userspace/introspect/, \
 	modules.c modviews.c notes.c objects.c orphans.c owners.c pagecache.c pagetable.c passing.c post.c \
 	pristine.c probes.c process.c roots.c serve.c \
 	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c trampoline.c usage.c vcpus.c views.c vmas.c \
-	vmcoreinfo.c vmlinux.c window.c xarray.c) $(TEXT_SRCS)
+	vmcoreinfo.c vmlinux.c watches.c window.c xarray.c) $(TEXT_SRCS)
 INTROSPECT_LIBS = $(TEXT_LIBS) -lbpf -lsodium

@@ -39,6 +39,7 @@ int jail_introspect(uint32_t uid)
 	};
 	static const unsigned ioctls[] = {
 		KVM_WARDEN_READ, KVM_WARDEN_REGS, KVM_WARDEN_MEMSLOTS, KVM_WARDEN_MAP,
+		KVM_WARDEN_WATCH, KVM_WARDEN_UNWATCH,
 	};
 	const struct sandbox box = {
 		.syscalls = calls,

@@ -11,10 +11,8 @@
 #include "introspect/probes.h"
 #include "introspect/roots.h"
 #include "introspect/vcpus.h"
+#include "introspect/watches.h"
 #include "lib/util.h"
-
-#define SURE_CALLS 440u			/* system calls that any kernel of ours has */
-#define GATES 256u
 
 /* ---- signs ---- */
 
@@ -39,22 +37,9 @@ static bool is_init_text(const struct kernel *k, uint64_t va)
 	return va >= k->symbol[SYM_SINITTEXT].address && va < k->symbol[SYM_EINITTEXT].address;
 }
 
-/* The module whose code that is; "" if it is none that is listed. */
-static const char *module_at(const struct inspection *x, uint64_t va)
-{
-	for (uint32_t i = 0; i < x->modules.n; i++)
-		for (int t = 0; t < MODULE_TEXTS; t++) {
-			const struct memory_range *r = &x->modules.m[i].text[t];
-
-			if (va >= r->gpa && va - r->gpa < r->size)
-				return x->modules.m[i].name;
-		}
-	return "";
-}
-
 static void whose(const struct inspection *x, uint64_t va, char *out, size_t size)
 {
-	const char *module = module_at(x, va);
+	const char *module = module_set_at(&x->modules, va);
 
 	if (module[0])
 		snprintf(out, size, "module %s", module);
@@ -312,8 +297,10 @@ int check_kernel(struct introspector *in, const struct check_sink *sink,
 	memory_set_budget(in->mem, CHECK_BUDGET_MS);
 	if (!check_booted(&in->kernel, ret_checked))
 		return 0;
-	snprintf(ret_checked->counts, sizeof(ret_checked->counts), "%u system calls, %u gates",
-		 SURE_CALLS, GATES);
+	snprintf(ret_checked->counts, sizeof(ret_checked->counts), "%u system calls, %u gates%s",
+		 SURE_CALLS, GATES, in->watches && in->watches->n ? " (watched)" : "");
+	if (in->watches && in->watches->why[0])
+		check_add_why(ret_checked, "tables are not watched: %s", in->watches->why);
 	r = module_set_init(&x.modules);
 	if (!r)
 		r = owners_init(&x.owners);

@@ -26,6 +26,7 @@ struct look_sink {
 };
 
 struct kernel_files;
+struct watches;
 
 /* A boot of a guest's kernel, as far as the guest says so. */
 struct boot {
@@ -41,6 +42,7 @@ struct introspector {
 	int (*on_sign)(void *ctx, const struct m_sign *sign);
 	void *sign_ctx;
 	const struct kernel_files *kernel_files;	/* NULL: none */
+	const struct watches *watches;		/* NULL: none are wanted */
 	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
 	bool seen_anew;			/* and what was measured before is not known any more */
 	struct passing passing;

@@ -82,6 +82,9 @@ int main(int argc, char **argv)
 	if (r)
 		fatal("start: %s", strerror(-r));
 	role.in.kernel_files = open_kernels(&config);
+	role.in.watches = &role.watches;
+	role.watches.fd = ROLE_GUEST_FD;
+	role.watch_tables = config.watch_tables;
 	free_watchdog();
 	if (jail_introspect(user_for(&config)))
 		fatal("no sandbox, no service");

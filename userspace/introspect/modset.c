@@ -37,6 +37,18 @@ void module_set_free(struct module_set *set)
 	set->m = NULL;
 }
 
+const char *module_set_at(const struct module_set *set, uint64_t va)
+{
+	for (uint32_t i = 0; i < set->n; i++)
+		for (int t = 0; t < MODULE_TEXTS; t++) {
+			const struct memory_range *r = &set->m[i].text[t];
+
+			if (va >= r->gpa && va - r->gpa < r->size)
+				return set->m[i].name;
+		}
+	return "";
+}
+
 /* ---- one module ---- */
 
 static void read_text(const struct kernel *k, uint64_t va, struct field base, struct field len,

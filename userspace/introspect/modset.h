@@ -32,6 +32,9 @@ int module_set_init(struct module_set *set);
 void module_set_free(struct module_set *set);
 const char *module_view_name(int view);
 
+/* The name of the one whose code that is; "" if it is none's. */
+const char *module_set_at(const struct module_set *set, uint64_t va);
+
 /* Reads all views anew.  0, or -ETIME, -ENODEV. */
 int module_set_read(const struct kernel *k, struct module_set *set);
 

@@ -89,6 +89,10 @@ static bool ready(struct role *role)
 
 	if (changed)
 		send_to_engine(&msg_kernel, 0, &role->in.state, -1);
+	if (usable)
+		watches_set(&role->watches, &role->in.kernel);
+	else
+		watches_end(&role->watches);
 	return usable;
 }
 
@@ -167,6 +171,8 @@ static bool run_check(struct role *role, const struct msg *m, struct m_done *ret
 
 	if (!msg_decode(m, &msg_check, &check))
 		return false;
+	/* What is written to the kernel is content, as the kernel's own check is. */
+	role->watches.wanted = role->watch_tables && (check.checks & CHECK_KERNEL);
 	if (!ready(role))
 		return true;
 	check_all(&role->in, check.checks, &sink, post_checked);
@@ -248,16 +254,29 @@ static bool serve(struct role *role, const struct msg *m)
 	return true;
 }
 
+/* Writes to its tables: nobody asked, so they belong to no request.  False: it is gone. */
+static bool tell_writes(struct role *role)
+{
+	const struct check_sink sink = { post_sign, role };
+	int r;
+
+	role->id = 0;
+	alarm(WATCHDOG_SECONDS);
+	r = watches_read(&role->watches, &role->in.kernel, &sink);
+	alarm(0);
+	return !r;
+}
+
 /*
- * True if there is a request; false once the engine or the guest has ended.
+ * True if something was done, or *ret_request; false once the guest has ended.
  * Until a kernel is found, looks for it meanwhile: the engine waits for that
  * news before it asks for anything.
  */
-static bool wait_request(struct role *role)
+static bool wait_request(struct role *role, bool *ret_request)
 {
 	struct pollfd fds[] = {
 		{ .fd = ROLE_FD, .events = POLLIN },
-		{ .fd = ROLE_GUEST_FD },
+		{ .fd = ROLE_GUEST_FD, .events = POLLIN },
 	};
 	bool found = role->in.state.state == KERNEL_READY;
 	int n;
@@ -272,7 +291,8 @@ static bool wait_request(struct role *role)
 			alarm(0);
 		}
 	}
-	if (fds[1].revents) {
+	*ret_request = fds[0].revents;
+	if (fds[1].revents && ((fds[1].revents & ~POLLIN) || !tell_writes(role))) {
 		log_info("the guest is gone");
 		return false;
 	}
@@ -282,15 +302,19 @@ static bool wait_request(struct role *role)
 void serve_engine(struct role *role)
 {
 	static struct msg m;
+	bool request;
 
 	role->sink = (struct look_sink){ post_task, post_object, post_uses, role };
 	role->in.on_sign = post_sign;
 	role->in.sign_ctx = role;
 	alarm(WATCHDOG_SECONDS);
 	ready(role);
-	while (!role->in.gone && wait_request(role)) {
-		int r = msg_recv(ROLE_FD, &m, 0);
+	while (!role->in.gone && wait_request(role, &request)) {
+		int r;
 
+		if (!request)
+			continue;
+		r = msg_recv(ROLE_FD, &m, 0);
 		if (r == 0)
 			return;
 		if (r < 0)

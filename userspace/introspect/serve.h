@@ -4,11 +4,14 @@
 #define WARDEN_SERVE_H
 
 #include "introspect/look.h"
+#include "introspect/watches.h"
 
 struct role {
 	struct introspector in;
 	struct guest_memory mem;
 	struct look_sink sink;
+	struct watches watches;
+	bool watch_tables;		/* the operator's wish */
 	uint64_t id;			/* of the request being answered */
 };
 

