@@ -151,6 +151,7 @@ static int read_info(const struct kernel *k, uint64_t file, uint64_t mapping,
  * of the memory) what was read of it is not read again.
  */
 #define SEEN 512u
+#define MAX_FILE 512u
 
 struct seen_key {
 	uint64_t memory, generation, mnt, dentry, mapping;
@@ -160,6 +161,35 @@ static struct seen {
 	struct seen_key key;
 	struct guest_file info;
 } seen[SEEN];
+
+/* One translation for all three: they lie in the first MAX_FILE bytes of a struct file. */
+static int read_file(const struct kernel *k, uint64_t file, struct seen_key *key)
+{
+	const struct layout *at = &k->at;
+	const struct {
+		struct field f;
+		uint64_t *value;
+	} want[] = {
+		{ at->file_f_mapping, &key->mapping }, { at->file_mnt, &key->mnt },
+		{ at->file_dentry, &key->dentry },
+	};
+	uint8_t copy[MAX_FILE];
+	const uint8_t *bytes;
+	uint32_t size = 0;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		if (want[i].f.size != sizeof(*want[i].value))
+			return -EFAULT;
+		size = MAX(size, want[i].f.at + (uint32_t)sizeof(*want[i].value));
+	}
+	if (size > sizeof(copy) || !kernel_pointer(k, file))
+		return -EFAULT;
+	r = virt_view(&k->as, file, copy, size, &bytes);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(want); i++)
+		memcpy(want[i].value, bytes + want[i].f.at, sizeof(*want[i].value));
+	return r;
+}
 
 static struct seen *seen_slot(const struct seen_key *key)
 {
@@ -174,12 +204,8 @@ int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret
 {
 	struct seen_key key = { .memory = k->mem->id, .generation = k->mem->generation };
 	struct seen *slot;
-	int r = kernel_member(k, file, k->at.file_f_mapping, &key.mapping);
+	int r = read_file(k, file, &key);
 
-	if (!r)
-		r = kernel_member(k, file, k->at.file_mnt, &key.mnt);
-	if (!r)
-		r = kernel_member(k, file, k->at.file_dentry, &key.dentry);
 	if (r)
 		return r;
 	slot = seen_slot(&key);

