@@ -154,7 +154,7 @@ static void other_tables_of_a_vcpu_are_found(void **state)
 	assert_clean(check(check_kernel));
 	regs_of[1].cr3 = evil_root();
 	freshened = 0;
-	assert_sign(check(check_kernel), "Kernel.PageTables", "as vCPU 1 has them: ffffffff81002000");
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as vCPU 1 at ffffffff81002000");
 	assert_true(freshened);
 	/* A vCPU that starts has none yet. */
 	regs_of[1].efer = 0;
@@ -165,7 +165,7 @@ static void other_tables_of_a_vcpu_are_found(void **state)
 	assert_clean(check(check_kernel));
 	/* But not if data became code. */
 	map_in(regs_of[1].cr3, IMAGE + TEXT_SIZE, (IMAGE_PA + TEXT_SIZE) | PTE_PRESENT, 0);
-	assert_sign(check(check_kernel), "Kernel.PageTables", "ffffffff81008000");
+	assert_sign(check(check_kernel), "Kernel.PageTables", "at ffffffff81008000");
 }
 
 static void other_tables_of_a_process_are_found(void **state)
@@ -174,7 +174,66 @@ static void other_tables_of_a_process_are_found(void **state)
 
 	set(mm, k.at.mm_struct_pgd, DIRECT + root);
 	set(checked_task[1], k.at.task_struct_mm, mm);
-	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2 has them");
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2 at ffffffff81002000");
+}
+
+/* By what it uses, whatever it says of itself; a thread too, and root 0 is one. */
+static void tables_are_not_exempt_by_a_lie(void **state)
+{
+	const uint64_t mm = make(256), other = make(256), root = evil_root(), t = checked_task[1];
+
+	set(mm, k.at.mm_struct_pgd, DIRECT + root);
+	set(t, k.at.task_struct_mm, mm);
+	set(t, k.at.task_struct_flags, 0x200000);	/* PF_KTHREAD */
+	set(t, k.at.task_struct_cred, 1);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2");
+	set(other, k.at.mm_struct_pgd, DIRECT + ROOT);
+	set(t, k.at.task_struct_mm, other);
+	assert_clean(check(check_kernel));
+	/* A second thread with another mm. */
+	set(checked_task[2], k.at.task_struct_mm, mm);
+	list_append(get64(t + k.at.task_struct_signal.at) + k.at.signal_struct_thread_head.at,
+		    make(TASK_SIZE) + k.at.task_struct_thread_node.at);
+	set(checked_task[2], k.at.task_struct_mm, 0);
+	set(DIRECT + heap - TASK_SIZE, k.at.task_struct_mm, mm);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2");
+	memcpy(ram, ram + root, 4096);
+	set(DIRECT + heap - TASK_SIZE, k.at.task_struct_mm, 0);
+	assert_clean(check(check_kernel));
+	give_vcpus();
+	regs_of[0].cr3 = 5;
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as vCPU 0");
+}
+
+/* With KPTI each root has another behind it, for its user's mode, with code of the kernel's. */
+static void a_users_tables_are_looked_at(void **state)
+{
+	const uint64_t mm = make(256), evil = evil_root();
+
+	tables = (tables + 0x1fff) & ~0x1fffull;
+	in.kernel.as.root = copy_root();
+	map_in(make_table(), IMAGE, IMAGE_PA | PTE_PRESENT, 0);
+	tables = (tables + 0x1fff) & ~0x1fffull;
+	set(mm, k.at.mm_struct_pgd, DIRECT + copy_root());
+	set(checked_task[1], k.at.task_struct_mm, mm);
+	assert_clean(check(check_kernel));
+	memcpy(ram + make_table(), ram + evil, 4096);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2 at ffffffff81002000");
+	/* All have the same of it, so that it is the kernel's own that is another. */
+	memcpy(ram + in.kernel.as.root + 4096, ram + evil, 4096);
+	assert_sign(check(check_kernel), "Kernel.PageTables", "as init_mm at ffffffff81002000");
+}
+
+static void tables_that_cannot_be_read_are_not_clean(void **state)
+{
+	const uint64_t root = copy_root();
+
+	give_vcpus();
+	frame_gone = true;
+	regs_of[1].cr3 = root;
+	put64(entry_at(root, IMAGE, 3), GONE_PA | PRESENT_RW);
+	assert_incomplete(check(check_kernel), "page tables: part of it is not resident");
+	frame_gone = false;
 }
 
 /* What a process has for itself there is data. */
@@ -192,10 +251,27 @@ static void tables_may_have_data_of_their_own(void **state)
 	map_in(root, efi, CODE_PA | PTE_PRESENT | PTE_NX, 0);
 	assert_clean(check(check_kernel));
 	map_in(root, ldt, CODE_PA | PTE_PRESENT, 0);
-	assert_sign(check(check_kernel), "Kernel.PageTables", "ffff880000000000");
+	assert_sign(check(check_kernel), "Kernel.PageTables", "at ffff880000000000");
 	map_in(root, ldt, 0, 0);
 	map_in(root, efi, CODE_PA | PTE_PRESENT, 0);
-	assert_sign(check(check_kernel), "Kernel.PageTables", "ffffff0000000000");
+	assert_sign(check(check_kernel), "Kernel.PageTables", "at ffffff0000000000");
+}
+
+/* Of a guest that the module shows all registers are known. */
+static void no_entry_and_no_table_is_found(void **state)
+{
+	give_vcpus();
+	regs_of[1].lstar = 0;
+	regs_of[0].idtr = 0;
+	assert_clean(check(check_kernel));
+	mem.live = true;
+	assert_int_equal(check(check_kernel).signs, 2);
+	/* The CPU goes by neither. */
+	regs_of[0].cr4 = regs_of[1].cr4 = 1ull << 32;
+	assert_clean(check(check_kernel));
+	regs_of[0].cr4 = 0;
+	regs_of[0].idtr = 0xffffff0000000000;	/* of other tables, at best */
+	assert_sign(check(check_kernel), "Kernel.IDTR", "vCPU 0 has ffffff0000000000");
 }
 
 static void another_entry_of_system_calls_is_found(void **state)
@@ -203,11 +279,19 @@ static void another_entry_of_system_calls_is_found(void **state)
 	give_vcpus();
 	assert_clean(check(check_kernel));
 	regs_of[1].lstar = IMAGE + 0x200;	/* in the kernel's text, but not its entry */
-	assert_sign(check(check_kernel), "Kernel.LSTAR", "vCPU 1 enter at ffffffff81000200");
+	assert_sign(check(check_kernel), "Kernel.LSTAR", "vCPU 1 has ffffffff81000200, memory of the kernel");
 	/* On Intel that is another guest's, until the kernel goes back to its user. */
 	strcpy((char *)ram + (checked_module[0] - DIRECT) + k.at.module_title.at, "kvm_intel");
 	assert_incomplete(check(check_kernel), "vCPU 1: the guest runs guests, and may have the entry of one's"
 			  " system calls in LSTAR");
+	strcpy((char *)ram + (checked_module[0] - DIRECT) + k.at.module_title.at, "first");
+	/* It may be that of a kernel before, if it has not run since; not so if it has. */
+	regs_of[1].flags = KVM_WARDEN_REGS_HALTED;
+	regs_of[1].age_ns = 1u << 30;
+	in.kernel.found_ns = clock_now_ns();
+	assert_incomplete(check(check_kernel), "registers: a vCPU has not run since this kernel was found");
+	in.kernel.found_ns = 1;
+	assert_int_equal(check(check_kernel).status, CHECK_DIFFERS);
 	regs_of[1].flags = KVM_WARDEN_REGS_GUEST_MODE;
 	assert_incomplete(check(check_kernel), "1 vCPUs run guests of their own: their registers are not known");
 }
@@ -223,6 +307,8 @@ int main(void)
 		T(who_claims_too_much_is_not_clean),
 		T(other_tables_of_a_vcpu_are_found),
 		T(other_tables_of_a_process_are_found),
+		T(no_entry_and_no_table_is_found), T(a_users_tables_are_looked_at),
+		T(tables_are_not_exempt_by_a_lie), T(tables_that_cannot_be_read_are_not_clean),
 		T(tables_may_have_data_of_their_own),
 		T(another_entry_of_system_calls_is_found),
 	};

@@ -151,7 +151,7 @@ struct guest {
 	struct guest_counts counts;
 	uint64_t differences_held;	/* of its VMM's code, in the check under way */
 	struct guest_check checks[CHECKS];
-	uint64_t next_check, check_began, check_wait;
+	uint64_t next_check, check_began, check_ended, check_gap, check_wait;
 	struct program_usage programs[USAGE_PROGRAMS];
 	struct quota signs_new[SIGN_KINDS];
 	struct quota guard_new[GUARD_KINDS], guard_again;
@@ -300,6 +300,9 @@ bool guest_shares_cid(const struct guest *g);
 bool guest_may_note(struct guest *g);
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g);
 void guest_sweep_soon(struct guest *g, uint64_t now);
+void guest_check_ended(struct guest *g, uint64_t now);
+/* Of a kernel that was just found the first is soon, and more until they are complete. */
+void guest_check_anew(struct guest *g);
 /* Something has changed that checks look at. */
 void guest_check_soon(struct guest *g, uint64_t now);
 /* NULL if every slot a request of that kind may use is taken. */

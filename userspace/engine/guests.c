@@ -20,7 +20,8 @@
 #define SILENCE_NS (120 * NS_PER_S)
 /* Sweeps that overflows ask for come no closer than this. */
 #define SWEEP_GAP_NS (2 * NS_PER_S)
-#define CHECK_GAP_NS (5 * NS_PER_S)	/* of those that something brought about */
+#define CHECK_GAP_NS (5 * NS_PER_S)	/* of those that something brought about, */
+#define CHECK_COST 4			/* which get a fifth of the time at most */
 /* Rows that a guest may cause, findings apart. */
 #define NOTES 200
 #define NOTES_REFILL_NS NS_PER_S
@@ -106,6 +107,11 @@ static void drop_requests(struct guest *g)
 }
 
 /* What the old introspector was asked is lost, and its object ids mean nothing. */
+void guest_check_anew(struct guest *g)
+{
+	g->next_check = g->check_began = g->check_wait = 0;
+}
+
 void guest_lost_introspector(struct guest *g)
 {
 	drop_requests(g);
@@ -116,7 +122,8 @@ void guest_lost_introspector(struct guest *g)
 	inventory_forget_objects(&g->inventory);
 	memset(&g->kernel, 0, sizeof(g->kernel));
 	g->sweep_ended = g->sweep_began;
-	g->next_sweep = g->next_check = 0;
+	g->next_sweep = 0;
+	guest_check_anew(g);
 	memset(g->checks, 0, sizeof(g->checks));
 	g->generation++;
 }
@@ -423,10 +430,16 @@ static void start_check(struct guest *g, uint64_t now)
 	g->check_began = now;
 }
 
+void guest_check_ended(struct guest *g, uint64_t now)
+{
+	g->check_ended = now;
+	g->check_gap = MAX(CHECK_GAP_NS, CHECK_COST * (now - g->check_began));
+}
+
 /* A guest can bring that about, but not all the time. */
 void guest_check_soon(struct guest *g, uint64_t now)
 {
-	const uint64_t due = MAX(now, g->check_began ? g->check_began + CHECK_GAP_NS : 0);
+	const uint64_t due = MAX(now, g->check_ended + g->check_gap);
 
 	if (due < g->next_check)
 		g->next_check = due;

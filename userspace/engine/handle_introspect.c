@@ -33,6 +33,7 @@ static int on_kernel(struct guest *g, struct msg *m)
 		return -1;
 	if (g->kernel.state == before || g->kernel.state == KERNEL_LOOKING)
 		return 0;
+	guest_check_anew(g);
 	log_info("guest %llu: kernel %s %s%s", (unsigned long long)g->id, g->kernel.release,
 		 g->kernel.state == KERNEL_READY ? "found" : "unobservable: ", g->kernel.why);
 	if (!guest_may_note(g))
@@ -202,6 +203,7 @@ static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t n
 		sweep_done(g, &done, now);
 		break;
 	case REQUEST_CHECK:
+		guest_check_ended(g, now);
 		break;
 	case REQUEST_SCAN:
 		scan_jobs_asked(g->introspector.engine, asked.ticket, &done);

@@ -174,6 +174,8 @@ int signs_written(struct guest *g, struct msg *m, uint64_t now)
 
 	if (!msg_decode(m, &msg_sign, &sign) || !is_whole(&sign) || sign.kind != SIGN_KERNEL)
 		return -1;
+	if (!g->introspector.engine->config.watch_tables)
+		return -1;
 	/* Written while the level was still content. */
 	if (g->level != KVM_WARDEN_LEVEL_CONTENT)
 		return 0;

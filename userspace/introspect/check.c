@@ -62,6 +62,8 @@ const char *check_problem(int error)
 		return "more than the limit";
 	case -ENODATA:
 		return "part of it is not resident";
+	case -ESTALE:
+		return "a vCPU has not run since this kernel was found";
 	case -ETIME:
 		return "time was up";
 	case -ENODEV:

@@ -462,6 +462,7 @@ enum discovery kernel_discover(struct guest_memory *mem, struct kernel *ret_kern
 	memory_refresh(mem);
 	d = discover(&a);
 	image_map_free(&a.map);
-	ret_kernel->discovery_us = (clock_now_ns() - started) / 1000;
+	ret_kernel->found_ns = clock_now_ns();
+	ret_kernel->discovery_us = (ret_kernel->found_ns - started) / 1000;
 	return d;
 }

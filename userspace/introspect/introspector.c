@@ -96,6 +96,7 @@ static struct boot boot_of(const struct kernel *k)
 	struct boot b = {
 		.text_base = k->text_base, .text_end = s[SYM_ETEXT].address,
 		.rodata = s[SYM_START_RODATA].address, .rodata_end = s[SYM_END_RODATA].address,
+		.found_ns = k->found_ns,
 	};
 
 	if (s[SYM_BOOT_ID].address)
@@ -103,21 +104,35 @@ static struct boot boot_of(const struct kernel *k)
 	return b;
 }
 
-static bool same_boot(const struct boot *a, const struct boot *b)
+static bool has_id(const struct boot *b)
 {
-	static const uint8_t none[sizeof(a->id)];
+	static const uint8_t none[sizeof(b->id)];
 
-	return a->text_base == b->text_base && a->text_end == b->text_end && a->rodata == b->rodata &&
-	       a->rodata_end == b->rodata_end && memcmp(a->id, none, sizeof(none)) &&
-	       !memcmp(a->id, b->id, sizeof(a->id));
+	return memcmp(b->id, none, sizeof(none));
+}
+
+/* in->lost: nothing is the same of itself. */
+static bool same_boot(const struct introspector *in, const struct boot *now)
+{
+	const struct boot *was = &in->boot;
+
+	if (was->text_base != now->text_base || was->text_end != now->text_end ||
+	    was->rodata != now->rodata || was->rodata_end != now->rodata_end)
+		return false;
+	if (has_id(was) && has_id(now))
+		return !memcmp(was->id, now->id, sizeof(was->id));
+	return !in->lost;
 }
 
 /* A changed byte anywhere is not to make a kernel forget what it was measured to be. */
 static void settle_boot(struct introspector *in)
 {
-	const struct boot now = boot_of(&in->kernel);
+	struct boot now = boot_of(&in->kernel);
 
-	if (in->lost && !same_boot(&in->boot, &now)) {
+	if (same_boot(in, &now)) {
+		now.found_ns = in->boot.found_ns;
+		in->kernel.found_ns = now.found_ns;
+	} else {
 		in->seen_anew = in->kernel_seen != NULL;
 		kernel_seen_free(in->kernel_seen);
 		in->kernel_seen = NULL;

@@ -42,6 +42,7 @@ struct kernel {
 	struct memory_range vdso[MAX_VDSO];	/* physical */
 	char banner[BANNER_SIZE];	/* as the guest has it */
 	bool known;			/* its types and symbols were worked out before */
+	uint64_t found_ns;		/* CLOCK_MONOTONIC */
 	uint64_t discovery_us;
 	uint64_t btf_us, kallsyms_us, image_bytes;
 };

@@ -8,6 +8,7 @@
 
 #include "introspect/check.h"
 #include "introspect/kernelcheck.h"
+#include "introspect/entries.h"
 #include "introspect/probes.h"
 #include "introspect/roots.h"
 #include "introspect/vcpus.h"
@@ -103,78 +104,15 @@ static int check_gates(struct inspection *x)
 	return r;
 }
 
-/* ---- what the CPU itself jumps by ---- */
-
-static bool has_module(const struct inspection *x, const char *name)
-{
-	for (uint32_t i = 0; i < x->modules.n; i++)
-		if (!strcmp(x->modules.m[i].name, name))
-			return true;
-	return false;
-}
-
-/*
- * Its own entry, by its symbol.  On Intel a kernel that runs guests leaves theirs in the
- * register until it goes back to its user.
- */
-static void check_entry(struct inspection *x, const struct kvm_warden_regs *regs)
-{
-	const uint64_t entry = x->k->symbol[SYM_ENTRY_SYSCALL].address;
-	char subject[64];
-
-	if (!regs->lstar || (entry ? regs->lstar == entry : kernel_text(x->k, regs->lstar)))
-		return;
-	if (has_module(x, "kvm_intel")) {
-		check_add_why(x->m, "vCPU %u: the guest runs guests, and may have the entry of one's system"
-			      " calls in LSTAR", regs->vcpu);
-		return;
-	}
-	snprintf(subject, sizeof(subject), "LSTAR of vCPU %u", regs->vcpu);
-	inspection_sign(x, "Kernel.LSTAR", regs->lstar, subject, "system calls of vCPU %u enter at %llx, which"
-			" is not the kernel's entry", regs->vcpu, (unsigned long long)regs->lstar);
-}
-
-static int check_vcpu(void *ctx, const struct kvm_warden_regs *regs)
-{
-	struct inspection *x = ctx;
-	const uint64_t symbol = x->k->symbol[SYM_IDT_TABLE].address;
-	uint64_t pa, table;
-	char subject[64];
-
-	check_entry(x, regs);
-	if (!symbol || virt_to_phys(&x->k->as, symbol, &table) || !kernel_pointer(x->k, regs->idtr) ||
-	    virt_to_phys(&x->k->as, regs->idtr, &pa) || pa == table)
-		return 0;
-	snprintf(subject, sizeof(subject), "IDTR of vCPU %u", regs->vcpu);
-	inspection_sign(x, "Kernel.IDTR", regs->idtr, subject, "vCPU %u takes interrupts by a table at %llx,"
-			" which is not the kernel's", regs->vcpu, (unsigned long long)regs->idtr);
-	return 0;
-}
-
-static int check_registers(struct inspection *x)
-{
-	const size_t at = strlen(x->m->counts);
-	struct vcpus vcpus;
-	int r = vcpus_walk(x->k->mem, check_vcpu, x, &vcpus);
-
-	snprintf(x->m->counts + at, sizeof(x->m->counts) - at, ", %u vCPUs", vcpus.seen);
-	if (vcpus.nested)
-		check_add_why(x->m, "%u vCPUs run guests of their own: their registers are not known",
-			      vcpus.nested);
-	if (vcpus.unknown)
-		check_add_why(x->m, "registers of %u vCPUs could not be read", vcpus.unknown);
-	return r;
-}
-
 /* ---- what may come and go ---- */
 
 struct hooks {
 	int (*read)(const struct kernel *k, struct addresses *ret);
-	void (*sign)(struct inspection *x, const struct hooks *h, uint64_t at);
+	void (*sign)(struct inspection *x, const struct hooks *h, uint64_t at, const char *of);
 	const char *name, *subject, *what;
 };
 
-static void sign_hook(struct inspection *x, const struct hooks *h, uint64_t to)
+static void sign_hook(struct inspection *x, const struct hooks *h, uint64_t to, const char *of)
 {
 	char owner[MODULE_NAME + 16], subject[96];
 
@@ -208,19 +146,84 @@ static int check_hooks(struct inspection *x, const struct hooks *h)
 	}
 	enough = check_looks_enough(&looks);
 	for (uint32_t i = 0; i < all.n && enough; i++)
-		h->sign(x, h, all.at[i]);
+		h->sign(x, h, all.at[i], all.of[i]);
 	/* Who was not there in each, or stands still, may go. */
 	return !r && any && (!all.n || !enough) ? -ELOOP : r;
 }
 
-static void sign_tables(struct inspection *x, const struct hooks *h, uint64_t va)
-{
-	char who[32], subject[96];
+/* ---- what CPUs themselves go by ---- */
 
-	roots_describe(x->k, va, who, sizeof(who));
-	snprintf(subject, sizeof(subject), "%s at %llx", h->subject, (unsigned long long)va);
-	inspection_sign(x, h->name, va, subject, "%s, as %s has them: %llx is other memory there than in the"
-			" kernel's own (init_mm's), or code", h->what, who, (unsigned long long)va);
+static void sign_register(struct inspection *x, const struct hooks *h, uint64_t at, const char *of)
+{
+	char owner[MODULE_NAME + 16], subject[96];
+
+	whose(x, at, owner, sizeof(owner));
+	snprintf(subject, sizeof(subject), "%s of %s", h->subject, of);
+	inspection_sign(x, h->name, at, subject, "%s: %s has %llx, memory of %s", h->what, of,
+			(unsigned long long)at, kernel_text(x->k, at) ? "the kernel" : owner);
+}
+
+static void sign_tables(struct inspection *x, const struct hooks *h, uint64_t va, const char *of)
+{
+	char subject[96];
+
+	snprintf(subject, sizeof(subject), "%s for %llx", h->subject, (unsigned long long)va);
+	inspection_sign(x, h->name, va, subject, "%s, as %s: there is other memory there than in the kernel's own"
+			" (init_mm's), or it is code", h->what, of);
+}
+
+static bool has_module(const struct inspection *x, const char *name)
+{
+	for (uint32_t i = 0; i < x->modules.n; i++)
+		if (!strcmp(x->modules.m[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * A kernel that runs guests leaves their entry in the register: on Intel until it goes
+ * back to its user, on AMD from before it enters one.
+ */
+static int check_entries(struct inspection *x)
+{
+	static const struct hooks entries = {
+		entries_read, sign_register, "Kernel.LSTAR", "LSTAR",
+		"system calls enter elsewhere than at the kernel's entry",
+	};
+	struct addresses now;
+
+	if (!has_module(x, "kvm_intel") && !has_module(x, "kvm_amd"))
+		return check_hooks(x, &entries);
+	if (entries_read(x->k, &now) || now.n)
+		check_add_why(x->m, "%s: the guest runs guests, and may have the entry of one's system calls in"
+			      " LSTAR", now.n ? now.of[0] : "a vCPU");
+	return 0;
+}
+
+static int count_one(void *ctx, const struct kvm_warden_regs *regs)
+{
+	return 0;
+}
+
+static int check_registers(struct inspection *x)
+{
+	static const struct hooks gates = {
+		gates_read, sign_register, "Kernel.IDTR", "IDTR",
+		"interrupts are taken by a table that is not the kernel's",
+	};
+	const size_t at = strlen(x->m->counts);
+	struct vcpus vcpus;
+	int r = vcpus_walk(x->k->mem, count_one, NULL, &vcpus);
+
+	snprintf(x->m->counts + at, sizeof(x->m->counts) - at, ", %u vCPUs", vcpus.seen);
+	if (vcpus.nested)
+		check_add_why(x->m, "%u vCPUs run guests of their own: their registers are not known",
+			      vcpus.nested);
+	if (vcpus.unknown)
+		check_add_why(x->m, "registers of %u vCPUs could not be read", vcpus.unknown);
+	if (!r)
+		r = check_entries(x);
+	return r ? r : check_hooks(x, &gates);
 }
 
 static int check_roots(struct inspection *x)
@@ -269,10 +272,11 @@ static int inspect(struct inspection *x)
 		const char *what;
 	} all[] = {
 		{ check_calls, "system calls" }, { check_gates, "interrupt gates" },
-		{ check_registers, "registers" }, { check_roots, "page tables" },
-		{ check_tracers, "ftrace" },
+		{ check_registers, "registers" }, { check_tracers, "ftrace" },
 		{ check_probes, "kprobes" },
 		{ check_first_sight, "code and read-only data" },
+		/* Last: of what a guest can make it is the slowest. */
+		{ check_roots, "page tables" },
 	};
 	int r = inspection_read(x);
 

@@ -32,6 +32,7 @@ struct watches;
 struct boot {
 	uint64_t text_base, text_end, rodata, rodata_end;
 	uint8_t id[16];			/* /proc/sys/kernel/random/boot_id; 0: nobody has asked for it yet */
+	uint64_t found_ns;		/* when it was first found */
 };
 
 struct introspector {

@@ -279,6 +279,7 @@ int memory_open_guest(struct guest_memory *mem, int fd)
 	if (r)
 		return r;
 	mem->fd = fd;
+	mem->live = true;
 	return memory_update_ranges(mem);
 }
 

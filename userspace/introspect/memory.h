@@ -68,6 +68,7 @@ struct guest_memory {
 	struct kvm_warden_regs *fixed;	/* of each vCPU, as a dump has them */
 	uint32_t nfixed;
 	bool still;			/* a dump: nothing in it ever changes */
+	bool live;			/* the module's: registers are all there */
 };
 
 /* Takes the descriptor over on success.  0 or -errno. */

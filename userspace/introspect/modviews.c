@@ -56,7 +56,7 @@ struct tally {
 	struct nobodys *page, *merged;	/* MAX_ORPHANS; by address */
 	uint32_t nmodules, npages;
 	uint32_t looks[MODULE_VIEWS], memory;	/* that saw them whole */
-	uint32_t all, busy;		/* looks; those that saw something that does not pass */
+	uint32_t all;			/* looks */
 	uint32_t quiet;			/* looks since one saw anything */
 	uint32_t unread, doubtful;	/* pages that could not be read, owners; the least of any look */
 	struct check_looks looks_again;
@@ -170,53 +170,47 @@ static void add_pages(struct tally *t, const struct orphans *o)
 	t->npages = n;
 }
 
-/* True if it saw one that does not pass; *quiet: none at all. */
-static bool count_modules(const struct lookout *l, struct tally *t, bool *quiet)
+/* True if it saw none that is missing. */
+static bool count_modules(const struct lookout *l, struct tally *t)
 {
-	bool busy = false;
+	bool quiet = true;
 
 	for (uint32_t i = 0; i < l->modules.n; i++) {
-		const struct module *m = &l->modules.m[i];
-		const uint32_t missing = missing_views(&l->modules, m);
+		const uint32_t missing = missing_views(&l->modules, &l->modules.m[i]);
 
 		if (missing)
-			add_module(t, m, missing);
-		*quiet = *quiet && !missing;
-		busy = busy || (missing && !passes(m, missing));
+			add_module(t, &l->modules.m[i], missing);
+		quiet = quiet && !missing;
 	}
-	return busy;
+	return quiet;
 }
 
-static bool count_pages(const struct lookout *l, struct tally *t, bool *quiet)
+/* The same of pages. */
+static bool count_pages(const struct lookout *l, struct tally *t)
 {
 	const struct orphans *o = &l->orphans;
-	bool busy = false;
 
 	t->unread = t->memory ? MIN(t->unread, o->unread) : o->unread;
 	t->doubtful = t->memory ? MIN(t->doubtful, l->owners.doubtful) : l->owners.doubtful;
 	t->cut = t->cut || o->cut;
 	t->memory++;
 	add_pages(t, o);
-	*quiet = *quiet && !o->n;
-	for (uint32_t i = 0; !busy && i < o->n; i++)
-		busy = !o->page[i].tracer;
-	return busy;
+	return !o->n;
 }
 
 static void count_look(const struct lookout *l, struct tally *t)
 {
-	bool quiet = true, whole = !l->error, busy;
+	bool whole = !l->error, quiet;
 
 	for (int view = 0; view < MODULE_VIEWS; view++) {
 		t->looks[view] += !l->modules.view[view].error;
 		whole = whole && (!l->modules.view[view].error || l->modules.view[view].error == -ENOENT);
 	}
 	read_period(l->k, t);
-	busy = count_modules(l, t, &quiet);
+	quiet = count_modules(l, t);
 	if (!l->error)
-		busy = count_pages(l, t, &quiet) || busy;
+		quiet = count_pages(l, t) && quiet;
 	t->all++;
-	t->busy += busy;
 	/* One that failed says nothing. */
 	t->quiet = quiet ? t->quiet + whole : 0;
 }
@@ -261,10 +255,10 @@ static bool is_sure(const struct tally *t, uint32_t looks, uint32_t of)
 	return looks == of && (of >= CHECK_ENOUGH || t->still);
 }
 
-/* Hidden in half of the looks, and again in the last of them; or seen too seldom. */
+/* Hidden in some looks, and the last of all were not quiet; or seen too seldom. */
 static bool is_unsure(const struct tally *t, uint32_t looks, uint32_t of)
 {
-	return looks && t->quiet < QUIET && 2 * looks >= of && !is_sure(t, looks, of);
+	return looks && t->quiet < QUIET && !is_sure(t, looks, of);
 }
 
 static int sign_module(const struct absent *a, uint32_t views, const struct check_sink *sink)
@@ -342,7 +336,7 @@ static int sign_pages(uint64_t start, uint64_t last, const struct check_sink *si
 
 static bool is_hidden(struct lookout *l, struct tally *t, const struct nobodys *n)
 {
-	const bool sure = is_sure(t, n->looks, t->memory), passing = n->passing || (sure && may_wait(t, n));
+	const bool sure = is_sure(t, n->looks, t->memory), passing = n->passing || may_wait(t, n);
 	const uint64_t whose = n->passing ? n->page.tracer : WAITS;
 
 	if (!sure)
@@ -401,10 +395,6 @@ static int judge(struct lookout *l, struct tally *t, const struct check_sink *si
 		stop = judge_pages(l, t, sink, m);
 	if (whole && !stop)
 		passing_end(p);
-	/* Not the same in each, but something in most. */
-	if (!m->signs && !t->unsure && t->quiet < QUIET && 2 * t->busy >= t->all &&
-	    !t->passing_modules && !t->passing_pages)
-		t->unsure = 1;
 	return stop;
 }
 

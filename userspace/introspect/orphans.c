@@ -7,7 +7,7 @@
 
 #include "lib/util.h"
 
-#define MAX_TABLES (1u << 18)		/* of a half */
+#define MAX_TABLES (1u << 18)
 #define MAX_PAGES (1u << 18)		/* executable ones without an owner that are read */
 #define GIB (1ull << 30)
 
@@ -84,10 +84,9 @@ static int take_page(struct search *s, uint64_t va, uint64_t pa)
 	enum trampoline is;
 	int empty;
 
-	if (s->pages++ >= MAX_PAGES) {
-		o->cut = true;
-		return 0;
-	}
+	/* The walk ends, and what was found counts. */
+	if (s->pages++ >= MAX_PAGES)
+		return -E2BIG;
 	empty = is_empty(s, pa);
 	if (empty < 0) {
 		o->unread++;
@@ -129,15 +128,15 @@ static int on_leaf(void *ctx, const struct mapping *leaf)
 int orphans_find(const struct kernel *k, struct owners *owners, struct orphans *o)
 {
 	struct search s = { k, owners, o, 0 };
-	uint32_t unread[2] = { 0, 0 };
+	struct leaf_bounds bounds = { .tables = MAX_TABLES };
 	int r = k->symbol[SYM_ETEXT].address ? 0 : -ENOENT;
 
 	o->n = o->unread = 0;
 	o->executable = 0;
 	o->cut = false;
 	for (int kernels = 0; !r && kernels < 2; kernels++)
-		r = page_leaves_executable(&k->as, kernels, MAX_TABLES, on_leaf, &s, &unread[kernels]);
-	o->unread += unread[0] + unread[1];
+		r = page_leaves_executable(&k->as, kernels, &bounds, on_leaf, &s);
+	o->unread += bounds.unread;
 	if (r == -E2BIG) {
 		o->cut = true;
 		r = 0;

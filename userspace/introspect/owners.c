@@ -53,21 +53,30 @@ static int add_range(struct owners *o, uint64_t start, uint64_t size)
 
 #define MAX_TABLES 512u			/* that MAX_OWNER can need, and more */
 
+struct claim {
+	uint64_t start, end, executable;
+};
+
 static int add_executable(void *ctx, const struct mapping *leaf)
 {
-	*(uint64_t *)ctx += leaf->nx ? 0 : leaf->size;
+	struct claim *c = ctx;
+
+	if (!leaf->nx)
+		c->executable += MIN(c->end, leaf->va + leaf->size) - MAX(c->start, leaf->va);
 	return 0;
 }
 
 /* Who claims more than its code could be hiding another's beside it. */
 static void doubt(const struct kernel *k, struct owners *o, uint64_t start, uint64_t size)
 {
-	const uint64_t end = (start + size + FRAME_MASK) & ~(uint64_t)FRAME_MASK;
-	uint64_t executable = 0;
+	struct claim c = {
+		.start = start & ~(uint64_t)FRAME_MASK,
+		.end = (start + size + FRAME_MASK) & ~(uint64_t)FRAME_MASK,
+	};
 
-	start &= ~(uint64_t)FRAME_MASK;
-	if (size && (end <= start || page_leaves(&k->as, start, end, MAX_TABLES, add_executable, &executable) ||
-		     executable < end - start))
+	if (size && (c.end <= c.start ||
+		     page_leaves(&k->as, c.start, c.end, MAX_TABLES, add_executable, &c) ||
+		     c.executable < c.end - c.start))
 		o->doubtful++;
 }
 

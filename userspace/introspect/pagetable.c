@@ -170,12 +170,12 @@ int virt_read_text(const struct address_space *as, uint64_t va, char *buf, size_
 struct leaf_walk {
 	const struct address_space *as;
 	uint64_t lo, hi;
-	unsigned tables;
+	struct leaf_bounds *bounds;
 	int (*fn)(void *ctx, const struct mapping *leaf);
 	void *ctx;
 	bool executable;		/* those leaves alone */
 	uint64_t barren[MAX_LEVELS];	/* of each level the last table that led to none */
-	uint32_t leaves, unread;
+	uint32_t leaves;
 };
 
 static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
@@ -227,13 +227,14 @@ static int walk_entries(struct leaf_walk *w, uint64_t table, unsigned level,
 	unsigned first, last_entry;
 	int r;
 
-	if (w->tables-- == 0)
+	if (!w->bounds->tables)
 		return -E2BIG;
+	w->bounds->tables--;
 	bound(w, above->va, level, &first, &last_entry);
 	if (first > last_entry)
 		return 0;
 	r = memory_read(w->as->mem, table + 8 * first, entries + first, 8 * (last_entry - first + 1));
-	w->unread += r != 0;
+	w->bounds->unread += r != 0;
 	if (r)
 		return r == -ETIME || r == -ENODEV ? r : 0;
 	for (unsigned i = first; i <= last_entry; i++) {
@@ -258,42 +259,47 @@ static int walk_entries(struct leaf_walk *w, uint64_t table, unsigned level,
 static int walk_table(struct leaf_walk *w, uint64_t table, unsigned level,
 		      const struct mapping *above)
 {
-	const uint32_t leaves = w->leaves, unread = w->unread;
+	const uint32_t leaves = w->leaves, unread = w->bounds->unread;
 	int r;
 
 	if (w->executable && w->barren[level] == table)
 		return 0;
 	r = walk_entries(w, table, level, above);
-	if (!r && w->leaves == leaves && w->unread == unread)
+	if (!r && w->leaves == leaves && w->bounds->unread == unread)
 		w->barren[level] = table;
 	return r;
 }
 
 static const struct mapping all = { .write = true, .user = true };
 
-int page_leaves(const struct address_space *as, uint64_t lo, uint64_t hi, unsigned max_tables,
-		int (*fn)(void *ctx, const struct mapping *leaf), void *ctx)
+int page_leaves_within(const struct address_space *as, uint64_t lo, uint64_t hi,
+		       struct leaf_bounds *bounds,
+		       int (*fn)(void *ctx, const struct mapping *leaf), void *ctx)
 {
 	struct leaf_walk w = {
-		.as = as, .lo = lo, .hi = hi, .tables = max_tables, .fn = fn, .ctx = ctx,
+		.as = as, .lo = lo, .hi = hi, .bounds = bounds, .fn = fn, .ctx = ctx,
 	};
 
 	return walk_entries(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
 }
 
-int page_leaves_executable(const struct address_space *as, bool kernels, unsigned max_tables,
-			   int (*fn)(void *ctx, const struct mapping *leaf), void *ctx,
-			   uint32_t *ret_unread)
+int page_leaves(const struct address_space *as, uint64_t lo, uint64_t hi, unsigned max_tables,
+		int (*fn)(void *ctx, const struct mapping *leaf), void *ctx)
+{
+	struct leaf_bounds bounds = { .tables = max_tables };
+
+	return page_leaves_within(as, lo, hi, &bounds, fn, ctx);
+}
+
+int page_leaves_executable(const struct address_space *as, bool kernels, struct leaf_bounds *bounds,
+			   int (*fn)(void *ctx, const struct mapping *leaf), void *ctx)
 {
 	const uint64_t half = 1ull << 63;
 	struct leaf_walk w = {
 		.as = as, .lo = kernels ? half : 0, .hi = kernels ? UINT64_MAX : half,
-		.tables = max_tables, .fn = fn, .ctx = ctx, .executable = true,
+		.bounds = bounds, .fn = fn, .ctx = ctx, .executable = true,
 	};
-	int r;
 
 	memset(w.barren, 0xff, sizeof(w.barren));
-	r = walk_entries(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
-	*ret_unread = w.unread;
-	return r;
+	return walk_entries(&w, as->root & PTE_ADDRESS, as->levels - 1, &all);
 }

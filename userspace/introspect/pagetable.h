@@ -68,12 +68,18 @@ int virt_read_text(const struct address_space *as, uint64_t va, char *buf, size_
 int page_leaves(const struct address_space *as, uint64_t lo, uint64_t hi, unsigned max_tables,
 		int (*fn)(void *ctx, const struct mapping *leaf), void *ctx);
 
-/*
- * The same for executable leaves alone, of the kernel's half or the other;
- * *ret_unread: tables that could not be read.
- */
-int page_leaves_executable(const struct address_space *as, bool kernels, unsigned max_tables,
-			   int (*fn)(void *ctx, const struct mapping *leaf), void *ctx,
-			   uint32_t *ret_unread);
+/* In: how many more tables may be read.  Out: those left; those that could not be read. */
+struct leaf_bounds {
+	uint32_t tables, unread;
+};
+
+/* The same, for who asks more than once, or wants to know of all. */
+int page_leaves_within(const struct address_space *as, uint64_t lo, uint64_t hi,
+		       struct leaf_bounds *bounds,
+		       int (*fn)(void *ctx, const struct mapping *leaf), void *ctx);
+
+/* Executable leaves alone, of the kernel's half or the other. */
+int page_leaves_executable(const struct address_space *as, bool kernels, struct leaf_bounds *bounds,
+			   int (*fn)(void *ctx, const struct mapping *leaf), void *ctx);
 
 #endif

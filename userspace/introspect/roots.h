@@ -11,11 +11,9 @@
 
 /*
  * Where some map another page than the kernel's own, or make executable what that does
- * not.  0 or -errno: not all were seen (-ELOOP: some kept changing).
+ * not: by the stretches that one entry of a top table spans, with whose they are and the
+ * first such page.  0 or -errno: not all were seen (-ELOOP: some kept changing).
  */
 int roots_read(const struct kernel *k, struct addresses *ret);
-
-/* Whose that are: "vCPU 2" or "process 7"; or "nobody any more". */
-void roots_describe(const struct kernel *k, uint64_t va, char *out, size_t size);
 
 #endif

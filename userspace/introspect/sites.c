@@ -381,9 +381,9 @@ static bool is_under_way(const struct kernel *k, const struct site *s, struct ow
 	    (s->kind == SITE_TRAMPOLINE && is_padding(code)))
 		return false;
 	for (size_t i = 0; i < sizeof(first); i++) {
-		uint8_t whole[PATCH];
+		uint8_t whole[LONGEST_PATCH];
 
-		memcpy(whole, code, PATCH);
+		memcpy(whole, code, LONGEST_PATCH);
 		whole[0] = first[i];
 		if (leads_to_what_ends(k, s, owners, whole) || take(k, s, owners, whole))
 			return true;
@@ -391,10 +391,12 @@ static bool is_under_way(const struct kernel *k, const struct site *s, struct ow
 	return false;
 }
 
-static void mark(uint8_t *line, uint64_t at, enum line_state state)
+static void mark(uint8_t *line, const struct site *site, uint64_t at, enum line_state state)
 {
+	const uint64_t last = (at + (site->kind == SITE_CALL ? LONGEST_PATCH : PATCH) - 1) / SITE_LINE;
+
 	line[at / SITE_LINE] = MAX(line[at / SITE_LINE], state);
-	line[(at + PATCH - 1) / SITE_LINE] = MAX(line[(at + PATCH - 1) / SITE_LINE], state);
+	line[last] = MAX(line[last], state);
 }
 
 void sites_neutralise(const struct kernel *k, const struct sites *s, struct owners *owners,
@@ -411,8 +413,8 @@ void sites_neutralise(const struct kernel *k, const struct sites *s, struct owne
 
 		/* Between two trampolines lies what is none, and is compared as it is. */
 		if (under_way)
-			mark(line, at, LINE_UNDER_WAY);
+			mark(line, site, at, LINE_UNDER_WAY);
 		else if (!take(k, site, owners, code + at) && site->kind != SITE_TRAMPOLINE)
-			mark(line, at, LINE_ILLEGAL);
+			mark(line, site, at, LINE_ILLEGAL);
 	}
 }

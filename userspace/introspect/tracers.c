@@ -15,7 +15,7 @@
 void tracers_add(const struct kernel *k, struct addresses *t, uint64_t to)
 {
 	if (!kernel_text(k, to))
-		addresses_add(t, to);
+		addresses_add(t, to, "");
 }
 
 /* One that is none by its code counts as what is called. */

@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_VCPUS 4096u
-#define MAX_GAP 64u			/* that many in a row that never ran: there are no more */
+#define MAX_VCPUS 4096u			/* KVM's own limit */
 #define CR0_PG (1ull << 31)
 #define EFER_LMA (1ull << 10)
 
 static bool long_mode(const struct kvm_warden_regs *regs)
 {
-	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA) && regs->cr3;
+	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA);
 }
 
+/* Any may be missing, as one that never ran. */
 int vcpus_walk(struct guest_memory *mem,
 	       int (*fn)(void *ctx, const struct kvm_warden_regs *regs), void *ctx,
 	       struct vcpus *ret)
@@ -21,11 +21,10 @@ int vcpus_walk(struct guest_memory *mem,
 	int r = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	for (uint32_t vcpu = 0, gap = 0; !r && vcpu < MAX_VCPUS && gap < MAX_GAP; vcpu++) {
+	for (uint32_t vcpu = 0; !r && vcpu < MAX_VCPUS; vcpu++) {
 		struct kvm_warden_regs regs;
 		int error = memory_registers(mem, vcpu, &regs);
 
-		gap = error == -ENXIO ? gap + 1 : 0;
 		if (error == -ENODEV) {
 			r = error;
 		} else if (error) {
@@ -39,4 +38,10 @@ int vcpus_walk(struct guest_memory *mem,
 		}
 	}
 	return r;
+}
+
+bool vcpu_is_left(const struct kvm_warden_regs *regs, uint64_t since_ns)
+{
+	return (regs->flags & (KVM_WARDEN_REGS_HALTED | KVM_WARDEN_REGS_OUTSIDE)) &&
+	       clock_now_ns() - regs->age_ns < since_ns;
 }

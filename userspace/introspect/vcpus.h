@@ -5,6 +5,8 @@
 
 #include "introspect/memory.h"
 
+#define CR4_FRED (1ull << 32)
+
 struct vcpus {
 	uint32_t seen;			/* with a kernel of 64 bits on it */
 	uint32_t nested;		/* run guests of their own: registers withheld */
@@ -18,5 +20,11 @@ struct vcpus {
 int vcpus_walk(struct guest_memory *mem,
 	       int (*fn)(void *ctx, const struct kvm_warden_regs *regs), void *ctx,
 	       struct vcpus *ret);
+
+/*
+ * It waits, or is outside the guest, and has done so since before that time: what it
+ * has is of a kernel before (kexec leaves the other CPUs where they were).
+ */
+bool vcpu_is_left(const struct kvm_warden_regs *regs, uint64_t since_ns);
 
 #endif

@@ -14,29 +14,30 @@
 #include "lib/util.h"
 
 #define RECORDS 16u
-#define MAX_TOLD 32u			/* in a second */
-#define SECOND_NS 1000000000ull
+#define MAX_TOLD 16u			/* in ten minutes: what stays the checks find */
+#define WINDOW_NS (600 * 1000000000ull)
 #define GATE_SIZE 16u
 
 /* ---- which bytes ---- */
 
-static void add_page(struct watches *w, const struct kernel *k, uint64_t va, uint32_t len, bool gates)
-{
-	uint64_t gpa;
-
-	if (w->n < MAX_WATCHES && !virt_to_phys(&k->as, va, &gpa))
-		w->of[w->n++] = (struct watch){ gpa, va, len, gates };
-}
-
-static void add_table(struct watches *w, const struct kernel *k, enum kernel_symbol s, uint32_t len,
+/* False: not all of it is mapped, or there is more than there is room for. */
+static bool add_table(struct watches *w, const struct kernel *k, enum kernel_symbol s, uint32_t len,
 		      bool gates)
 {
 	const uint64_t start = k->symbol[s].address, end = start + len;
 
 	for (uint64_t va = start, next; start && va < end; va = next) {
+		struct watch *at = &w->of[w->n];
+
 		next = MIN(end, (va | FRAME_MASK) + 1);
-		add_page(w, k, va, next - va, gates);
+		if (w->n == MAX_WATCHES || virt_to_phys(&k->as, va, &at->gpa))
+			return false;
+		at->va = va;
+		at->len = next - va;
+		at->gates = gates;
+		w->n++;
 	}
+	return start;
 }
 
 /* ---- watching ---- */
@@ -45,7 +46,12 @@ static int ask(const struct watches *w, unsigned long what, const struct watch *
 {
 	struct kvm_warden_watch arg = { .gpa = at->gpa, .len = at->len };
 
-	return ioctl(w->fd, what, &arg) ? -errno : 0;
+	int r;
+
+	do
+		r = ioctl(w->fd, what, &arg) ? -errno : 0;
+	while (r == -EINTR);
+	return r;
 }
 
 void watches_end(struct watches *w)
@@ -53,7 +59,17 @@ void watches_end(struct watches *w)
 	for (uint32_t i = 0; i < w->n; i++)
 		ask(w, KVM_WARDEN_UNWATCH, &w->of[i]);
 	w->n = 0;
-	w->why[0] = '\0';
+	w->ended = false;
+}
+
+static void note(struct watches *w, const char *what, const char *why)
+{
+	char text[sizeof(w->why)];
+
+	snprintf(text, sizeof(text), "%s%s", what, why);
+	if (strcmp(text, w->why))
+		log_warn("the tables of this guest's kernel are not watched: %s", text);
+	memcpy(w->why, text, sizeof(text));
 }
 
 static const char *refusal(int error)
@@ -75,19 +91,22 @@ static void start(struct watches *w)
 {
 	int r = 0;
 
+	w->since_ns = clock_now_ns();
+	w->why[0] = '\0';
 	for (uint32_t i = 0; !r && i < w->n; i++)
 		r = ask(w, KVM_WARDEN_WATCH, &w->of[i]);
 	if (!r)
 		return;
 	watches_end(w);
-	w->refused = r == -EOPNOTSUPP;
-	snprintf(w->why, sizeof(w->why), "%s", refusal(r));
-	log_warn("the tables of this guest's kernel are not watched: %s", w->why);
+	note(w, "", refusal(r));
 }
 
 static bool same(const struct watches *a, const struct watches *b)
 {
-	return a->n == b->n && !memcmp(a->of, b->of, a->n * sizeof(*a->of));
+	for (uint32_t i = 0; i < a->n && i < b->n; i++)
+		if (a->of[i].gpa != b->of[i].gpa || a->of[i].len != b->of[i].len)
+			return false;
+	return a->n == b->n;
 }
 
 void watches_set(struct watches *w, const struct kernel *k)
@@ -97,14 +116,22 @@ void watches_set(struct watches *w, const struct kernel *k)
 
 	if (!w->wanted) {
 		watches_end(w);
+		w->why[0] = '\0';
 		return;
 	}
-	/* Until it is up it writes there itself. */
-	if (w->refused || w->why[0] || !check_booted(k, &booted))
+	/* Until it is up it writes there itself, and when it goes down others do. */
+	if (!check_booted(k, &booted)) {
+		watches_end(w);
 		return;
-	memset(now.of, 0, sizeof(now.of));
-	add_table(&now, k, SYM_SYS_CALL_TABLE, 8 * SURE_CALLS, false);
-	add_table(&now, k, SYM_IDT_TABLE, GATE_SIZE * GATES, true);
+	}
+	if (w->ended)
+		return;
+	if (!add_table(&now, k, SYM_SYS_CALL_TABLE, 8 * SURE_CALLS, false) ||
+	    !add_table(&now, k, SYM_IDT_TABLE, GATE_SIZE * GATES, true)) {
+		watches_end(w);
+		note(w, "", "they are not where this kernel says");
+		return;
+	}
 	if (same(w, &now))
 		return;
 	watches_end(w);
@@ -134,16 +161,21 @@ static void whose(const struct kernel *k, uint64_t rip, char *out, size_t size)
 static int sign_write(const struct watch *at, const struct kernel *k, const struct kvm_warden_write *write,
 		      const struct check_sink *sink)
 {
-	const uint64_t offset = at->va + (write->gpa - at->gpa) -
-				k->symbol[at->gates ? SYM_IDT_TABLE : SYM_SYS_CALL_TABLE].address;
+	const uint64_t first = MAX(write->gpa, at->gpa);
+	const uint64_t last = MIN(write->gpa + MAX(write->len, 1u), at->gpa + at->len) - 1;
+	const uint64_t table = at->va - k->symbol[at->gates ? SYM_IDT_TABLE : SYM_SYS_CALL_TABLE].address;
+	const uint32_t size = at->gates ? GATE_SIZE : 8;
 	const uint32_t len = MIN(write->len, (uint32_t)sizeof(write->data));
 	struct m_sign m = { .kind = SIGN_KERNEL, .address = write->rip, .name = "Kernel.Write" };
-	char owner[MODULE_NAME + 16], hex[2 * sizeof(write->data) + 1];
+	char owner[MODULE_NAME + 16], hex[2 * sizeof(write->data) + 1], more[32] = "";
+	const uint32_t entry = (table + first - at->gpa) / size, end = (table + last - at->gpa) / size;
 
 	whose(k, write->rip, owner, sizeof(owner));
 	hex_encode(hex, write->data, len);
-	snprintf(m.subject, sizeof(m.subject), "%s %u", at->gates ? "interrupt vector" : "system call",
-		 (uint32_t)(offset / (at->gates ? GATE_SIZE : 8)));
+	if (end > entry)
+		snprintf(more, sizeof(more), " to %u", end);
+	snprintf(m.subject, sizeof(m.subject), "%s %u%s", at->gates ? "interrupt vector" : "system call", entry,
+		 more);
 	snprintf(m.detail, sizeof(m.detail), "vCPU %u wrote %u bytes (%s) to the entry of %.63s, by code at %llx:"
 		 " memory of %s", write->vcpu, write->len, hex, m.subject, (unsigned long long)write->rip, owner);
 	return sink->sign(sink->ctx, &m);
@@ -173,8 +205,8 @@ static const char *ending(uint32_t flags)
 static void note_end(struct watches *w, const struct kvm_warden_write *write)
 {
 	watches_end(w);
-	snprintf(w->why, sizeof(w->why), "the watch of a page ended: %s", ending(write->flags));
-	log_warn("the tables of this guest's kernel are not watched any more: %s", w->why);
+	w->ended = true;
+	note(w, "the watch of a page ended: ", ending(write->flags));
 }
 
 /* A guest that writes all the time is not to keep us from all else. */
@@ -182,8 +214,8 @@ static bool may_tell(struct watches *w)
 {
 	const uint64_t now = clock_now_ns();
 
-	if (now - w->second_ns > SECOND_NS) {
-		w->second_ns = now;
+	if (!w->window_ns || now - w->window_ns > WINDOW_NS) {
+		w->window_ns = now;
 		w->told = 0;
 	}
 	return w->told++ < MAX_TOLD;
@@ -208,6 +240,8 @@ int watches_read(struct watches *w, const struct kernel *k, const struct check_s
 	for (size_t i = 0; !r && i < (size_t)n / sizeof(*writes); i++) {
 		const struct watch *at = find(w, &writes[i]);
 
+		if (writes[i].time_ns < w->since_ns)
+			continue;
 		if (writes[i].flags & KVM_WARDEN_WRITE_ENDED)
 			note_end(w, &writes[i]);
 		else if (at && may_tell(w))

@@ -21,11 +21,12 @@ struct watch {
 struct watches {
 	int fd;				/* the guest's */
 	bool wanted;
-	uint64_t second_ns;		/* that began then, */
+	uint64_t window_ns;		/* that began then, */
 	uint32_t told;			/* and writes told in it */
-	bool refused;			/* for good: the module, or the guest, cannot be watched so */
 	struct watch of[MAX_WATCHES];
 	uint32_t n;
+	uint64_t since_ns;		/* what was written before is of a kernel before */
+	bool ended;			/* by what the guest did: not taken up again */
 	char why[128];			/* they are not watched; "" if they are, or need not be */
 };
 
