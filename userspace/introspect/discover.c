@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "introspect/image.h"
-#include "introspect/kernel.h"
+#include "introspect/inuse.h"
 #include "introspect/known.h"
 #include "lib/util.h"
 
@@ -421,8 +421,10 @@ int kernel_revalidate(struct kernel *k)
 {
 	char banner[BANNER_SIZE] = "";
 	uint64_t task;
-	int r = kernel_runs(k->mem) ? read_banner(k, banner) : -ESTALE;
+	int r = kernel_runs(k->mem) ? kernel_in_use(k) : -ESTALE;
 
+	if (!r)
+		r = read_banner(k, banner);
 	if (r)
 		return r;
 	if (strcmp(banner, k->banner))

@@ -84,6 +84,7 @@
 	X(page, size, "", true) \
 	X(page, flags, "flags.f|flags", true) \
 	X(page, compound_order, "compound_order", false) \
+	X(page, slab_cache, "slab_cache", false) \
 	X(folio, order, "_folio_order", false) \
 	X(folio, flags_1, "_flags_1", false) \
 	X(module, list, "list", false) \

@@ -202,6 +202,7 @@ static void tell_status(struct teller *t)
 	usage_read(t->k, &t->task, &usage);
 	tell(t, FACT_PROCESS, 0, "Threads", "%u", usage.threads);
 	tell(t, FACT_PROCESS, 0, "VmRSS", "%" PRIu64 " kB", usage.rss_pages * 4);
+	tell(t, FACT_PROCESS, 0, "VmSwap", "%" PRIu64 " kB", usage.swap_pages * 4);
 	tell(t, FACT_PROCESS, 0, "CpuTime", "%.3f s", (double)usage.cpu_ns / 1e9);
 	tell(t, FACT_PROCESS, 0, "StartTime", "%.2f s after boot", (double)t->task.start_ns / 1e9);
 	tell_cgroup(t);

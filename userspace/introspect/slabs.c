@@ -18,6 +18,7 @@
 
 struct slab_walk {
 	const struct kernel *k;
+	struct field of;		/* of a struct page: the cache it is a slab of */
 	uint64_t cache, size, pad;
 	uint32_t per_slab;		/* by the cache, for kernels without slab.objects */
 	uint8_t *buf;
@@ -58,7 +59,7 @@ static int visit_slab(struct slab_walk *w, const uint8_t *page, uint64_t frame)
 /* len bytes of the array of struct page, which describe guest memory from its start on. */
 static int scan_chunk(struct slab_walk *w, uint64_t va, size_t len)
 {
-	const uint32_t size = w->k->at.page_size.size, at = w->k->at.slab_slab_cache.at;
+	const uint32_t size = w->k->at.page_size.size, at = w->of.at;
 	int r = 0;
 
 	for (size_t i = 0; !r && i + size <= len; i += size) {
@@ -112,15 +113,17 @@ static int read_cache(struct slab_walk *w)
 int slab_tasks(const struct kernel *k, int (*fn)(void *ctx, uint64_t va), void *ctx)
 {
 	const struct layout *at = &k->at;
-	struct slab_walk w = { .k = k, .fn = fn, .ctx = ctx };
+	/* Before 5.17 struct slab was part of struct page. */
+	struct slab_walk w = { .k = k, .fn = fn, .ctx = ctx,
+			       .of = at->slab_slab_cache.size ? at->slab_slab_cache : at->page_slab_cache };
 	autofree uint8_t *buf = NULL;
 	uint64_t end = k->vmemmap + memory_end(k->mem) / FRAME_SIZE * at->page_size.size;
 	int r;
 
-	if (!k->symbol[SYM_TASK_CACHE].address || !at->slab_slab_cache.size ||
+	if (!k->symbol[SYM_TASK_CACHE].address || !w.of.size ||
 	    !at->kmem_cache_size.size || !at->task_struct_usage.size ||
 	    !at->task_struct_stack.size || !at->page_size.size || CHUNK % at->page_size.size ||
-	    at->slab_slab_cache.at + 8 > at->page_size.size)
+	    w.of.at + 8 > at->page_size.size)
 		return -ENOENT;
 	r = read_cache(&w);
 	if (r)

@@ -10,7 +10,7 @@
 #define MAX_CPUS 512u			/* beyond it a sum over CPUs is left out */
 
 /* enum of mm counters: file pages, anonymous ones, swap entries, shared ones. */
-static const unsigned resident[] = { 0, 1, 3 };
+static const unsigned resident[] = { 0, 1, 3 }, swapped = 2;
 
 struct sum {
 	const struct kernel *k;
@@ -50,16 +50,20 @@ static int64_t read_counter(const struct kernel *k, uint64_t at)
 	return count;
 }
 
-static int64_t read_pages(const struct kernel *k, uint64_t mm, unsigned n)
+/* It is below 0 now and then: a sum that lags. */
+static uint64_t read_pages(const struct kernel *k, uint64_t mm, unsigned n)
 {
 	const struct layout *at = &k->at;
-	uint64_t pages = 0;
+	int64_t pages = 0;
+	uint64_t count;
 
-	if (at->mm_struct_rss_count.size)
-		kernel_member(k, mm, (struct field){ at->mm_struct_rss_count.at + 8 * n, 8 }, &pages);
-	else if (at->mm_struct_rss_stat.size && at->percpu_counter_size.size)
-		return read_counter(k, mm + at->mm_struct_rss_stat.at + n * at->percpu_counter_size.size);
-	return pages;
+	if (at->mm_struct_rss_count.size) {
+		if (!kernel_member(k, mm, (struct field){ at->mm_struct_rss_count.at + 8 * n, 8 }, &count))
+			pages = count;
+	} else if (at->mm_struct_rss_stat.size && at->percpu_counter_size.size) {
+		pages = read_counter(k, mm + at->mm_struct_rss_stat.at + n * at->percpu_counter_size.size);
+	}
+	return MAX(pages, (int64_t)0);
 }
 
 void usage_read(const struct kernel *k, const struct task *t, struct usage *ret_usage)
@@ -72,10 +76,9 @@ void usage_read(const struct kernel *k, const struct task *t, struct usage *ret_
 		kernel_member(k, signal, k->at.signal_struct_sum_runtime, &ret_usage->cpu_ns);
 		list_walk(k, signal + k->at.signal_struct_thread_head.at, MAX_THREADS, add_thread, &s);
 	}
-	for (size_t i = 0; t->mm && i < ARRAY_SIZE(resident); i++) {
-		int64_t pages = read_pages(k, t->mm, resident[i]);
-
-		/* One of them is below 0 now and then: it is a sum that lags. */
-		ret_usage->rss_pages += MAX(pages, (int64_t)0);
-	}
+	if (!t->mm)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(resident); i++)
+		ret_usage->rss_pages += read_pages(k, t->mm, resident[i]);
+	ret_usage->swap_pages = read_pages(k, t->mm, swapped);
 }

@@ -7,7 +7,8 @@
 
 struct usage {
 	uint64_t cpu_ns;		/* of all its threads, those that ended too */
-	uint64_t rss_pages;		/* file, anonymous and shared memory; no swap */
+	uint64_t rss_pages;		/* file, anonymous and shared memory */
+	uint64_t swap_pages;		/* anonymous memory that is swapped out */
 	uint32_t threads;
 };
 

@@ -3,8 +3,11 @@
  * /init of a guest that is looked into: starts processes of several kinds, writes
  * down what its own kernel says of itself and of them, and waits.
  */
+#include "truth.h"
+
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -14,13 +17,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE 4096
-
 static char line[65536];
+
+void failed(const char *what)
+{
+	printf("\nT failed: %s\n", what);
+	fflush(stdout);
+}
 
 /* ---- processes ---- */
 
@@ -34,7 +42,7 @@ static void spawn(uid_t uid, const char *program, const char *arg)
 	_exit(1);
 }
 
-static void copy(const char *from, int to)
+void copy(const char *from, int to)
 {
 	static char buf[65536];
 	int fd = open(from, O_RDONLY);
@@ -57,6 +65,10 @@ static void spawn_memfd(void)
 	}
 	copy("/bin/idle", fd);
 	fexecve(fd, argv, env);
+	/* 5.10 wants a path. */
+	snprintf(line, sizeof(line), "/proc/self/fd/%d", fd);
+	execve(line, argv, env);
+	failed("a program in a memfd");
 	_exit(1);
 }
 
@@ -215,6 +227,29 @@ static void tell_process(const char *pid)
 	printf("P %s %d %u %llu %s\n", pid, ppid, st.st_uid, start, comm);
 }
 
+/* Two ways of counting, of which one lags on some kernels, the other on others. */
+static void tell_memory(const char *pid)
+{
+	unsigned long rss = 0, swap = 0, mapped = 0;
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %lu", &rss) != 1)
+			sscanf(line, "VmSwap: %lu", &swap);
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%s/smaps_rollup", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "Rss: %lu", &mapped);
+	if (f)
+		fclose(f);
+	printf("U %s %lu %lu %lu\n", pid, rss, mapped, swap);
+}
+
 static void tell_processes(void)
 {
 	DIR *d = opendir("/proc");
@@ -227,28 +262,98 @@ static void tell_processes(void)
 		if (!isdigit(e->d_name[0]) || readlink(path, exe, sizeof(exe)) < 0)
 			continue;
 		tell_process(e->d_name);
+		tell_spaces(e->d_name);
 		/* Our own change while we tell them. */
-		if (strcmp(e->d_name, "1"))
-			tell_maps(e->d_name);
+		if (!strcmp(e->d_name, "1"))
+			continue;
+		tell_maps(e->d_name);
+		tell_memory(e->d_name);
 	}
 	closedir(d);
 }
 
 /* ---- start ---- */
 
+/* A line of /modules: a file, and the module's parameters. */
 static void load_modules(void)
 {
 	FILE *f = fopen("/modules", "r");
-	char path[300];
+	char path[300], *parameters;
 
 	while (f && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
+		parameters = line;
+		strsep(&parameters, " ");
 		snprintf(path, sizeof(path), "/lib/%.250s", line);
-		if (syscall(SYS_finit_module, open(path, O_RDONLY | O_CLOEXEC), "", 0))
+		if (syscall(SYS_finit_module, open(path, O_RDONLY | O_CLOEXEC), parameters ? parameters : "", 0))
 			perror(path);
 	}
 	if (f)
 		fclose(f);
+}
+
+/* Memory that the guest has used, and uses no more. */
+static void dirty(size_t mib)
+{
+	char *at = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED) {
+		failed("dirty");
+		return;
+	}
+	memset(at, 'd', mib << 20);
+	munmap(at, mib << 20);
+}
+
+/* Who looks in meanwhile says when to go on. */
+static void wait_for_word(void)
+{
+	int fd = open("/dev/ttyS1", O_RDONLY | O_NOCTTY);
+	char c = 0;
+
+	while (c != '\n' && read(fd, &c, 1) == 1)
+		;
+	close(fd);
+}
+
+/* Another kernel, without the machine starting anew; with the same command line. */
+static void next_kernel(void)
+{
+	int kernel = open("/next/vmlinuz", O_RDONLY), initrd = open("/next/initrd", O_RDONLY);
+	int fd = open("/proc/cmdline", O_RDONLY);
+	ssize_t n = read(fd, line, sizeof(line) - 1);
+
+	if (n < 1 || line[n - 1] != '\n')
+		failed("command line");
+	line[n - 1] = '\0';
+	if (syscall(SYS_kexec_file_load, kernel, initrd, n, line, 0))
+		failed(strerror(errno));
+	printf("NEXT\n");
+	fflush(stdout);
+	reboot(RB_KEXEC);
+	failed("kexec");
+}
+
+/* Who has the other end closes it by an exec, or once it waits. */
+static void spawn_all(void)
+{
+	int ends[2];
+	char c;
+
+	if (pipe2(ends, O_CLOEXEC))
+		failed("pipe");
+	spawn(0, "/bin/idle", "an argument");
+	spawn(1000, "/bin/idle", "of a user");
+	spawn(0, "/init", "map");
+	spawn_memfd();
+	spawn_deleted();
+	spawn_spaces(ends[1]);
+	spawn_pages(ends[1]);
+	close(ends[1]);
+	if (read(ends[0], &c, 1))
+		failed("processes");
+	close(ends[0]);
+	sleep(1);
 }
 
 int main(int argc, char **argv)
@@ -259,13 +364,20 @@ int main(int argc, char **argv)
 	mkdir("/sys", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	load_modules();
-	spawn(0, "/bin/idle", "an argument");
-	spawn(1000, "/bin/idle", "of a user");
-	spawn(0, "/init", "map");
-	spawn_memfd();
-	spawn_deleted();
-	sleep(1);
+	start_swap();
+	/* What the kernel does not know of its command line is ours. */
+	if (getenv("dirty"))
+		dirty(atoi(getenv("dirty")));
+	spawn_all();
+	if (!access("/next/vmlinuz", F_OK)) {
+		printf("\nFIRST\n");
+		fflush(stdout);
+		if (getenv("followed"))
+			wait_for_word();
+		next_kernel();
+	}
 	/* What the firmware wrote ends its line nowhere. */
 	putchar('\n');
 	tell_file("banner", "/proc/version");
@@ -277,6 +389,10 @@ int main(int argc, char **argv)
 	tell_modules();
 	tell_processes();
 	printf("READY\n");
+	if (getenv("followed")) {
+		wait_for_word();
+		printf("FOLLOWED\n");
+	}
 	for (;;)
 		pause();
 }

@@ -264,6 +264,15 @@ bool testee_ready(struct testee *t)
 	return introspector_ready(&t->in, &changed);
 }
 
+bool testee_again(struct testee *t, bool *ret_changed)
+{
+	struct kvm_warden_regs regs;
+
+	read_registers(t, &regs);
+	memory_refresh(&t->mem);
+	return !memory_set_registers(&t->mem, &regs, 1) && introspector_ready(&t->in, ret_changed);
+}
+
 void testee_detach(struct testee *t)
 {
 	introspector_free(&t->in);

@@ -34,6 +34,9 @@ bool testee_attach(struct testee *t, const char *ram);
 bool testee_ready(struct testee *t);
 void testee_detach(struct testee *t);
 
+/* The same introspector, with the registers of just now, as the module gives them. */
+bool testee_again(struct testee *t, bool *ret_changed);
+
 /* What stands still is checked as a dump is: all that differs is said. */
 void testee_stop(struct testee *t);
 void testee_run(struct testee *t);
