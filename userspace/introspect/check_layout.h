@@ -20,6 +20,8 @@
 	X(task_struct, nsproxy, "nsproxy", false) \
 	X(task_struct, cgroups, "cgroups", false) \
 	X(task_struct, files, "files", false) \
+	X(task_struct, fs, "fs", false) \
+	X(fs_struct, root, "root.dentry", false) \
 	X(cred, gid, "gid.val", false) \
 	X(cred, suid, "suid.val", false) \
 	X(cred, sgid, "sgid.val", false) \
@@ -80,6 +82,7 @@
 	X(mm_struct, env_start, "env_start", false) \
 	X(mm_struct, env_end, "env_end", false) \
 	X(vm_area_struct, anon_vma, "anon_vma", false) \
+	X(inode, i_mapping, "i_mapping", false) \
 	X(inode, i_uid, "i_uid.val", false) \
 	X(inode, i_mode, "i_mode", false) \
 	X(dentry, subdirs, "d_subdirs", false) \

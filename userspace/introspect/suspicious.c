@@ -7,15 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "introspect/lists.h"
+#include "introspect/dentries.h"
 #include "introspect/pagecache.h"
+#include "introspect/preload.h"
 #include "lib/util.h"
 
 #define TMPFS_MAGIC 0x01021994u
 #define MAX_TABLES 2048u
 #define MAX_PATCHED_PAGES 4096u		/* compared, of one mapping */
-#define MAX_CHILDREN 65536u
-#define ENV_SIZE 32768u
 #define INT3 0xcc
 #define CALL 0xe8
 #define KIB 1024u
@@ -98,47 +97,15 @@ static bool is_drop(const struct guest_file *f)
 	return false;
 }
 
-struct search {
-	const struct kernel *k;
-	const char *name;
-	uint32_t link;
-	bool found;
-};
-
-static int on_child(void *ctx, uint64_t node)
-{
-	struct search *s = ctx;
-	uint64_t dentry = node - s->link, text, inode, hashed;
-	char name[256];
-
-	if (kernel_member(s->k, dentry, s->k->at.dentry_inode, &inode) || !inode ||
-	    kernel_member(s->k, dentry, s->k->at.dentry_hash_pprev, &hashed) || !hashed ||
-	    kernel_member(s->k, dentry, s->k->at.dentry_name, &text) || !kernel_pointer(s->k, text) ||
-	    virt_read_text(&s->k->as, text, name, sizeof(name)) < 0)
-		return 0;
-	s->found = !strcmp(name, s->name);
-	return s->found;
-}
-
 /* An upgrade puts a new file in the old one's place: then the old one is no news. */
 static bool is_replaced(const struct kernel *k, uint64_t file, const struct guest_file *f)
 {
-	const struct layout *at = &k->at;
 	const char *slash = strrchr(f->path, '/');
-	struct search s = { .k = k, .name = slash ? slash + 1 : f->path };
-	uint64_t dentry, parent;
+	uint64_t dentry, parent, inode;
 
-	if (!at->dentry_inode.size || kernel_member(k, file, at->file_dentry, &dentry) ||
-	    kernel_member(k, dentry, at->dentry_d_parent, &parent))
-		return false;
-	if (at->dentry_children.size && at->dentry_sib.size) {
-		s.link = at->dentry_sib.at;
-		hlist_walk(k, parent + at->dentry_children.at, MAX_CHILDREN, on_child, &s);
-	} else if (at->dentry_subdirs.size && at->dentry_child.size) {
-		s.link = at->dentry_child.at;
-		list_walk(k, parent + at->dentry_subdirs.at, MAX_CHILDREN, on_child, &s);
-	}
-	return s.found;
+	return !kernel_member(k, file, k->at.file_dentry, &dentry) &&
+	       !kernel_member(k, dentry, k->at.dentry_d_parent, &parent) &&
+	       dentry_find(k, parent, slash ? slash + 1 : f->path, &dentry, &inode);
 }
 
 static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
@@ -479,66 +446,23 @@ static int tell_tracer(const struct teller *t)
 		    parent == real ? ", its parent" : "");
 }
 
-/* Of LD_PRELOAD: one that no package puts there; NULL: none. */
-static char *foreign_library(char *list)
-{
-	static const char *const places[] = {
-		"/usr/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/", "/gnu/",
-	};
-	char *save = NULL;
-
-	for (char *w = strtok_r(list, " :", &save); w; w = strtok_r(NULL, " :", &save)) {
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(places) && !begins(w, places[i]))
-			i++;
-		if (*w == '/' && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
-			return w;
-	}
-	return NULL;
-}
-
-static size_t read_environment(const struct code_signs *s, char *out, size_t size)
-{
-	struct address_space as = task_space(s->k, s->t);
-	uint64_t start, end;
-	size_t len = 0;
-
-	if (kernel_member(s->k, s->t->mm, s->k->at.mm_struct_env_start, &start) ||
-	    kernel_member(s->k, s->t->mm, s->k->at.mm_struct_env_end, &end) || end <= start)
-		return 0;
-	end = MIN(end, start + size);
-	while (start < end) {
-		size_t chunk = MIN(end - start, FRAME_SIZE - (start & FRAME_MASK));
-
-		if (virt_read(&as, start, out + len, chunk))
-			break;
-		start += chunk;
-		len += chunk;
-	}
-	return len;
-}
-
 static int tell_preload(const struct teller *t)
 {
-	static const char name[] = "LD_PRELOAD=";
-	autofree char *env = malloc(ENV_SIZE + 1);
-	size_t len = env ? read_environment(t->s, env, ENV_SIZE) : 0;
+	char library[GUEST_PATH_SIZE], path[TEXT_WHY];
+	int r = 0;
 
-	for (size_t at = 0; at < len; at += strlen(env + at) + 1) {
-		char *library, path[TEXT_WHY];
-
-		env[len] = '\0';
-		if (!begins(env + at, name))
-			continue;
-		library = foreign_library(env + at + strlen(name));
-		if (!library)
-			return 0;
+	if (preload_by_environment(t->s->k, t->s->t, library, sizeof(library))) {
 		text_escape(path, sizeof(path), library, strlen(library));
-		return tell(t, "Process.Preloaded", 0, "process %u (%s) was started with the library"
-			    " %s before all others (LD_PRELOAD)", t->s->t->pid, t->comm, path);
+		r = tell(t, "Process.Preloaded", 0, "process %u (%s) was started with the library"
+			 " %s before all others (LD_PRELOAD)", t->s->t->pid, t->comm, path);
 	}
-	return 0;
+	if (!r && preload_by_file(t->s->k, t->s->t, library, sizeof(library))) {
+		text_escape(path, sizeof(path), library, strlen(library));
+		r = tell(t, "Process.Preloaded", 0, "all programs below the root of process %u (%s) start with"
+			 " the library %s before all others (/etc/ld.so.preload)", t->s->t->pid, t->comm,
+			 path);
+	}
+	return r;
 }
 
 int code_signs_tell(struct code_signs *s, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)

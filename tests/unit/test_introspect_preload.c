@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Libraries that programs begin with, by /etc/ld.so.preload of their root. */
+#include "test_introspect_kernel.h"
+
+#include "introspect/preload.h"
+
+#define LIST_PA 0x300000u
+#define UPTODATE (1ull << 2)
+
+static uint64_t file;			/* its dentry */
+static struct task one, child;
+
+/* A name in a directory, with a file. */
+static uint64_t add_name(const char *name, uint64_t parent, uint64_t inode)
+{
+	const uint64_t d = make_dentry(name, parent);
+
+	set(d, k.at.dentry_inode, inode);
+	hlist_append(parent + k.at.dentry_children.at, d + k.at.dentry_sib.at);
+	return d;
+}
+
+static uint64_t task_of_root(uint32_t pid, uint64_t parent, uint64_t root)
+{
+	const uint64_t t = make(TASK_SIZE), fs = make(64);
+
+	set(t, k.at.task_struct_real_parent, parent);
+	set(t, k.at.task_struct_fs, fs);
+	set(fs, k.at.fs_struct_root, root);
+	return t;
+}
+
+static void write_list(const char *text)
+{
+	uint64_t inode = get64(file + k.at.dentry_inode.at);
+
+	memset(ram + LIST_PA, 0x41, 4096);
+	memcpy(ram + LIST_PA, text, strlen(text));
+	set(inode, k.at.inode_i_size, strlen(text));
+}
+
+static int setup(void **state)
+{
+	uint64_t root, etc, inode, mapping;
+
+	make_checked_guest();
+	root = make_dentry("/", 0);
+	etc = add_name("etc", root, make(64));
+	inode = make(64);
+	mapping = make(64);
+	set(inode, k.at.inode_i_mapping, mapping);
+	set(mapping, k.at.address_space_xa_head, make_page(LIST_PA, UPTODATE));
+	add_name("ld.so.conf", etc, make(64));
+	file = add_name("ld.so.preload", etc, inode);
+	one = (struct task){ .pid = 1, .va = task_of_root(1, checked_task[0], root) };
+	child = (struct task){ .pid = 7, .va = task_of_root(7, one.va, root) };
+	return 0;
+}
+
+/* The guest goes on, and is looked at anew. */
+static bool told(const struct task *t, char *library, size_t size)
+{
+	memory_refresh(&mem);
+	return preload_by_file(&k, t, library, size);
+}
+
+static void a_foreign_library_is_told_once(void **state)
+{
+	char library[64] = "";
+
+	write_list("/usr/lib/libgood.so\n/dev/shm/.x.so\n");
+	assert_true(told(&one, library, sizeof(library)));
+	assert_string_equal(library, "/dev/shm/.x.so");
+	/* Who has the root of his parent has his list too. */
+	assert_false(told(&child, library, sizeof(library)));
+	/* Of a container it is another. */
+	set(get64(one.va + k.at.task_struct_fs.at), k.at.fs_struct_root, make_dentry("/", 0));
+	assert_true(told(&child, library, sizeof(library)));
+}
+
+static void what_packages_put_there_is_none(void **state)
+{
+	char library[64];
+
+	write_list("/usr/lib/libgood.so /lib/x86_64-linux-gnu/libother.so:libname.so\n");
+	assert_false(told(&one, library, sizeof(library)));
+	write_list("");
+	assert_false(told(&one, library, sizeof(library)));
+	write_list("/usr/../tmp/x.so");
+	assert_true(told(&one, library, sizeof(library)));
+	/* Deleted, or known not to be there. */
+	set(file, k.at.dentry_hash_pprev, 0);
+	assert_false(told(&one, library, sizeof(library)));
+	set(file, k.at.dentry_hash_pprev, 1);
+	set(file, k.at.dentry_inode, 0);
+	assert_false(told(&one, library, sizeof(library)));
+}
+
+/* Sizes and lists are the guest's word. */
+static void a_list_that_lies_is_bounded(void **state)
+{
+	char library[64] = "";
+	uint64_t inode = get64(file + k.at.dentry_inode.at);
+
+	write_list("/x");
+	memset(ram + LIST_PA, '/', 4096);
+	set(inode, k.at.inode_i_size, UINT64_MAX);
+	assert_true(told(&one, library, sizeof(library)));
+	assert_int_equal(strlen(library), sizeof(library) - 1);
+	set(inode, k.at.inode_i_mapping, 1);
+	assert_false(told(&one, library, sizeof(library)));
+	/* A directory whose list leads round in a circle ends. */
+	put64(file + k.at.dentry_sib.at - DIRECT, file + k.at.dentry_sib.at);
+	assert_false(told(&one, library, sizeof(library)));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, guest_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_foreign_library_is_told_once), T(what_packages_put_there_is_none),
+		T(a_list_that_lies_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
