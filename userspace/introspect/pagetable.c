@@ -6,30 +6,14 @@
 
 #include "lib/util.h"
 
-#define ENTRIES 512u
 #define LARGE_SHIFT 21
 #define LARGE_MASK ((1ull << LARGE_SHIFT) - 1)
 
-static unsigned level_shift(unsigned level)
-{
-	return 12 + 9 * level;
-}
-
 static bool canonical(uint64_t va, unsigned levels)
 {
-	unsigned unused = 64 - level_shift(levels);
+	unsigned unused = 64 - pte_shift(levels);
 
 	return (uint64_t)((int64_t)(va << unused) >> unused) == va;
-}
-
-static bool is_leaf(uint64_t entry, unsigned level)
-{
-	return level == 0 || (level < 3 && (entry & PTE_LARGE));
-}
-
-static uint64_t leaf_address(uint64_t entry, unsigned level)
-{
-	return entry & PTE_ADDRESS & ~((1ull << level_shift(level)) - 1);
 }
 
 /* *ret_level: of the leaf that maps it. */
@@ -39,16 +23,16 @@ static int walk(const struct address_space *as, uint64_t va, uint64_t *ret_pa, u
 
 	for (unsigned level = as->levels; level-- > 0;) {
 		uint64_t entry;
-		int r = memory_read(as->mem, table + (va >> level_shift(level)) % ENTRIES * 8,
+		int r = memory_read(as->mem, table + (va >> pte_shift(level)) % PTE_ENTRIES * 8,
 				    &entry, sizeof(entry));
 
 		if (r)
 			return r;
 		if (!(entry & PTE_PRESENT))
 			return -EFAULT;
-		if (is_leaf(entry, level)) {
-			*ret_pa = leaf_address(entry, level) |
-				  (va & ((1ull << level_shift(level)) - 1));
+		if (pte_is_leaf(entry, level)) {
+			*ret_pa = pte_leaf(entry, level) |
+				  (va & ((1ull << pte_shift(level)) - 1));
 			*ret_level = level;
 			return 0;
 		}
@@ -190,11 +174,11 @@ static int walk_entry(struct leaf_walk *w, uint64_t entry, unsigned level, struc
 	m->nx = m->nx || ((entry & PTE_NX) && !top_user);
 	if (w->executable && m->nx)
 		return 0;
-	if (!is_leaf(entry, level))
+	if (!pte_is_leaf(entry, level))
 		return walk_table(w, entry & PTE_ADDRESS, level - 1, m);
 	w->leaves++;
-	m->pa = leaf_address(entry, level);
-	m->size = 1ull << level_shift(level);
+	m->pa = pte_leaf(entry, level);
+	m->size = 1ull << pte_shift(level);
 	return w->fn(w->ctx, m);
 }
 
@@ -204,26 +188,26 @@ static int walk_entry(struct leaf_walk *w, uint64_t entry, unsigned level, struc
  */
 static void bound(const struct leaf_walk *w, uint64_t va, unsigned level, unsigned *first, unsigned *last)
 {
-	const uint64_t width = (1ull << level_shift(w->as->levels)) - 1;
+	const uint64_t width = (1ull << pte_shift(w->as->levels)) - 1;
 	const uint64_t base = va & width, lo = w->lo & width, hi = (w->hi - 1) & width;
-	const uint64_t end = base + ((uint64_t)ENTRIES << level_shift(level)) - 1;
+	const uint64_t end = base + ((uint64_t)PTE_ENTRIES << pte_shift(level)) - 1;
 
 	*first = 0;
-	*last = ENTRIES - 1;
+	*last = PTE_ENTRIES - 1;
 	if (w->lo >> 63 != (w->hi - 1) >> 63)
 		return;
 	if (lo > base)
-		*first = MIN((lo - base) >> level_shift(level), ENTRIES - 1);
+		*first = MIN((lo - base) >> pte_shift(level), PTE_ENTRIES - 1);
 	if (hi < end)
-		*last = hi < base ? 0 : (hi - base) >> level_shift(level);
+		*last = hi < base ? 0 : (hi - base) >> pte_shift(level);
 }
 
 /* Depth is bounded by the levels (5), not by the guest. */
 static int walk_entries(struct leaf_walk *w, uint64_t table, unsigned level,
 		      const struct mapping *above)
 {
-	const unsigned unused = 64 - level_shift(w->as->levels);
-	uint64_t entries[ENTRIES], span = 1ull << level_shift(level);
+	const unsigned unused = 64 - pte_shift(w->as->levels);
+	uint64_t entries[PTE_ENTRIES], span = 1ull << pte_shift(level);
 	unsigned first, last_entry;
 	int r;
 

@@ -12,6 +12,24 @@
 #define PTE_NX (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+#define PTE_ENTRIES 512u
+
+/* Level 0 has pages, 4 (of five) is the top. */
+static inline unsigned pte_shift(unsigned level)
+{
+	return 12 + 9 * level;
+}
+
+static inline bool pte_is_leaf(uint64_t entry, unsigned level)
+{
+	return level == 0 || (level < 3 && (entry & PTE_LARGE));
+}
+
+static inline uint64_t pte_leaf(uint64_t entry, unsigned level)
+{
+	return entry & PTE_ADDRESS & ~((1ull << pte_shift(level)) - 1);
+}
+
 #define TLB_ENTRIES 4096u
 #define TLB_LARGE_ENTRIES 1024u
 

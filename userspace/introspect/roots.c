@@ -30,6 +30,7 @@ struct scan {
 
 struct comparison {
 	struct scan *s;
+	struct address_space as;	/* theirs */
 	bool ldt;			/* a process's own segments: data that is nobody else's */
 	const struct mapping *theirs;
 	uint64_t same;			/* bytes of it that are */
@@ -78,6 +79,66 @@ static int on_theirs(void *ctx, const struct mapping *theirs)
 	return 1;
 }
 
+static int compare_leaves(struct comparison *c, uint64_t va, unsigned level)
+{
+	return walk(c->s, &c->as, va, va + (1ull << pte_shift(level)), on_theirs, c);
+}
+
+/* ---- tables side by side ---- */
+
+static bool same_entry(uint64_t a, uint64_t b)
+{
+	return !((a ^ b) & ~NOT_COMPARED);
+}
+
+/* A table; nx: what leads to it forbids that anything below is code. */
+struct side {
+	uint64_t table;
+	bool nx;
+};
+
+static struct side below(const struct side *above, uint64_t entry)
+{
+	return (struct side){ entry & PTE_ADDRESS, above->nx || (entry & PTE_NX) };
+}
+
+static int compare_tables(struct comparison *c, const struct side *theirs, const struct side *ours,
+			  unsigned level, uint64_t va);
+
+static int compare_entries(struct comparison *c, const struct side *theirs, uint64_t t,
+			   const struct side *ours, uint64_t o, unsigned level, uint64_t va)
+{
+	const struct side t_below = below(theirs, t), o_below = below(ours, o);
+
+	if (c->ldt || !(o & PTE_PRESENT) || pte_is_leaf(t, level) != pte_is_leaf(o, level))
+		return compare_leaves(c, va, level);
+	if (!pte_is_leaf(t, level))
+		return compare_tables(c, &t_below, &o_below, level - 1, va);
+	c->differs = va;
+	return pte_leaf(t, level) != pte_leaf(o, level) || (o_below.nx && !t_below.nx);
+}
+
+/* What is the same below is not looked at; depth is bounded by the levels. */
+static int compare_tables(struct comparison *c, const struct side *theirs, const struct side *ours,
+			  unsigned level, uint64_t va)
+{
+	uint64_t t[PTE_ENTRIES], o[PTE_ENTRIES];
+	struct guest_memory *mem = c->s->k->mem;
+	int r;
+
+	if (c->s->bounds.tables < 2)
+		return -E2BIG;
+	c->s->bounds.tables -= 2;
+	r = memory_read(mem, theirs->table, t, sizeof(t));
+	if (!r)
+		r = memory_read(mem, ours->table, o, sizeof(o));
+	for (uint32_t i = 0; !r && i < PTE_ENTRIES; i++)
+		if ((t[i] & PTE_PRESENT) && (!same_entry(t[i], o[i]) || (ours->nx && !theirs->nx)))
+			r = compare_entries(c, theirs, t[i], ours, o[i], level,
+					    va + ((uint64_t)i << pte_shift(level)));
+	return r;
+}
+
 /* ---- one root ---- */
 
 static uint64_t entry_va(const struct kernel *k, uint32_t i)
@@ -98,25 +159,24 @@ struct differences {
 	bool any;
 };
 
-static bool same_entry(uint64_t a, uint64_t b)
-{
-	return !((a ^ b) & ~NOT_COMPARED);
-}
-
 static int compare_root(struct scan *s, uint64_t root, struct differences *ret)
 {
-	const struct address_space as = { .mem = s->k->mem, .root = root, .levels = s->k->as.levels };
+	const struct side top = { 0, false };
 	uint64_t theirs[HALF];
-	int r = memory_read(as.mem, root + sizeof(theirs), theirs, sizeof(theirs));
+	int r = memory_read(s->k->mem, root + sizeof(theirs), theirs, sizeof(theirs));
 
 	memset(ret, 0, sizeof(*ret));
 	for (uint32_t i = 0; !r && i < HALF; i++) {
-		struct comparison c = { .s = s, .ldt = is_ldt(s->k, i) };
+		struct comparison c = {
+			.s = s, .ldt = is_ldt(s->k, i),
+			.as = { .mem = s->k->mem, .root = root, .levels = s->k->as.levels },
+		};
 
 		if (!(theirs[i] & PTE_PRESENT) || same_entry(theirs[i], s->ours[i]) ||
 		    (s->known && same_entry(theirs[i], s->users[i])))
 			continue;
-		r = walk(s, &as, entry_va(s->k, i), entry_va(s->k, i + 1), on_theirs, &c);
+		r = compare_entries(&c, &top, theirs[i], &top, s->ours[i], s->k->as.levels - 1,
+				    entry_va(s->k, i));
 		if (r == 1) {
 			ret->first[i] = c.differs;
 			ret->any = true;
