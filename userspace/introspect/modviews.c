@@ -15,6 +15,7 @@
 #include "lib/util.h"
 
 #define LOOKS 12
+#define MOST 24				/* while a grace period is waited for */
 #define LEAST 2				/* what flickers may be gone in one */
 #define WAITED_LOOKS 3u			/* nobody waited for a grace period in so many */
 #define WAITED_PERIODS 2u		/* or so many went by: nothing waits to be freed */
@@ -224,6 +225,15 @@ static unsigned pause_before(int look)
 	return least + randombytes_uniform(MAX_PAUSE_MS - MIN_PAUSE_MS);
 }
 
+/* There is code that is nobody's, if only RCU got on. */
+static bool waits(const struct tally *t)
+{
+	for (uint32_t i = 0; i < t->npages; i++)
+		if (t->page[i].looks == t->memory && !t->page[i].passing && may_wait(t, &t->page[i]))
+			return true;
+	return false;
+}
+
 static bool wants_more(const struct tally *t, int looks)
 {
 	return t->nmodules || t->npages ? t->quiet < QUIET : looks < LEAST;
@@ -238,8 +248,8 @@ static int look_until_sure(struct lookout *l, struct tally *t)
 	if (!r)
 		count_look(l, t);
 	/* A dump shows the same for ever. */
-	for (int i = 1; !r && !t->still && i < LOOKS && wants_more(t, i); i++) {
-		if (!check_look_again(&t->looks_again, pause_before(i), LOOKS - 1 - i))
+	for (int i = 1; !r && !t->still && i < (waits(t) ? MOST : LOOKS) && wants_more(t, i); i++) {
+		if (!check_look_again(&t->looks_again, pause_before(i), i < LOOKS ? LOOKS - 1 - i : 0))
 			continue;
 		r = look(l);
 		if (!r)
