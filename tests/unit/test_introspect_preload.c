@@ -86,6 +86,10 @@ static void what_packages_put_there_is_none(void **state)
 	assert_false(told(&one, library, sizeof(library)));
 	write_list("");
 	assert_false(told(&one, library, sizeof(library)));
+	write_list("# was /home/x/lib.so\n/usr/lib/libgood.so # not /srv/x.so\nlibname.so");
+	assert_false(told(&one, library, sizeof(library)));
+	write_list("tmp/x.so");
+	assert_true(told(&one, library, sizeof(library)));
 	write_list("/usr/../tmp/x.so");
 	assert_true(told(&one, library, sizeof(library)));
 	/* Deleted, or known not to be there. */
@@ -107,6 +111,10 @@ static void a_list_that_lies_is_bounded(void **state)
 	set(inode, k.at.inode_i_size, UINT64_MAX);
 	assert_true(told(&one, library, sizeof(library)));
 	assert_int_equal(strlen(library), sizeof(library) - 1);
+	/* Behind more lines than there ever are. */
+	memset(ram + LIST_PA, '\n', 4096);
+	assert_true(told(&one, library, sizeof(library)));
+	assert_string_equal(library, "(in a list of more than a page)");
 	set(inode, k.at.inode_i_mapping, 1);
 	assert_false(told(&one, library, sizeof(library)));
 	/* A directory whose list leads round in a circle ends. */

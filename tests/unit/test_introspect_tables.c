@@ -101,10 +101,15 @@ static unsigned freshened;
 
 static int give_registers(struct guest_memory *m, uint32_t vcpu, struct kvm_warden_regs *ret)
 {
+	const bool fresh = ret->flags & KVM_WARDEN_REGS_FRESH;
+
 	if (vcpu >= ARRAY_SIZE(regs_of))
 		return -ENXIO;
-	freshened += ret->flags & KVM_WARDEN_REGS_FRESH;
+	freshened += fresh;
 	*ret = regs_of[vcpu];
+	/* As the module: whether it waits is told to who wants it fresh. */
+	if (!fresh)
+		ret->flags &= ~(KVM_WARDEN_REGS_HALTED | KVM_WARDEN_REGS_OUTSIDE);
 	return 0;
 }
 
@@ -123,11 +128,13 @@ static void give_vcpus(void)
 	set_symbol(SYM_ENTRY_SYSCALL, IMAGE + 0x100);
 }
 
-/* With the accessed bits of the CPU's. */
+/* With the accessed bits of the CPU's.  At an even frame, as kernels with KPTI have them. */
 static uint64_t copy_root(void)
 {
-	const uint64_t root = make_table();
+	uint64_t root;
 
+	tables = (tables + 0x1fff) & ~0x1fffull;
+	root = make_table();
 	memcpy(ram + root, ram + ROOT, 4096);
 	for (unsigned i = 256; i < 512; i++)
 		ram[root + 8 * i] |= ram[root + 8 * i] & PTE_PRESENT ? 0x20 : 0;
@@ -208,17 +215,24 @@ static void tables_are_not_exempt_by_a_lie(void **state)
 /* With KPTI each root has another behind it, for its user's mode, with code of the kernel's. */
 static void a_users_tables_are_looked_at(void **state)
 {
-	const uint64_t mm = make(256), evil = evil_root();
+	const uint64_t mm = make(256), evil = evil_root(), kept = 0xf0000;
+	uint64_t users;
 
-	tables = (tables + 0x1fff) & ~0x1fffull;
 	in.kernel.as.root = copy_root();
 	map_in(make_table(), IMAGE, IMAGE_PA | PTE_PRESENT, 0);
-	tables = (tables + 0x1fff) & ~0x1fffull;
 	set(mm, k.at.mm_struct_pgd, DIRECT + copy_root());
 	set(checked_task[1], k.at.task_struct_mm, mm);
 	assert_clean(check(check_kernel));
-	memcpy(ram + make_table(), ram + evil, 4096);
+	users = make_table();
+	memcpy(ram + users, ram + evil, 4096);
 	assert_sign(check(check_kernel), "Kernel.PageTables", "as process 2 at ffffffff81002000");
+	/* To wipe the kernel's own, so that none would be looked at, is seen by a vCPU's. */
+	memcpy(ram + kept, ram + in.kernel.as.root + 4096, 4096);
+	memset(ram + in.kernel.as.root + 4096, 0, 4096);
+	give_vcpus();
+	regs_of[0].cr3 = regs_of[1].cr3 = users;
+	assert_int_equal(check(check_kernel).status, CHECK_DIFFERS);
+	memcpy(ram + in.kernel.as.root + 4096, ram + kept, 4096);
 	/* All have the same of it, so that it is the kernel's own that is another. */
 	memcpy(ram + in.kernel.as.root + 4096, ram + evil, 4096);
 	assert_sign(check(check_kernel), "Kernel.PageTables", "as init_mm at ffffffff81002000");
@@ -233,7 +247,31 @@ static void tables_that_cannot_be_read_are_not_clean(void **state)
 	regs_of[1].cr3 = root;
 	put64(entry_at(root, IMAGE, 3), GONE_PA | PRESENT_RW);
 	assert_incomplete(check(check_kernel), "page tables: part of it is not resident");
+	/* It hides nothing behind it. */
+	regs_of[1].cr3 = evil_root();
+	map_in(regs_of[1].cr3, 0xffff800000000000, CODE_PA | PTE_PRESENT, 0);
+	put64(entry_at(regs_of[1].cr3, 0xffff800000000000, 3), GONE_PA | PRESENT_RW);
+	assert_int_equal(check(check_kernel).signs, 1);
 	frame_gone = false;
+}
+
+/* The frame is what counts, and what is no frame is not nothing. */
+static void a_root_by_another_address_is_not_clean(void **state)
+{
+	const uint64_t mm = make(256), root = evil_root();
+
+	set(mm, k.at.mm_struct_pgd, 0xffffffff70000000 + root);
+	set(checked_task[1], k.at.task_struct_mm, mm);
+	assert_incomplete(check(check_kernel), "page tables: it kept changing, or does not hold together");
+	set(checked_task[1], k.at.task_struct_mm, 0xffff900000000000);
+	assert_incomplete(check(check_kernel), "page tables: it kept changing, or does not hold together");
+	set(checked_task[1], k.at.task_struct_mm, mm);
+	set(mm, k.at.mm_struct_pgd, DIRECT + ROOT);
+	assert_clean(check(check_kernel));
+	/* Nor may a thread be behind a list that is broken. */
+	put64(get64(checked_task[1] + k.at.task_struct_signal.at) - DIRECT +
+	      k.at.signal_struct_thread_head.at, DIRECT + HEAP_PA);
+	assert_incomplete(check(check_kernel), "page tables: it kept changing, or does not hold together");
 }
 
 /* What a process has for itself there is data. */
@@ -308,7 +346,7 @@ int main(void)
 		T(other_tables_of_a_vcpu_are_found),
 		T(other_tables_of_a_process_are_found),
 		T(no_entry_and_no_table_is_found), T(a_users_tables_are_looked_at),
-		T(tables_are_not_exempt_by_a_lie), T(tables_that_cannot_be_read_are_not_clean),
+		T(a_root_by_another_address_is_not_clean), T(tables_are_not_exempt_by_a_lie), T(tables_that_cannot_be_read_are_not_clean),
 		T(tables_may_have_data_of_their_own),
 		T(another_entry_of_system_calls_is_found),
 	};

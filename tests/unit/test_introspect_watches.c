@@ -130,9 +130,15 @@ static void a_watch_that_ends_is_not_clean(void **state)
 	const struct kvm_warden_write end = {
 		.flags = KVM_WARDEN_WRITE_ENDED | KVM_WARDEN_WRITE_STUCK, .time_ns = UINT64_MAX,
 	};
+	const struct kvm_warden_write other = {
+		.gpa = gpa_of(k.symbol[SYM_IDT_TABLE].address), .len = 8, .time_ns = UINT64_MAX,
+	};
 
 	watches_set(&w, &in.kernel);
-	read_one(&end);
+	/* And masks no write to another. */
+	put(&end);
+	read_one(&other);
+	assert_int_equal(seen.n, 1);
 	assert_int_equal(watching, 0);
 	assert_incomplete(check(check_kernel), "tables are not watched: the watch of a page ended: KVM cannot"
 			  " carry out a write to it");

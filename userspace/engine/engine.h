@@ -152,6 +152,7 @@ struct guest {
 	uint64_t differences_held;	/* of its VMM's code, in the check under way */
 	struct guest_check checks[CHECKS];
 	uint64_t next_check, check_began, check_ended, check_gap, check_wait;
+	bool check_open;		/* of a kernel that was just found */
 	struct program_usage programs[USAGE_PROGRAMS];
 	struct quota signs_new[SIGN_KINDS];
 	struct quota guard_new[GUARD_KINDS], guard_again;

@@ -109,7 +109,8 @@ static void drop_requests(struct guest *g)
 /* What the old introspector was asked is lost, and its object ids mean nothing. */
 void guest_check_anew(struct guest *g)
 {
-	g->next_check = g->check_began = g->check_wait = 0;
+	g->check_open = true;
+	g->next_check = g->check_ended + g->check_gap;
 }
 
 void guest_lost_introspector(struct guest *g)
@@ -404,8 +405,9 @@ static uint64_t check_due(const struct guest *g)
 static uint64_t next_check_in(struct guest *g)
 {
 	const uint64_t whole = g->introspector.engine->config.check_seconds * NS_PER_S;
-	bool open = !g->check_began;
+	bool open = g->check_open;
 
+	g->check_open = false;
 	for (unsigned i = 0; i < CHECKS; i++)
 		open = open || g->checks[i].last.status == CHECK_INCOMPLETE;
 	g->check_wait = open ? MAX(2 * g->check_wait, CHECK_GAP_NS) : whole;

@@ -17,7 +17,7 @@ static void add(struct reading *x, const struct kvm_warden_regs *regs, uint64_t 
 {
 	char of[ADDRESS_OF];
 
-	if (vcpu_is_left(regs, x->k->found_ns)) {
+	if (vcpu_is_left(x->k->mem, regs->vcpu, x->k->found_ns)) {
 		x->error = -ESTALE;
 		return;
 	}

@@ -17,7 +17,7 @@ static bool begins(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* One that no package puts there; NULL: none. */
+/* A name alone is searched for where packages put libraries; a path leads anywhere. */
 static const char *foreign_library(char *list)
 {
 	static const char *const places[] = {
@@ -30,7 +30,7 @@ static const char *foreign_library(char *list)
 
 		while (i < ARRAY_SIZE(places) && !begins(w, places[i]))
 			i++;
-		if (*w == '/' && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
+		if (strchr(w, '/') && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
 			return w;
 	}
 	return NULL;
@@ -101,15 +101,14 @@ static bool is_first(const struct kernel *k, const struct task *t, uint64_t root
 			       !read_root(k, parent, &others) && others != root);
 }
 
-/* The first page of a file: ld.so's is a few lines. */
-static bool read_start(const struct kernel *k, uint64_t inode, char *out, size_t size)
+/* The first page of a file. */
+static bool read_start(const struct kernel *k, uint64_t inode, char *out, size_t size, uint64_t length)
 {
-	uint64_t mapping, length;
+	uint64_t mapping;
 	struct page_map map;
 	bool has;
 
-	if (kernel_member(k, inode, k->at.inode_i_mapping, &mapping) ||
-	    kernel_member(k, inode, k->at.inode_i_size, &length) || page_map_init(&map, 1))
+	if (kernel_member(k, inode, k->at.inode_i_mapping, &mapping) || page_map_init(&map, 1))
 		return false;
 	length = MIN(length, (uint64_t)size - 1);
 	has = !pagecache_read(k, mapping, &map) && map.resident &&
@@ -120,13 +119,28 @@ static bool read_start(const struct kernel *k, uint64_t inode, char *out, size_t
 	return has;
 }
 
+/* As ld.so does: from a hash sign to the end of the line. */
+static void blank_comments(char *list)
+{
+	for (char *at = strchr(list, '#'); at; at = strchr(at, '#'))
+		memset(at, ' ', strcspn(at, "\n"));
+}
+
 bool preload_by_file(const struct kernel *k, const struct task *t, char *out, size_t size)
 {
 	char list[FRAME_SIZE + 1];
-	uint64_t root, dentry, inode;
+	uint64_t root, dentry, inode, length;
 
-	return !read_root(k, t->va, &root) && is_first(k, t, root) &&
-	       dentry_find(k, root, "etc", &dentry, &inode) &&
-	       dentry_find(k, dentry, "ld.so.preload", &dentry, &inode) &&
-	       read_start(k, inode, list, sizeof(list)) && take_foreign(list, out, size);
+	if (read_root(k, t->va, &root) || !is_first(k, t, root) ||
+	    !dentry_find(k, root, "etc", &dentry, &inode) ||
+	    !dentry_find(k, dentry, "ld.so.preload", &dentry, &inode) ||
+	    kernel_member(k, inode, k->at.inode_i_size, &length) ||
+	    !read_start(k, inode, list, sizeof(list), length))
+		return false;
+	blank_comments(list);
+	if (take_foreign(list, out, size))
+		return true;
+	/* It has a few lines, unless somebody has something to hide behind them. */
+	snprintf(out, size, "(in a list of more than a page)");
+	return length > FRAME_SIZE;
 }

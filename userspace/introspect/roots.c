@@ -11,7 +11,8 @@
 #include "lib/util.h"
 
 #define HALF 256u			/* entries of a top table */
-#define MAX_TABLES (1u << 17)		/* of theirs and ours that one look may read */
+#define MAX_TABLES (1u << 18)		/* of theirs and ours that one look may read, */
+#define USER_TABLES (1u << 13)		/* and of one user */
 #define ATTEMPTS 3
 #define NOT_COMPARED (1ull << 5 | 1ull << 6)	/* accessed and dirty are the CPU's */
 #define USERS 0x1000ull			/* with KPTI: from a root to the one for its user's mode */
@@ -22,9 +23,24 @@ struct scan {
 	uint64_t ours[HALF];
 	uint64_t users[HALF];		/* with KPTI: what all user's tables begin with, */
 	bool kpti, known;		/* and known: these were compared */
-	struct leaf_bounds bounds;
+	struct leaf_bounds bounds;	/* of the user at hand */
+	uint32_t left;			/* tables, of all */
 	int error;			/* of the first that could not be told */
 };
+
+static void note_error(struct scan *s, int error)
+{
+	s->error = s->error ? s->error : error;
+}
+
+/* What cannot be read hides nothing that lies behind it. */
+static bool goes_on(struct scan *s, int error)
+{
+	if (error != -ENODATA && error != -ENXIO && error != -EFAULT)
+		return false;
+	note_error(s, error);
+	return true;
+}
 
 /* ---- one leaf of theirs ---- */
 
@@ -132,10 +148,13 @@ static int compare_tables(struct comparison *c, const struct side *theirs, const
 	r = memory_read(mem, theirs->table, t, sizeof(t));
 	if (!r)
 		r = memory_read(mem, ours->table, o, sizeof(o));
-	for (uint32_t i = 0; !r && i < PTE_ENTRIES; i++)
-		if ((t[i] & PTE_PRESENT) && (!same_entry(t[i], o[i]) || (ours->nx && !theirs->nx)))
-			r = compare_entries(c, theirs, t[i], ours, o[i], level,
-					    va + ((uint64_t)i << pte_shift(level)));
+	for (uint32_t i = 0; !r && i < PTE_ENTRIES; i++) {
+		if (!(t[i] & PTE_PRESENT) || (same_entry(t[i], o[i]) && (theirs->nx || !ours->nx)))
+			continue;
+		r = compare_entries(c, theirs, t[i], ours, o[i], level,
+				    va + ((uint64_t)i << pte_shift(level)));
+		r = goes_on(c->s, r) ? 0 : r;
+	}
 	return r;
 }
 
@@ -180,15 +199,15 @@ static int compare_root(struct scan *s, uint64_t root, struct differences *ret)
 		if (r == 1) {
 			ret->first[i] = c.differs;
 			ret->any = true;
-			r = 0;
 		}
+		r = r == 1 || goes_on(s, r) ? 0 : r;
 	}
 	return r;
 }
 
-/* Whose tables these are, and by which they go now; false: there is none any more. */
+/* Whose tables these are, and by which they go now; -ESRCH: there is none any more. */
 struct user {
-	bool (*root)(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root);
+	int (*root)(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root);
 	uint64_t of, add;
 	char name[32];
 };
@@ -206,65 +225,110 @@ static void add_differences(struct scan *s, const struct user *u, const struct d
 }
 
 /* Who ended since has left his tables to be another's memory: as they are now. */
-static int take_user(struct scan *s, const struct user *u)
+static int look_at_user(struct scan *s, const struct user *u, struct differences *d)
 {
-	struct differences d = { .any = true };
-	int r = 0;
+	int r = -ESRCH;
 
-	for (int i = 0; d.any && i < ATTEMPTS; i++) {
+	for (int i = 0; i < ATTEMPTS; i++) {
 		uint64_t root;
 
 		if (i)
 			memory_refresh(s->k->mem);
-		if (!u->root(s->k, u, i, &root) || root == s->k->as.root)
+		r = u->root(s->k, u, i, &root);
+		if (r == -ESRCH || (!r && root == s->k->as.root)) {
+			d->any = false;
 			return 0;
-		r = compare_root(s, root, &d);
-		if (r == -ETIME || r == -ENODEV || r == -E2BIG)
-			return r;
+		}
+		if (!r)
+			r = compare_root(s, root, d);
+		if (!r && !d->any)
+			break;
 	}
-	add_differences(s, u, &d);
-	s->error = s->error ? s->error : r;
+	return r;
+}
+
+/* One that makes much work is not to keep us from the others. */
+static int take_user(struct scan *s, const struct user *u)
+{
+	struct differences d = { .any = false };
+	const uint32_t room = MIN(USER_TABLES, s->left);
+	int r;
+
+	s->bounds = (struct leaf_bounds){ .tables = room };
+	r = look_at_user(s, u, &d);
+	s->left -= room - s->bounds.tables;
+	if (r == -ETIME || r == -ENODEV || !s->left)
+		return r ? r : -E2BIG;
+	if (d.any)
+		add_differences(s, u, &d);
+	if (r)
+		note_error(s, r);
 	return 0;
 }
 
 /* ---- all that are in use ---- */
 
-static bool vcpu_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
+static int vcpu_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
 {
 	struct kvm_warden_regs regs = { 0 };
 	int r = fresh ? memory_registers_fresh(k->mem, u->of, &regs) :
 			memory_registers(k->mem, u->of, &regs);
 
 	*ret_root = regs.cr3 & PTE_ADDRESS;
-	return !r && !(regs.flags & KVM_WARDEN_REGS_GUEST_MODE);
+	return r || (regs.flags & KVM_WARDEN_REGS_GUEST_MODE) ? -ESRCH : 0;
+}
+
+/* In its user's mode: its tables lie behind others that have the kernel's image, which they lack. */
+static bool has_users(const struct scan *s, uint64_t root)
+{
+	const uint64_t image = sizeof(uint64_t) * (2 * HALF - 1);
+	uint64_t own, before;
+
+	return (root & USERS) && !memory_read(s->k->mem, root + image, &own, sizeof(own)) &&
+	       !memory_read(s->k->mem, (root & ~USERS) + image, &before, sizeof(before)) &&
+	       same_entry(before, s->ours[HALF - 1]) && !same_entry(own, before);
 }
 
 static int on_vcpu(void *ctx, const struct kvm_warden_regs *regs)
 {
 	struct user u = { .root = vcpu_root, .of = regs->vcpu };
-	struct differences d;
+	const uint64_t root = regs->cr3 & PTE_ADDRESS;
 	struct scan *s = ctx;
+	struct differences d;
 
 	snprintf(u.name, sizeof(u.name), "vCPU %u", regs->vcpu);
-	if (!vcpu_is_left(regs, s->k->found_ns))
-		return take_user(s, &u);
+	/* The kernel's own should have said so. */
+	if (!s->kpti && has_users(s, root)) {
+		s->kpti = true;
+		note_error(s, -ELOOP);
+	}
+	s->bounds = (struct leaf_bounds){ .tables = USER_TABLES };
+	if (root == s->k->as.root || (!compare_root(s, root, &d) && !d.any))
+		return 0;
 	/* As long as it is where a kernel before has left it, that may be what it has. */
-	if ((regs->cr3 & PTE_ADDRESS) != s->k->as.root &&
-	    (compare_root(s, regs->cr3 & PTE_ADDRESS, &d) || d.any))
-		s->error = s->error ? s->error : -ESTALE;
+	if (!vcpu_is_left(s->k->mem, regs->vcpu, s->k->found_ns))
+		return take_user(s, &u);
+	note_error(s, -ESTALE);
 	return 0;
 }
 
-/* Not by what it says of itself: whose memory it uses alone. */
-static bool task_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
+/*
+ * Not by what it says of itself: whose memory it uses alone, and the frame that the CPU
+ * is given (__pa() is arithmetic), wherever the kernel's tables have that page.
+ */
+static int task_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
 {
-	uint64_t mm, pgd;
+	uint64_t mm, pgd = 0;
 
-	if (kernel_member(k, u->of, k->at.task_struct_mm, &mm) || !mm ||
-	    kernel_member(k, mm, k->at.mm_struct_pgd, &pgd) || virt_to_phys(&k->as, pgd, ret_root))
-		return false;
-	*ret_root = (*ret_root & PTE_ADDRESS) | u->add;
-	return true;
+	if (kernel_member(k, u->of, k->at.task_struct_mm, &mm))
+		return -ELOOP;
+	if (!mm)
+		return -ESRCH;
+	if (kernel_member(k, mm, k->at.mm_struct_pgd, &pgd) || pgd < k->page_offset ||
+	    pgd - k->page_offset >= memory_end(k->mem))
+		return -ELOOP;
+	*ret_root = ((pgd - k->page_offset) & PTE_ADDRESS) | u->add;
+	return 0;
 }
 
 static int take_task(struct scan *s, uint64_t va, uint64_t pid)
@@ -297,25 +361,41 @@ static int on_thread(void *ctx, uint64_t node)
 	return take_task(t->s, va, t->pid);
 }
 
+static int walk_threads(struct scan *s, uint64_t signal, struct threads *t)
+{
+	int r = -ELOOP;
+
+	for (int i = 0; (r == -ELOOP || r == -EFAULT) && i < ATTEMPTS; i++) {
+		if (i)
+			memory_refresh(s->k->mem);
+		r = list_walk(s->k, signal + s->k->at.signal_struct_thread_head.at, MAX_TASKS, on_thread, t);
+	}
+	return r;
+}
+
 /* A thread has the memory of its process, unless somebody has seen to that. */
 static int take_process(struct scan *s, uint64_t va)
 {
 	const struct layout *at = &s->k->at;
 	struct threads t = { .s = s };
-	uint64_t signal;
+	uint64_t signal, mm;
 	int r;
 
 	if (kernel_member(s->k, va, at->task_struct_pid, &t.pid) ||
 	    kernel_member(s->k, va, at->task_struct_mm, &t.mm) ||
 	    kernel_member(s->k, va, at->task_struct_signal, &signal)) {
-		s->error = s->error ? s->error : -ELOOP;
+		note_error(s, -ELOOP);
 		return 0;
 	}
 	r = take_task(s, va, t.pid);
-	if (!r && signal)
-		r = list_walk(s->k, signal + at->signal_struct_thread_head.at, MAX_TASKS, on_thread, &t);
-	/* One that ends meanwhile breaks its list. */
-	return r == -ELOOP || r == -EFAULT ? 0 : r;
+	if (!r && signal && t.mm)
+		r = walk_threads(s, signal, &t);
+	if (r != -ELOOP && r != -EFAULT)
+		return r;
+	/* One that ends breaks its list. */
+	if (!kernel_member(s->k, va, at->task_struct_mm, &mm) && mm == t.mm)
+		note_error(s, r);
+	return 0;
 }
 
 static int scan_processes(struct scan *s)
@@ -329,7 +409,7 @@ static int scan_processes(struct scan *s)
 	return r;
 }
 
-/* Behind the kernel's own there are always tables for a user's mode: are they in use? */
+/* With KPTI behind the kernel's own, at an even frame, are those for a user's mode. */
 static int read_ours(struct scan *s)
 {
 	const uint64_t at = s->k->as.root + sizeof(s->ours);
@@ -342,16 +422,16 @@ static int read_ours(struct scan *s)
 	return r;
 }
 
-static bool init_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
+static int init_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
 {
 	*ret_root = k->as.root | USERS;
-	return true;
+	return 0;
 }
 
 int roots_read(const struct kernel *k, struct addresses *ret)
 {
 	const struct user init = { .root = init_root, .name = "init_mm" };
-	struct scan s = { .k = k, .differ = ret, .bounds = { .tables = MAX_TABLES } };
+	struct scan s = { .k = k, .differ = ret, .left = MAX_TABLES };
 	struct vcpus vcpus;
 	int r;
 

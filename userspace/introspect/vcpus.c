@@ -40,8 +40,12 @@ int vcpus_walk(struct guest_memory *mem,
 	return r;
 }
 
-bool vcpu_is_left(const struct kvm_warden_regs *regs, uint64_t since_ns)
+/* Whether it waits is told to who asks for it as it is now. */
+bool vcpu_is_left(struct guest_memory *mem, uint32_t vcpu, uint64_t since_ns)
 {
-	return (regs->flags & (KVM_WARDEN_REGS_HALTED | KVM_WARDEN_REGS_OUTSIDE)) &&
-	       clock_now_ns() - regs->age_ns < since_ns;
+	struct kvm_warden_regs now;
+
+	return !memory_registers_fresh(mem, vcpu, &now) &&
+	       (now.flags & (KVM_WARDEN_REGS_HALTED | KVM_WARDEN_REGS_OUTSIDE)) &&
+	       clock_now_ns() - now.age_ns < since_ns;
 }

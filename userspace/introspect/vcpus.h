@@ -25,6 +25,6 @@ int vcpus_walk(struct guest_memory *mem,
  * It waits, or is outside the guest, and has done so since before that time: what it
  * has is of a kernel before (kexec leaves the other CPUs where they were).
  */
-bool vcpu_is_left(const struct kvm_warden_regs *regs, uint64_t since_ns);
+bool vcpu_is_left(struct guest_memory *mem, uint32_t vcpu, uint64_t since_ns);
 
 #endif

@@ -26,7 +26,9 @@ static bool add_table(struct watches *w, const struct kernel *k, enum kernel_sym
 {
 	const uint64_t start = k->symbol[s].address, end = start + len;
 
-	for (uint64_t va = start, next; start && va < end; va = next) {
+	if (!start || end < start)
+		return false;
+	for (uint64_t va = start, next; va < end; va = next) {
 		struct watch *at = &w->of[w->n];
 
 		next = MIN(end, (va | FRAME_MASK) + 1);
@@ -37,7 +39,7 @@ static bool add_table(struct watches *w, const struct kernel *k, enum kernel_sym
 		at->gates = gates;
 		w->n++;
 	}
-	return start;
+	return true;
 }
 
 /* ---- watching ---- */
@@ -92,13 +94,14 @@ static void start(struct watches *w)
 	int r = 0;
 
 	w->since_ns = clock_now_ns();
-	w->why[0] = '\0';
 	for (uint32_t i = 0; !r && i < w->n; i++)
 		r = ask(w, KVM_WARDEN_WATCH, &w->of[i]);
-	if (!r)
-		return;
-	watches_end(w);
-	note(w, "", refusal(r));
+	if (r) {
+		watches_end(w);
+		note(w, "", refusal(r));
+	} else {
+		w->why[0] = '\0';
+	}
 }
 
 static bool same(const struct watches *a, const struct watches *b)
@@ -231,6 +234,8 @@ static const struct watch *find(const struct watches *w, const struct kvm_warden
 
 int watches_read(struct watches *w, const struct kernel *k, const struct check_sink *sink)
 {
+	/* The end of one takes nothing from what was written to another. */
+	const struct watches were = *w;
 	struct kvm_warden_write writes[RECORDS];
 	ssize_t n = read(w->fd, writes, sizeof(writes));
 	int r = 0;
@@ -238,9 +243,9 @@ int watches_read(struct watches *w, const struct kernel *k, const struct check_s
 	if (n <= 0)
 		return n < 0 && errno == EINTR ? 0 : -ENODEV;
 	for (size_t i = 0; !r && i < (size_t)n / sizeof(*writes); i++) {
-		const struct watch *at = find(w, &writes[i]);
+		const struct watch *at = find(&were, &writes[i]);
 
-		if (writes[i].time_ns < w->since_ns)
+		if (writes[i].time_ns < were.since_ns)
 			continue;
 		if (writes[i].flags & KVM_WARDEN_WRITE_ENDED)
 			note_end(w, &writes[i]);
