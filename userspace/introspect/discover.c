@@ -11,11 +11,9 @@
 #include "introspect/image.h"
 #include "introspect/inuse.h"
 #include "introspect/known.h"
+#include "introspect/vcpus.h"
 #include "lib/util.h"
 
-#define CR0_PG (1ull << 31)
-#define CR4_LA57 (1ull << 12)
-#define EFER_LMA (1ull << 10)
 #define KPTI_USER_BIT 0x1000ull
 #define MAX_VCPUS 64u
 #define MIN_IMAGE (4ull << 20)
@@ -111,7 +109,7 @@ static void try_vcpu(struct attempt *a, const struct kvm_warden_regs *regs)
 
 static bool long_mode(const struct kvm_warden_regs *regs)
 {
-	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA) && regs->cr3;
+	return vcpu_long_mode(regs) && regs->cr3;
 }
 
 /*

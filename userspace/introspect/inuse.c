@@ -7,7 +7,6 @@
 #include "introspect/vcpus.h"
 #include "lib/util.h"
 
-#define CR4_LA57 (1ull << 12)
 #define KPTI_USER_BIT 0x1000ull
 #define MIN_IMAGE (4ull << 20)
 

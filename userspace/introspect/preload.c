@@ -12,11 +12,6 @@
 #define ENV_SIZE 32768u
 #define BETWEEN " :\t\n"		/* as ld.so divides both */
 
-static bool begins(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
-
 /* A name alone is searched for where packages put libraries; a path leads anywhere. */
 static const char *foreign_library(char *list)
 {
@@ -28,7 +23,7 @@ static const char *foreign_library(char *list)
 	for (char *w = strtok_r(list, BETWEEN, &save); w; w = strtok_r(NULL, BETWEEN, &save)) {
 		size_t i = 0;
 
-		while (i < ARRAY_SIZE(places) && !begins(w, places[i]))
+		while (i < ARRAY_SIZE(places) && !text_begins(w, places[i]))
 			i++;
 		if (strchr(w, '/') && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
 			return w;
@@ -77,7 +72,7 @@ bool preload_by_environment(const struct kernel *k, const struct task *t, char *
 	if (env)
 		env[len] = '\0';
 	for (size_t at = 0; at < len; at += strlen(env + at) + 1)
-		if (begins(env + at, name))
+		if (text_begins(env + at, name))
 			return take_foreign(env + at + strlen(name), out, size);
 	return false;
 }

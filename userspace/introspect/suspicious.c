@@ -39,11 +39,6 @@ static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_
 	s->of[sign].bytes += bytes;
 }
 
-static bool begins(const char *text, const char *with)
-{
-	return !strncmp(text, with, strlen(with));
-}
-
 /* ---- engines that make code ---- */
 
 static const struct engine {
@@ -76,7 +71,7 @@ static void look_for_engine(struct code_signs *s, const struct guest_file *f)
 	const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
 
 	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
-		if (!begins(name, engines[i].name) || engines[i].room <= s->jit_room ||
+		if (!text_begins(name, engines[i].name) || engines[i].room <= s->jit_room ||
 		    !is_installed(s->k, f))
 			continue;
 		s->jit_room = engines[i].room;
@@ -92,7 +87,7 @@ static bool is_drop(const struct guest_file *f)
 	static const char *const places[] = { "/tmp/", "/var/tmp/", "/dev/shm/", "/run/" };
 
 	for (size_t i = 0; f->magic == TMPFS_MAGIC && i < ARRAY_SIZE(places); i++)
-		if (begins(f->path, places[i]))
+		if (text_begins(f->path, places[i]))
 			return true;
 	return false;
 }

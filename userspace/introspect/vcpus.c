@@ -8,7 +8,7 @@
 #define CR0_PG (1ull << 31)
 #define EFER_LMA (1ull << 10)
 
-static bool long_mode(const struct kvm_warden_regs *regs)
+bool vcpu_long_mode(const struct kvm_warden_regs *regs)
 {
 	return (regs->cr0 & CR0_PG) && (regs->efer & EFER_LMA);
 }
@@ -31,7 +31,7 @@ int vcpus_walk(struct guest_memory *mem,
 			ret->unknown += error != -ENXIO;
 		} else if (regs.flags & KVM_WARDEN_REGS_GUEST_MODE) {
 			ret->nested++;
-		} else if (long_mode(&regs)) {
+		} else if (vcpu_long_mode(&regs)) {
 			ret->seen++;
 			regs.vcpu = vcpu;
 			r = fn(ctx, &regs);

@@ -5,7 +5,11 @@
 
 #include "introspect/memory.h"
 
+#define CR4_LA57 (1ull << 12)
 #define CR4_FRED (1ull << 32)
+
+/* It runs 64-bit code with paging. */
+bool vcpu_long_mode(const struct kvm_warden_regs *regs);
 
 struct vcpus {
 	uint32_t seen;			/* with a kernel of 64 bits on it */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -50,5 +51,10 @@ void text_escape(char *out, size_t size, const void *text, size_t len);
 
 /* True if text holds printable ASCII alone. */
 bool text_is_printable(const char *text);
+
+static inline bool text_begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
 
 #endif
