@@ -106,13 +106,13 @@ static void drop_requests(struct guest *g)
 	scan_jobs_lost(g, "the guest's introspector ended meanwhile");
 }
 
-/* What the old introspector was asked is lost, and its object ids mean nothing. */
 void guest_check_anew(struct guest *g)
 {
 	g->check_open = true;
 	g->next_check = g->check_ended + g->check_gap;
 }
 
+/* What the old introspector was asked is lost, and its object ids mean nothing. */
 void guest_lost_introspector(struct guest *g)
 {
 	drop_requests(g);

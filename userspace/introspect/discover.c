@@ -14,9 +14,7 @@
 #include "introspect/vcpus.h"
 #include "lib/util.h"
 
-#define KPTI_USER_BIT 0x1000ull
 #define MAX_VCPUS 64u
-#define MIN_IMAGE (4ull << 20)
 #define MIN_RODATA (1ull << 20)
 #define MAX_RODATA (96ull << 20)	/* of one run, and of all of them */
 #define PAGE_OFFSET_4 0xffff888000000000ull

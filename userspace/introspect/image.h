@@ -8,6 +8,7 @@
 #define IMAGE_LOW 0xffffffff80000000ull
 #define IMAGE_HIGH 0xffffffffc0000000ull
 #define MAX_PIECES 16384u
+#define MIN_IMAGE (4ull << 20)		/* less is no kernel */
 
 /* Neighbouring leaves with the same rights. */
 struct run {

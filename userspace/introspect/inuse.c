@@ -7,8 +7,6 @@
 #include "introspect/vcpus.h"
 #include "lib/util.h"
 
-#define KPTI_USER_BIT 0x1000ull
-#define MIN_IMAGE (4ull << 20)
 
 enum verdict { NONE, OTHER, SAME };
 

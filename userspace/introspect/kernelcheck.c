@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "introspect/check.h"
-#include "introspect/kernelcheck.h"
 #include "introspect/entries.h"
+#include "introspect/kernelcheck.h"
 #include "introspect/probes.h"
 #include "introspect/roots.h"
 #include "introspect/vcpus.h"

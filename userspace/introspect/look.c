@@ -12,7 +12,6 @@
 #include "introspect/vmas.h"
 #include "lib/util.h"
 
-#define KPTI_USER_BIT 0x1000ull
 #define MAPS_ATTEMPTS 3
 #define REGION_DENSE_PAGES 4096u	/* larger regions are sent without their holes */
 #define REGION_MAX_TABLES 8192u

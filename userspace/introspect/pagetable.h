@@ -11,6 +11,7 @@
 #define PTE_LARGE (1ull << 7)
 #define PTE_NX (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
+#define KPTI_USER_BIT 0x1000ull	/* of a root: it is the one behind, for its user's mode */
 
 #define PTE_ENTRIES 512u
 

@@ -15,7 +15,6 @@
 #define USER_TABLES (1u << 13)		/* and of one user */
 #define ATTEMPTS 3
 #define NOT_COMPARED (1ull << 5 | 1ull << 6)	/* accessed and dirty are the CPU's */
-#define USERS 0x1000ull			/* with KPTI: from a root to the one for its user's mode */
 
 struct scan {
 	const struct kernel *k;
@@ -209,6 +208,7 @@ static int compare_root(struct scan *s, uint64_t root, struct differences *ret)
 struct user {
 	int (*root)(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root);
 	uint64_t of, add;
+	bool vcpu;
 	char name[32];
 };
 
@@ -259,6 +259,11 @@ static int take_user(struct scan *s, const struct user *u)
 	s->left -= room - s->bounds.tables;
 	if (r == -ETIME || r == -ENODEV || !s->left)
 		return r ? r : -E2BIG;
+	/* As long as it is where a kernel before has left it, that may be what it has. */
+	if ((d.any || r) && u->vcpu && vcpu_is_left(s->k->mem, u->of, s->k->found_ns)) {
+		note_error(s, -ESTALE);
+		return 0;
+	}
 	if (d.any)
 		add_differences(s, u, &d);
 	if (r)
@@ -284,32 +289,23 @@ static bool has_users(const struct scan *s, uint64_t root)
 	const uint64_t image = sizeof(uint64_t) * (2 * HALF - 1);
 	uint64_t own, before;
 
-	return (root & USERS) && !memory_read(s->k->mem, root + image, &own, sizeof(own)) &&
-	       !memory_read(s->k->mem, (root & ~USERS) + image, &before, sizeof(before)) &&
+	return (root & KPTI_USER_BIT) && !memory_read(s->k->mem, root + image, &own, sizeof(own)) &&
+	       !memory_read(s->k->mem, (root & ~KPTI_USER_BIT) + image, &before, sizeof(before)) &&
 	       same_entry(before, s->ours[HALF - 1]) && !same_entry(own, before);
 }
 
 static int on_vcpu(void *ctx, const struct kvm_warden_regs *regs)
 {
-	struct user u = { .root = vcpu_root, .of = regs->vcpu };
-	const uint64_t root = regs->cr3 & PTE_ADDRESS;
+	struct user u = { .root = vcpu_root, .of = regs->vcpu, .vcpu = true };
 	struct scan *s = ctx;
-	struct differences d;
 
 	snprintf(u.name, sizeof(u.name), "vCPU %u", regs->vcpu);
 	/* The kernel's own should have said so. */
-	if (!s->kpti && has_users(s, root)) {
+	if (!s->kpti && has_users(s, regs->cr3 & PTE_ADDRESS)) {
 		s->kpti = true;
 		note_error(s, -ELOOP);
 	}
-	s->bounds = (struct leaf_bounds){ .tables = USER_TABLES };
-	if (root == s->k->as.root || (!compare_root(s, root, &d) && !d.any))
-		return 0;
-	/* As long as it is where a kernel before has left it, that may be what it has. */
-	if (!vcpu_is_left(s->k->mem, regs->vcpu, s->k->found_ns))
-		return take_user(s, &u);
-	note_error(s, -ESTALE);
-	return 0;
+	return take_user(s, &u);
 }
 
 /*
@@ -340,7 +336,7 @@ static int take_task(struct scan *s, uint64_t va, uint64_t pid)
 	r = take_user(s, &u);
 	if (r || !s->kpti)
 		return r;
-	u.add = USERS;
+	u.add = KPTI_USER_BIT;
 	return take_user(s, &u);
 }
 
@@ -415,8 +411,8 @@ static int read_ours(struct scan *s)
 	const uint64_t at = s->k->as.root + sizeof(s->ours);
 	int r = memory_read(s->k->mem, at, s->ours, sizeof(s->ours));
 
-	if (!r && !(s->k->as.root & USERS) &&
-	    !memory_read(s->k->mem, at | USERS, s->users, sizeof(s->users)))
+	if (!r && !(s->k->as.root & KPTI_USER_BIT) &&
+	    !memory_read(s->k->mem, at | KPTI_USER_BIT, s->users, sizeof(s->users)))
 		for (uint32_t i = 0; i < HALF; i++)
 			s->kpti = s->kpti || (s->users[i] & PTE_PRESENT);
 	return r;
@@ -424,7 +420,7 @@ static int read_ours(struct scan *s)
 
 static int init_root(const struct kernel *k, const struct user *u, bool fresh, uint64_t *ret_root)
 {
-	*ret_root = k->as.root | USERS;
+	*ret_root = k->as.root | KPTI_USER_BIT;
 	return 0;
 }
 

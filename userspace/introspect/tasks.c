@@ -10,7 +10,6 @@
 #define PF_EXITING 0x00000004u
 #define PF_KTHREAD 0x00200000u
 #define MAX_PID (1u << 22)
-#define KPTI_USER_BIT 0x1000ull
 #define ATTEMPTS 4
 #define MAX_THREADS 4096u
 
