@@ -14,6 +14,7 @@
 
 #define CACHE_FRAMES 8192u		/* a power of two; 32 MiB */
 #define TICKS_PER_CLOCK 64u
+#define CACHE_LINE 64u
 #define STRETCH (1u << 20)
 
 struct frame_cache {
@@ -179,6 +180,16 @@ const uint8_t *memory_at(struct guest_memory *mem, uint64_t gpa, size_t len)
 	if (!spent(mem) && window_at(mem, gpa, len, &at))
 		mem->touched += len;
 	return at;
+}
+
+void memory_prefetch(struct guest_memory *mem, uint64_t gpa, size_t len)
+{
+	const uint8_t *at;
+
+	if (!window_at(mem, gpa, len, &at))
+		return;
+	for (size_t i = 0; i < len; i += CACHE_LINE)
+		__builtin_prefetch(at + i);
 }
 
 bool memory_holds(struct guest_memory *mem, uint64_t gpa)

@@ -123,6 +123,9 @@ int memory_read_stretch(struct guest_memory *mem, uint64_t gpa, uint8_t *buf,
  * memory_holds() afterwards, before what was seen counts.
  */
 const uint8_t *memory_at(struct guest_memory *mem, uint64_t gpa, size_t len);
+
+/* These bytes will be looked at soon.  Where they are not mapped nothing is done. */
+void memory_prefetch(struct guest_memory *mem, uint64_t gpa, size_t len);
 bool memory_holds(struct guest_memory *mem, uint64_t gpa);
 
 /*

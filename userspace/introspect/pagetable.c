@@ -121,6 +121,18 @@ int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len
 	return at ? 0 : virt_read(as, va, buf, len);
 }
 
+void virt_prefetch(const struct address_space *as, uint64_t va, size_t len)
+{
+	const uint64_t large_page = va >> LARGE_SHIFT;
+	const struct tlb_entry *large;
+
+	if (!as->tlb || !canonical(va, as->levels))
+		return;
+	large = &as->tlb->large[mix(large_page, as->root) >> 54];
+	if (hit(large, as, large_page))
+		memory_prefetch(as->mem, large->pa | (va & LARGE_MASK), len);
+}
+
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value)
 {
 	return virt_read(as, va, ret_value, sizeof(*ret_value));

@@ -70,6 +70,9 @@ int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len
  */
 int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
 	      const uint8_t **ret_bytes);
+/* len bytes of va will be looked at soon.  Walks no tables: what it cannot place at once it leaves. */
+void virt_prefetch(const struct address_space *as, uint64_t va, size_t len);
+
 int virt_read_u64(const struct address_space *as, uint64_t va, uint64_t *ret_value);
 
 /*

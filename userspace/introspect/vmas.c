@@ -86,6 +86,22 @@ static int visit(struct walk *w, uint64_t va)
 	return w->fn(w->ctx, &v);
 }
 
+/*
+ * A node's mappings lie all over the guest's memory, and to wait for each is most
+ * of what a walk does: all are asked for before the first is looked at.
+ */
+static void expect_mappings(const struct walk *w, const uint8_t *node, size_t size, struct field slots)
+{
+	const size_t len = MIN(w->k->at.vm_area_struct_size.size, MAX_VMA);
+
+	for (uint32_t i = 0; i < slots.size / 8; i++) {
+		uint64_t slot = member(node, size, (struct field){ slots.at + 8 * i, 8 });
+
+		if (slot && !(slot & 3))
+			virt_prefetch(&w->k->as, slot, len);
+	}
+}
+
 /* ---- maple tree ---- */
 
 struct node_shape {
@@ -134,6 +150,8 @@ static int walk_node(struct walk *w, uint64_t entry, uint64_t min, uint64_t max,
 		r = depth && w->nodes++ < MAX_NODES && kernel_pointer(w->k, node) ? 0 : -EPROTO;
 	if (!r)
 		r = virt_read(&w->k->as, node, bytes, size);
+	if (!r && s.leaf)
+		expect_mappings(w, bytes, size, s.slot);
 	pivots = s.pivot.size / 8;
 	for (uint32_t i = 0; !r && i < s.slot.size / 8; i++) {
 		const struct field pivot = { s.pivot.at + 8 * i, 8 };
