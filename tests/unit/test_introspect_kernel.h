@@ -71,7 +71,7 @@ static inline void check_layout(struct layout *l)
 	F(user_namespace_inum, 16, 4); F(nsproxy_uts_ns, 0, 8); F(nsproxy_ipc_ns, 8, 8);
 	F(nsproxy_mnt_ns, 16, 8); F(nsproxy_net_ns, 24, 8); F(nsproxy_cgroup_ns, 32, 8);
 	F(css_set_dfl_cgrp, 64, 8); F(cgroup_kn, 0, 8); F(kernfs_node_name, 0, 8);
-	F(task_struct_fs, 336, 8); F(fs_struct_root, 8, 8); F(inode_i_mapping, 40, 8);
+	F(task_struct_fs, 336, 8); F(fs_struct_root, 8, 8); F(inode_i_mapping, 40, 8); F(inode_size, 0, 48);
 	F(kernfs_node_parent, 8, 8); F(files_struct_fdt, 0, 8); F(fdtable_max_fds, 0, 4);
 	F(fdtable_fd, 8, 8); F(socket_alloc_vfs_inode, 64, 64); F(socket_sk, 0, 8);
 	F(socket_type, 8, 2); F(sock_common_skc_family, 0, 2); F(sock_common_skc_state, 2, 1);

@@ -100,6 +100,34 @@ static void what_packages_put_there_is_none(void **state)
 	assert_false(told(&one, library, sizeof(library)));
 }
 
+/* On an overlay, as a container's root is: its file is in the layer that is written to. */
+static void a_list_on_an_overlay_is_read_in_its_upper_layer(void **state)
+{
+	uint64_t below = get64(file + k.at.dentry_inode.at), inode = make(64), sb = make(64);
+	uint64_t upper = make_dentry("ld.so.preload", 0);
+	char library[64] = "";
+
+	write_list("/dev/shm/.x.so\n");
+	set(sb, k.at.super_block_s_magic, 0x794c7630);
+	set(inode, k.at.inode_i_sb, sb);
+	set(inode, k.at.inode_i_mapping, make(64));
+	set(inode, k.at.inode_i_size, 15);
+	set(file, k.at.dentry_inode, inode);
+	put64(inode + k.at.inode_size.size - DIRECT, upper);
+	set(upper, k.at.dentry_inode, below);
+	assert_true(told(&one, library, sizeof(library)));
+	assert_string_equal(library, "/dev/shm/.x.so");
+	/* Of the image, or no such file system's: it has no pages of its own. */
+	put64(inode + k.at.inode_size.size - DIRECT, 0);
+	assert_false(told(&one, library, sizeof(library)));
+	put64(inode + k.at.inode_size.size - DIRECT, upper);
+	set(upper, k.at.dentry_inode, 7);
+	assert_false(told(&one, library, sizeof(library)));
+	set(upper, k.at.dentry_inode, below);
+	set(sb, k.at.super_block_s_magic, 1);
+	assert_false(told(&one, library, sizeof(library)));
+}
+
 /* Sizes and lists are the guest's word. */
 static void a_list_that_lies_is_bounded(void **state)
 {
@@ -128,7 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_foreign_library_is_told_once), T(what_packages_put_there_is_none),
-		T(a_list_that_lies_is_bounded),
+		T(a_list_on_an_overlay_is_read_in_its_upper_layer), T(a_list_that_lies_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,7 @@
 	X(mm_struct, env_end, "env_end", false) \
 	X(vm_area_struct, anon_vma, "anon_vma", false) \
 	X(inode, i_mapping, "i_mapping", false) \
+	X(inode, size, "", false) \
 	X(inode, i_uid, "i_uid.val", false) \
 	X(inode, i_mode, "i_mode", false) \
 	X(dentry, subdirs, "d_subdirs", false) \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "introspect/dentries.h"
+#include "introspect/overlay.h"
 #include "introspect/pagecache.h"
 #include "lib/util.h"
 
@@ -103,6 +104,7 @@ static bool read_start(const struct kernel *k, uint64_t inode, char *out, size_t
 	struct page_map map;
 	bool has;
 
+	overlay_upper(k, inode, &inode);
 	if (kernel_member(k, inode, k->at.inode_i_mapping, &mapping) || page_map_init(&map, 1))
 		return false;
 	length = MIN(length, (uint64_t)size - 1);

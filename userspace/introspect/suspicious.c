@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "introspect/dentries.h"
+#include "introspect/overlay.h"
 #include "introspect/pagecache.h"
 #include "introspect/preload.h"
 #include "lib/util.h"
@@ -103,6 +104,33 @@ static bool is_replaced(const struct kernel *k, uint64_t file, const struct gues
 	       dentry_find(k, parent, slash ? slash + 1 : f->path, &dentry, &inode);
 }
 
+static bool namespace_of(const struct kernel *k, uint64_t task, uint64_t *ret_mounts)
+{
+	uint64_t proxy;
+
+	return !kernel_member(k, task, k->at.task_struct_nsproxy, &proxy) && kernel_pointer(k, proxy) &&
+	       !kernel_member(k, proxy, k->at.nsproxy_mnt_ns, ret_mounts);
+}
+
+/* Mounts of its own.  A whole system on an overlay has all its updates in the upper layer. */
+static bool is_contained(const struct code_signs *s)
+{
+	uint64_t its, inits;
+
+	return namespace_of(s->k, s->t->va, &its) &&
+	       namespace_of(s->k, s->k->symbol[SYM_INIT_TASK].address, &inits) && its != inits;
+}
+
+/* Its program is a file on an overlay; what it runs of that, f, may be the image's. */
+static bool is_written(const struct code_signs *s, const struct guest_file *f)
+{
+	struct guest_file exe;
+	uint64_t upper;
+
+	return s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe) &&
+	       overlay_upper(s->k, exe.inode, &upper) && upper == f->inode && is_contained(s);
+}
+
 static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
 	uint64_t size = v->end - v->start;
@@ -116,6 +144,8 @@ static void look_at_program(struct code_signs *s, const struct vma *v, const str
 		return;
 	if (is_drop(f))
 		note(s, CODE_TMPFS, v->start, size, f->path);
+	if (is_written(s, f))
+		note(s, CODE_OVERLAY, v->start, size, f->path);
 	if (f->deleted && !is_replaced(s->k, v->file, f))
 		note(s, CODE_DELETED, v->start, size, f->path);
 }
@@ -392,6 +422,7 @@ static int tell_code(const struct teller *t)
 		[CODE_MEMFD] = { "Code.Memfd", "code of a file that exists in memory alone" },
 		[CODE_DELETED] = { "Code.Deleted", "a program whose file was deleted, and not replaced" },
 		[CODE_TMPFS] = { "Code.Tmpfs", "a program in a place that anybody writes to" },
+		[CODE_OVERLAY] = { "Code.Overlay", "a program that is not its container's image's" },
 		[CODE_PATCHED] = { "Code.Patched", "code that is not as its file has it" },
 		[CODE_VDSO] = { "Code.VDSO", "a vDSO that is not the kernel's" },
 	};

@@ -18,6 +18,7 @@ enum code_sign {
 	CODE_MEMFD,
 	CODE_DELETED,		/* the program itself, and nothing has its name now */
 	CODE_TMPFS,		/* the program itself, in a place that anybody writes to */
+	CODE_OVERLAY,		/* the program itself, written since its container's image */
 	CODE_PATCHED,		/* pages of a file that are not as the file has them */
 	CODE_VDSO,		/* the kernel's own page, and not as the kernel has it */
 	CODE_SIGNS,

@@ -284,6 +284,24 @@ static void go_jemalloc(void)
 /* As Node.js does: a file of root's, on a disk (ramfs is none of the places to drop into). */
 static void go_node(void) { copy("/jit/node"); become("/jit/node", "=node"); }
 
+/* A container: a root on an overlay, in mounts of its own. */
+static void enter_container(void)
+{
+	mkdir("/pod", 0755);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("pod", "/pod", "tmpfs", 0, NULL) ||
+	    mkdir("/pod/image", 0755) || mkdir("/pod/upper", 0755) || mkdir("/pod/work", 0755) ||
+	    mkdir("/pod/root", 0755))
+		err(1, "pod");
+	copy("/pod/image/program");
+	if (mount("pod", "/pod/root", "overlay", 0,
+		  "lowerdir=/pod/image,upperdir=/pod/upper,workdir=/pod/work"))
+		err(1, "overlay");
+}
+
+static void go_image(void) { enter_container(); become("/pod/root/program", "=image"); }
+static void go_overlay(void) { enter_container(); copy("/pod/root/new"); become("/pod/root/new", "=overlay"); }
+
 static const struct role {
 	const char *name;
 	void (*first)(void);	/* becomes another program */
@@ -295,7 +313,9 @@ static const struct role {
 	{ "memfd", go_memfd, do_nothing }, { "deleted", go_deleted, do_deleted },
 	{ "replaced", go_replaced, do_replaced }, { "tmpfs", go_tmpfs, do_nothing },
 	{ "preload", go_preload, do_nothing }, { "jemalloc", go_jemalloc, do_nothing },
-	{ "node", go_node, do_rwx }, { "plain", NULL, do_nothing }, { "facts-outer", NULL, do_facts },
+	{ "node", go_node, do_rwx },
+	{ "image", go_image, do_nothing }, { "overlay", go_overlay, do_nothing },
+	{ "plain", NULL, do_nothing }, { "facts-outer", NULL, do_facts },
 	{ "miner", NULL, do_miner }, { "make", NULL, do_make },
 };
 
