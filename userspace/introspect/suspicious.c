@@ -122,13 +122,14 @@ static bool is_contained(const struct code_signs *s)
 }
 
 /* Its program is a file on an overlay; what it runs of that, f, may be the image's. */
-static bool is_written(const struct code_signs *s, const struct guest_file *f)
+static void look_at_layer(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
 	struct guest_file exe;
 	uint64_t upper;
 
-	return s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe) &&
-	       overlay_upper(s->k, exe.inode, &upper) && upper == f->inode && is_contained(s);
+	if (s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe) &&
+	    overlay_upper(s->k, exe.inode, &upper) && upper == f->inode && is_contained(s))
+		note(s, CODE_OVERLAY, v->start, v->end - v->start, exe.path);
 }
 
 static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
@@ -144,8 +145,7 @@ static void look_at_program(struct code_signs *s, const struct vma *v, const str
 		return;
 	if (is_drop(f))
 		note(s, CODE_TMPFS, v->start, size, f->path);
-	if (is_written(s, f))
-		note(s, CODE_OVERLAY, v->start, size, f->path);
+	look_at_layer(s, v, f);
 	if (f->deleted && !is_replaced(s->k, v->file, f))
 		note(s, CODE_DELETED, v->start, size, f->path);
 }
