@@ -7,7 +7,6 @@
 
 #define CHECK_BUDGET_MS 20000u
 #define SURE_CALLS 440u			/* system calls that any kernel of ours has */
-#define GATES 256u
 
 void check_pause(unsigned milliseconds);
 

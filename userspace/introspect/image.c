@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "introspect/gates.h"
 #include "lib/util.h"
 
 #define MAX_TABLES 8192u
-#define GATES 256u
 
 static int add_piece(void *ctx, const struct mapping *leaf)
 {
@@ -84,13 +84,6 @@ void image_merge(struct image_map *map)
 	map->runs = n;
 }
 
-struct gate {
-	uint16_t low, selector, attributes, middle;
-	uint32_t high, reserved;
-};
-
-#define GATE_PRESENT 0x8000
-
 static const struct run *most_gates(const struct address_space *as, const struct image_map *map,
 				    uint64_t idt)
 {
@@ -104,10 +97,9 @@ static const struct run *most_gates(const struct address_space *as, const struct
 		unsigned hits = 0;
 
 		for (unsigned g = 0; !map->run[i].nx && g < GATES; g++) {
-			uint64_t to = (uint64_t)gates[g].high << 32 |
-				      (uint32_t)gates[g].middle << 16 | gates[g].low;
+			const uint64_t to = gate_target(&gates[g]);
 
-			hits += (gates[g].attributes & GATE_PRESENT) &&
+			hits += gate_is_present(&gates[g]) &&
 				to >= map->run[i].start && to < map->run[i].end;
 		}
 		if (hits > most) {

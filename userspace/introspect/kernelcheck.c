@@ -8,6 +8,7 @@
 
 #include "introspect/check.h"
 #include "introspect/entries.h"
+#include "introspect/gates.h"
 #include "introspect/kernelcheck.h"
 #include "introspect/probes.h"
 #include "introspect/roots.h"
@@ -71,13 +72,6 @@ static int check_calls(struct inspection *x)
 	return r;
 }
 
-struct gate {
-	uint16_t low, selector, attributes, middle;
-	uint32_t high, reserved;
-};
-
-#define GATE_PRESENT 0x8000
-
 static int check_gates(struct inspection *x)
 {
 	struct gate gates[GATES];
@@ -89,11 +83,10 @@ static int check_gates(struct inspection *x)
 		return -ENOENT;
 	r = virt_read(&x->k->as, table, gates, sizeof(gates));
 	for (uint32_t i = 0; !r && i < GATES; i++) {
-		uint64_t to = (uint64_t)gates[i].high << 32 | (uint32_t)gates[i].middle << 16 |
-			      gates[i].low;
+		const uint64_t to = gate_target(&gates[i]);
 
 		/* Those that nobody uses still lead into code of the start, which is gone. */
-		if (!(gates[i].attributes & GATE_PRESENT) || kernel_text(x->k, to) ||
+		if (!gate_is_present(&gates[i]) || kernel_text(x->k, to) ||
 		    is_init_text(x->k, to))
 			continue;
 		whose(x, to, owner, sizeof(owner));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "introspect/check.h"
+#include "introspect/gates.h"
 #include "introspect/modset.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -16,7 +17,6 @@
 #define RECORDS 16u
 #define MAX_TOLD 16u			/* in ten minutes: what stays the checks find */
 #define WINDOW_NS (600 * 1000000000ull)
-#define GATE_SIZE 16u
 
 /* ---- which bytes ---- */
 
@@ -130,7 +130,7 @@ void watches_set(struct watches *w, const struct kernel *k)
 	if (w->ended)
 		return;
 	if (!add_table(&now, k, SYM_SYS_CALL_TABLE, 8 * SURE_CALLS, false) ||
-	    !add_table(&now, k, SYM_IDT_TABLE, GATE_SIZE * GATES, true)) {
+	    !add_table(&now, k, SYM_IDT_TABLE, GATES * sizeof(struct gate), true)) {
 		watches_end(w);
 		note(w, "", "they are not where this kernel says");
 		return;
@@ -145,7 +145,7 @@ void watches_set(struct watches *w, const struct kernel *k)
 
 /* ---- what is told ---- */
 
-static void whose(const struct kernel *k, uint64_t rip, char *out, size_t size)
+static void who_wrote(const struct kernel *k, uint64_t rip, char *out, size_t size)
 {
 	struct module_set set;
 	const char *module = "";
@@ -167,13 +167,13 @@ static int sign_write(const struct watch *at, const struct kernel *k, const stru
 	const uint64_t first = MAX(write->gpa, at->gpa);
 	const uint64_t last = MIN(write->gpa + MAX(write->len, 1u), at->gpa + at->len) - 1;
 	const uint64_t table = at->va - k->symbol[at->gates ? SYM_IDT_TABLE : SYM_SYS_CALL_TABLE].address;
-	const uint32_t size = at->gates ? GATE_SIZE : 8;
+	const uint32_t size = at->gates ? sizeof(struct gate) : 8;
 	const uint32_t len = MIN(write->len, (uint32_t)sizeof(write->data));
 	struct m_sign m = { .kind = SIGN_KERNEL, .address = write->rip, .name = "Kernel.Write" };
 	char owner[MODULE_NAME + 16], hex[2 * sizeof(write->data) + 1], more[32] = "";
 	const uint32_t entry = (table + first - at->gpa) / size, end = (table + last - at->gpa) / size;
 
-	whose(k, write->rip, owner, sizeof(owner));
+	who_wrote(k, write->rip, owner, sizeof(owner));
 	hex_encode(hex, write->data, len);
 	if (end > entry)
 		snprintf(more, sizeof(more), " to %u", end);
