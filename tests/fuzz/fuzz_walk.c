@@ -18,7 +18,7 @@
 #define CODE 0x600000u
 #define ANON_VA 0x7f0000000000ull
 #define PATCHED_PA 0x1000u		/* page tables ... */
-#define PATCHED_END (HEAP_PA + 0xa000)	/* ... to the end of the heap */
+#define PATCHED_END (HEAP_PA + 0xb000)	/* ... to the end of the heap */
 
 static struct introspector in;
 static struct patched patched;
@@ -97,6 +97,20 @@ static void make_process(uint64_t task, uint64_t file)
 	set(mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
 }
 
+/* Its program is a file on an overlay, and lies in the layer that is written to. */
+static void make_container(uint64_t task, uint64_t mount, uint64_t root)
+{
+	const uint64_t overlay = make_file(mount, make_dentry("prog", root), 9000, 0x794c7630);
+	const uint64_t mm = get64(task + k.at.task_struct_mm.at), upper = make_dentry("prog", root);
+	const uint64_t file = get64(mm + k.at.mm_struct_exe_file.at), proxy = make(64);
+
+	set(upper, k.at.dentry_inode, get64(file + k.at.file_f_inode.at));
+	put64(get64(overlay + k.at.file_f_inode.at) + k.at.inode_size.size - DIRECT, upper);
+	set(mm, k.at.mm_struct_exe_file, overlay);
+	set(proxy, k.at.nsproxy_mnt_ns, make(64));
+	set(k.symbol[SYM_INIT_TASK].address, k.at.task_struct_nsproxy, proxy);
+}
+
 static void make_guest(void)
 {
 	uint64_t root, mount, last;
@@ -113,6 +127,7 @@ static void make_guest(void)
 		heap += 256;	/* what the checks know of a task lies behind */
 		make_process(last, make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog"));
 	}
+	make_container(last, mount, root);
 	make_facts();
 	make_module("ext4", 0xffffffffc0000000ull);
 	make_module("loop", 0xffffffffc0100000ull);
