@@ -102,13 +102,15 @@ static void make_container(uint64_t task, uint64_t mount, uint64_t root)
 {
 	const uint64_t overlay = make_file(mount, make_dentry("prog", root), 9000, 0x794c7630);
 	const uint64_t mm = get64(task + k.at.task_struct_mm.at), upper = make_dentry("prog", root);
-	const uint64_t file = get64(mm + k.at.mm_struct_exe_file.at), proxy = make(64);
+	const uint64_t file = get64(mm + k.at.mm_struct_exe_file.at), fs = make(64);
+	const uint64_t init = get64(k.symbol[SYM_INIT_TASK].address), system = make_dentry("/", 0);
 
 	set(upper, k.at.dentry_inode, get64(file + k.at.file_f_inode.at));
 	put64(get64(overlay + k.at.file_f_inode.at) + k.at.inode_size.size - DIRECT, upper);
 	set(mm, k.at.mm_struct_exe_file, overlay);
-	set(proxy, k.at.nsproxy_mnt_ns, make(64));
-	set(k.symbol[SYM_INIT_TASK].address, k.at.task_struct_nsproxy, proxy);
+	set(init, k.at.task_struct_fs, fs);
+	set(fs, k.at.fs_struct_root, system);
+	set(system, k.at.dentry_inode, make_dentry("sb", 0));
 }
 
 static void make_guest(void)

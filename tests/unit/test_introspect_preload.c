@@ -2,6 +2,8 @@
 /* Libraries that programs begin with, by /etc/ld.so.preload of their root. */
 #include "test_introspect_kernel.h"
 
+#include <errno.h>
+
 #include "introspect/preload.h"
 
 #define LIST_PA 0x300000u
@@ -58,46 +60,77 @@ static int setup(void **state)
 }
 
 /* The guest goes on, and is looked at anew. */
-static bool told(const struct task *t, char *library, size_t size)
+static int told(const struct task *t, char *library, size_t size)
 {
+	struct preload_roots asked = { 0 };
+
 	memory_refresh(&mem);
-	return preload_by_file(&k, t, library, size);
+	return preload_by_file(&k, t, &asked, library, size);
 }
 
-static void a_foreign_library_is_told_once(void **state)
+static void a_list_is_told_once(void **state)
 {
 	char library[64] = "";
 
 	write_list("/usr/lib/libgood.so\n/dev/shm/.x.so\n");
-	assert_true(told(&one, library, sizeof(library)));
-	assert_string_equal(library, "/dev/shm/.x.so");
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
+	assert_string_equal(library, "/usr/lib/libgood.so /dev/shm/.x.so");
 	/* Who has the root of his parent has his list too. */
-	assert_false(told(&child, library, sizeof(library)));
+	assert_int_equal(told(&child, library, sizeof(library)), 0);
 	/* Of a container it is another. */
 	set(get64(one.va + k.at.task_struct_fs.at), k.at.fs_struct_root, make_dentry("/", 0));
-	assert_true(told(&child, library, sizeof(library)));
+	assert_int_equal(told(&child, library, sizeof(library)), 1);
 }
 
-static void what_packages_put_there_is_none(void **state)
+static void an_empty_list_is_none(void **state)
 {
 	char library[64];
 
-	write_list("/usr/lib/libgood.so /lib/x86_64-linux-gnu/libother.so:libname.so\n");
-	assert_false(told(&one, library, sizeof(library)));
 	write_list("");
-	assert_false(told(&one, library, sizeof(library)));
-	write_list("# was /home/x/lib.so\n/usr/lib/libgood.so # not /srv/x.so\nlibname.so");
-	assert_false(told(&one, library, sizeof(library)));
-	write_list("tmp/x.so");
-	assert_true(told(&one, library, sizeof(library)));
-	write_list("/usr/../tmp/x.so");
-	assert_true(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
+	write_list("# was /home/x/lib.so\n \t:\n#");
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
 	/* Deleted, or known not to be there. */
+	write_list("/x.so");
 	set(file, k.at.dentry_hash_pprev, 0);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
 	set(file, k.at.dentry_hash_pprev, 1);
 	set(file, k.at.dentry_inode, 0);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
+}
+
+/* ld.so goes by the file's length, and takes the last word if no newline is behind it. */
+static void what_ends_a_list_for_us_ends_it_for_nobody(void **state)
+{
+	static const char in_comment[] = "#\0\n/tmp/evil.so\n", last[] = "a.so\0 /tmp/evil.so";
+	const uint64_t inode = get64(file + k.at.dentry_inode.at);
+	char library[64];
+
+	memcpy(ram + LIST_PA, in_comment, sizeof(in_comment));
+	set(inode, k.at.inode_i_size, sizeof(in_comment) - 1);
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
+	assert_string_equal(library, "/tmp/evil.so");
+	memcpy(ram + LIST_PA, last, sizeof(last));
+	set(inode, k.at.inode_i_size, sizeof(last) - 1);
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
+	assert_string_equal(library, "a.so /tmp/evil.so");
+}
+
+/* Thousands of processes may have a root with a great /etc. */
+static void a_root_is_asked_once(void **state)
+{
+	struct preload_roots asked = { 0 };
+	char library[64];
+
+	write_list("/x.so");
+	assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 1);
+	assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 0);
+	assert_int_equal(asked.n, 1);
+	/* There are more of them than are kept. */
+	for (unsigned i = 0; i < 2 * PRELOAD_ROOTS; i++) {
+		set(get64(one.va + k.at.task_struct_fs.at), k.at.fs_struct_root, make_dentry("/", 0));
+		assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 0);
+	}
 }
 
 /* On an overlay, as a container's root is: its file is in the layer that is written to. */
@@ -115,17 +148,17 @@ static void a_list_on_an_overlay_is_read_in_its_upper_layer(void **state)
 	set(file, k.at.dentry_inode, inode);
 	put64(inode + k.at.inode_size.size - DIRECT, upper);
 	set(upper, k.at.dentry_inode, below);
-	assert_true(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
 	assert_string_equal(library, "/dev/shm/.x.so");
 	/* Of the image, or no such file system's: it has no pages of its own. */
 	put64(inode + k.at.inode_size.size - DIRECT, 0);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
 	put64(inode + k.at.inode_size.size - DIRECT, upper);
 	set(upper, k.at.dentry_inode, 7);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
 	set(upper, k.at.dentry_inode, below);
 	set(sb, k.at.super_block_s_magic, 1);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
 }
 
 /* Sizes and lists are the guest's word. */
@@ -137,17 +170,18 @@ static void a_list_that_lies_is_bounded(void **state)
 	write_list("/x");
 	memset(ram + LIST_PA, '/', 4096);
 	set(inode, k.at.inode_i_size, UINT64_MAX);
-	assert_true(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
 	assert_int_equal(strlen(library), sizeof(library) - 1);
 	/* Behind more lines than there ever are. */
 	memset(ram + LIST_PA, '\n', 4096);
-	assert_true(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
 	assert_string_equal(library, "(in a list of more than a page)");
 	set(inode, k.at.inode_i_mapping, 1);
-	assert_false(told(&one, library, sizeof(library)));
-	/* A directory whose list leads round in a circle ends. */
+	assert_in_range(-told(&one, library, sizeof(library)), 1, 200);
+	/* A directory whose list leads round in a circle ends, and is not taken for empty. */
+	set(file, k.at.dentry_hash_pprev, 0);
 	put64(file + k.at.dentry_sib.at - DIRECT, file + k.at.dentry_sib.at);
-	assert_false(told(&one, library, sizeof(library)));
+	assert_int_equal(told(&one, library, sizeof(library)), -ELOOP);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, guest_teardown)
@@ -155,7 +189,8 @@ static void a_list_that_lies_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_foreign_library_is_told_once), T(what_packages_put_there_is_none),
+		T(a_list_is_told_once), T(an_empty_list_is_none), T(what_ends_a_list_for_us_ends_it_for_nobody),
+		T(a_root_is_asked_once),
 		T(a_list_on_an_overlay_is_read_in_its_upper_layer), T(a_list_that_lies_is_bounded),
 	};
 

@@ -2,26 +2,31 @@
 /* What a process's mappings tell of its program. */
 #include "test_introspect_kernel.h"
 
-
 #include "introspect/suspicious.h"
 
 #define CODE_VA 0x400000ull
 #define OVERLAYFS 0x794c7630u
 #define EXT4 0xef53u
 
-static uint64_t mount, root, below, upper, proxy[2];
+static uint64_t mount, root, below, upper, systems;
 static struct task container;
 static char told[8][TEXT_NAME];
 static unsigned n;
 
 static uint64_t inode_of(uint64_t file) { return get64(file + k.at.file_f_inode.at); }
 
-static uint64_t make_proxy(void)
+/* Process 1 has a root of its own: its inode. */
+static void make_system(void)
 {
-	uint64_t p = make(64);
+	const uint64_t first = make_task(0, 0), one = make(TASK_SIZE), fs = make(64), top = make_dentry("/", 0);
 
-	set(p, k.at.nsproxy_mnt_ns, make(64));
-	return p;
+	systems = make(64);
+	put64(first - DIRECT, one + k.at.task_struct_tasks.at);
+	set(one, k.at.task_struct_pid, 1);
+	set(one, k.at.task_struct_fs, fs);
+	set(fs, k.at.fs_struct_root, top);
+	set(top, k.at.dentry_inode, systems);
+	set(systems, k.at.inode_i_sb, make(64));
 }
 
 /* A process of a container, whose program is a file on an overlay: its pages are of one below. */
@@ -39,12 +44,8 @@ static int setup(void **state)
 	put64(inode_of(overlay) + k.at.inode_size.size - DIRECT, upper);
 	mm = make(512);
 	set(mm, k.at.mm_struct_start_code, CODE_VA);
-	for (unsigned i = 0; i < 2; i++)
-		proxy[i] = make_proxy();
-	set(checked_task[0], k.at.task_struct_nsproxy, proxy[0]);
-	k.symbol[SYM_INIT_TASK].address = checked_task[0];
+	make_system();
 	container = (struct task){ .pid = 77, .va = make(TASK_SIZE), .mm = mm, .exe_file = overlay };
-	set(container.va, k.at.task_struct_nsproxy, proxy[1]);
 	return 0;
 }
 
@@ -60,14 +61,15 @@ static unsigned tell(uint64_t file)
 {
 	struct vma v = { .start = CODE_VA, .end = CODE_VA + 0x1000, .flags = VM_READ | VM_EXEC, .file = file };
 	static struct guest_file f;
-	struct code_signs s;
+	struct preload_roots asked = { 0 };
+	static struct code_signs s;
 
 	n = 0;
 	memory_refresh(&mem);
 	code_signs_begin(&s, &k, &container);
 	assert_int_equal(file_read_info(&k, file, &f), 0);
 	code_signs_vma(&s, &v, &f);
-	assert_int_equal(code_signs_tell(&s, on_sign, NULL), 0);
+	assert_int_equal(code_signs_tell(&s, &asked, on_sign, NULL), 0);
 	return n;
 }
 
@@ -89,11 +91,41 @@ static void a_program_of_the_image_is_not(void **state)
 
 static void a_system_that_is_an_overlay_as_a_whole_is_none(void **state)
 {
-	set(container.va, k.at.task_struct_nsproxy, proxy[0]);
+	set(systems, k.at.inode_i_sb, get64(inode_of(container.exe_file) + k.at.inode_i_sb.at));
 	assert_int_equal(tell(below), 0);
 	/* What cannot be read is not taken for another. */
-	set(container.va, k.at.task_struct_nsproxy, 7);
+	set(systems, k.at.inode_i_sb, make(64));
+	assert_int_equal(tell(below), 1);
+	put64(k.symbol[SYM_INIT_TASK].address - DIRECT, 7);
 	assert_int_equal(tell(below), 0);
+}
+
+/* Where its code began is the process's own word (prctl): its file tells as well. */
+static void a_program_is_known_by_its_file(void **state)
+{
+	const uint64_t dropped = make_file(mount, make_dentry("x", make_dentry("run", root)), 5000, 0x01021994);
+
+	container.exe_file = dropped;
+	assert_int_equal(tell(dropped), 1);
+	set(container.mm, k.at.mm_struct_start_code, 0x100000);
+	assert_int_equal(tell(dropped), 1);
+	assert_string_equal(told[0], "Code.Tmpfs");
+	/* Another file of that name and size is not it. */
+	assert_int_equal(tell(below), 0);
+	set(container.mm, k.at.mm_struct_start_code, CODE_VA);
+	assert_int_equal(tell(below), 1);
+	assert_string_equal(told[0], "Process.Hollowed");
+}
+
+/* On an overlay an image's file is another's, below, which the overlay's inode does not lead to. */
+static void an_images_program_is_not_hollow(void **state)
+{
+	const uint64_t other = make_file(mount, make_dentry("other", root), 5000, EXT4);
+
+	put64(inode_of(container.exe_file) + k.at.inode_size.size - DIRECT, 0);
+	assert_int_equal(tell(below), 0);
+	assert_int_equal(tell(other), 1);
+	assert_string_equal(told[0], "Process.Hollowed");
 }
 
 static void what_lies_about_its_layer_is_no_finding(void **state)
@@ -117,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_program_written_into_a_container_is_told), T(a_program_of_the_image_is_not),
 		T(a_system_that_is_an_overlay_as_a_whole_is_none),
+		T(a_program_is_known_by_its_file), T(an_images_program_is_not_hollow),
 		T(what_lies_about_its_layer_is_no_finding),
 	};
 

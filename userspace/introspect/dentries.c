@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "introspect/dentries.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "introspect/lists.h"
 
 #define MAX_CHILDREN 65536u
+#define ATTEMPTS 3
 
 struct search {
 	const struct kernel *k;
@@ -30,22 +32,36 @@ static int on_child(void *ctx, uint64_t node)
 	return 1;
 }
 
-bool dentry_find(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,
-		 uint64_t *ret_inode)
+static int search(struct search *s, uint64_t parent)
 {
-	const struct layout *at = &k->at;
-	struct search s = { .k = k, .name = name };
+	const struct layout *at = &s->k->at;
 
-	if (!at->dentry_inode.size) {
-		return false;
-	} else if (at->dentry_children.size && at->dentry_sib.size) {
-		s.link = at->dentry_sib.at;
-		hlist_walk(k, parent + at->dentry_children.at, MAX_CHILDREN, on_child, &s);
-	} else if (at->dentry_subdirs.size && at->dentry_child.size) {
-		s.link = at->dentry_child.at;
-		list_walk(k, parent + at->dentry_subdirs.at, MAX_CHILDREN, on_child, &s);
+	if (at->dentry_inode.size && at->dentry_children.size && at->dentry_sib.size) {
+		s->link = at->dentry_sib.at;
+		return hlist_walk(s->k, parent + at->dentry_children.at, MAX_CHILDREN, on_child, s);
 	}
+	if (at->dentry_inode.size && at->dentry_subdirs.size && at->dentry_child.size) {
+		s->link = at->dentry_child.at;
+		return list_walk(s->k, parent + at->dentry_subdirs.at, MAX_CHILDREN, on_child, s);
+	}
+	return -ENOENT;
+}
+
+int dentry_find(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,
+		uint64_t *ret_inode)
+{
+	struct search s = { .k = k, .name = name };
+	int r = -ELOOP;
+
+	/* Names come and go while it is walked. */
+	for (int i = 0; i < ATTEMPTS && !s.dentry && r == -ELOOP; i++) {
+		if (i)
+			memory_refresh(k->mem);
+		r = search(&s, parent);
+	}
+	if (!s.dentry)
+		return r ? r : -ENOENT;
 	*ret_dentry = s.dentry;
 	*ret_inode = s.inode;
-	return s.dentry;
+	return 0;
 }

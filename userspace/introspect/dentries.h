@@ -5,8 +5,11 @@
 
 #include "introspect/kernel.h"
 
-/* A name in the directory parent that has a file, which is not deleted.  False: none is known. */
-bool dentry_find(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,
-		 uint64_t *ret_inode);
+/*
+ * A name in the directory parent that has a file, which is not deleted.  0;
+ * -ENOENT none is known; else -errno: the directory could not be looked through.
+ */
+int dentry_find(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,
+		uint64_t *ret_inode);
 
 #endif

@@ -32,6 +32,7 @@ struct look {
 	uint64_t exe;			/* object its executable is, or 0 */
 	bool exe_used;
 	struct code_signs signs;
+	struct preload_roots asked;
 };
 
 static bool must_stop(const struct look *l)
@@ -345,8 +346,10 @@ static void look_at_maps(struct look *l)
 	if (must_stop(l) || !l->in->on_sign)
 		return;
 	code_signs_confirm(&l->signs);
-	if (!must_stop(l))
-		l->sink_error = code_signs_tell(&l->signs, l->in->on_sign, l->in->sign_ctx);
+	if (must_stop(l))
+		return;
+	l->sink_error = code_signs_tell(&l->signs, &l->asked, l->in->on_sign, l->in->sign_ctx);
+	l->torn_objects += l->signs.unread;
 }
 
 static void send_task(struct look *l, const struct m_task *m)

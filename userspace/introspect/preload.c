@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "introspect/preload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,69 +11,68 @@
 #include "introspect/pagecache.h"
 #include "lib/util.h"
 
-#define ENV_SIZE 32768u
+#define ENV_SIZE (1u << 20)
 #define BETWEEN " :\t\n"		/* as ld.so divides both */
 
 /* A name alone is searched for where packages put libraries; a path leads anywhere. */
-static const char *foreign_library(char *list)
+static bool is_foreign(const char *library)
 {
 	static const char *const places[] = {
-		"/usr/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/", "/gnu/",
+		"/usr/lib", "/usr/share/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/", "/gnu/",
 	};
-	char *save = NULL;
 
-	for (char *w = strtok_r(list, BETWEEN, &save); w; w = strtok_r(NULL, BETWEEN, &save)) {
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(places) && !text_begins(w, places[i]))
-			i++;
-		if (strchr(w, '/') && (i == ARRAY_SIZE(places) || strstr(w, "/../")))
-			return w;
-	}
-	return NULL;
-}
-
-static bool take_foreign(char *list, char *out, size_t size)
-{
-	const char *library = foreign_library(list);
-
-	if (library)
-		snprintf(out, size, "%s", library);
-	return library;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (text_begins(library, places[i]))
+			return strstr(library, "/../");
+	return strchr(library, '/');
 }
 
 /* ---- LD_PRELOAD ---- */
 
-static size_t read_environment(const struct kernel *k, const struct task *t, char *out, size_t size)
+/* What is not resident is zeros.  Allocated, with a zero behind; NULL: there is none. */
+static char *read_environment(const struct kernel *k, const struct task *t, size_t *ret_len)
 {
 	struct address_space as = task_space(k, t);
 	uint64_t start, end;
-	size_t len = 0;
+	size_t len;
+	char *env;
 
 	if (kernel_member(k, t->mm, k->at.mm_struct_env_start, &start) ||
 	    kernel_member(k, t->mm, k->at.mm_struct_env_end, &end) || end <= start)
-		return 0;
-	end = MIN(end, start + size);
-	while (start < end) {
-		size_t chunk = MIN(end - start, FRAME_SIZE - (start & FRAME_MASK));
+		return NULL;
+	len = MIN(end - start, (uint64_t)ENV_SIZE);
+	env = calloc(1, len + 1);
+	for (size_t at = 0; env && at < len;) {
+		size_t chunk = MIN(len - at, FRAME_SIZE - ((start + at) & FRAME_MASK));
 
-		if (virt_read(&as, start, out + len, chunk))
-			break;
-		start += chunk;
-		len += chunk;
+		if (virt_read(&as, start + at, env + at, chunk))
+			memset(env + at, 0, chunk);
+		at += chunk;
 	}
-	return len;
+	*ret_len = len;
+	return env;
+}
+
+static bool take_foreign(char *list, char *out, size_t size)
+{
+	char *save = NULL;
+
+	for (char *w = strtok_r(list, BETWEEN, &save); w; w = strtok_r(NULL, BETWEEN, &save)) {
+		if (!is_foreign(w))
+			continue;
+		snprintf(out, size, "%s", w);
+		return true;
+	}
+	return false;
 }
 
 bool preload_by_environment(const struct kernel *k, const struct task *t, char *out, size_t size)
 {
 	static const char name[] = "LD_PRELOAD=";
-	autofree char *env = malloc(ENV_SIZE + 1);
-	size_t len = env ? read_environment(k, t, env, ENV_SIZE) : 0;
+	size_t len = 0;
+	autofree char *env = read_environment(k, t, &len);
 
-	if (env)
-		env[len] = '\0';
-	for (size_t at = 0; at < len; at += strlen(env + at) + 1)
+	for (size_t at = 0; env && at < len; at += strlen(env + at) + 1)
 		if (text_begins(env + at, name))
 			return take_foreign(env + at + strlen(name), out, size);
 	return false;
@@ -97,46 +97,96 @@ static bool is_first(const struct kernel *k, const struct task *t, uint64_t root
 			       !read_root(k, parent, &others) && others != root);
 }
 
-/* The first page of a file. */
-static bool read_start(const struct kernel *k, uint64_t inode, char *out, size_t size, uint64_t length)
+/* Another process with that root, or a container's many, was asked in this sweep. */
+static bool was_asked(struct preload_roots *asked, uint64_t root)
+{
+	for (uint32_t i = 0; i < MIN(asked->n, ARRAY_SIZE(asked->dentry)); i++)
+		if (asked->dentry[i] == root)
+			return true;
+	asked->dentry[asked->n++ % ARRAY_SIZE(asked->dentry)] = root;
+	return false;
+}
+
+/* The first page of a file.  0; -ENODATA it is not resident. */
+static int read_start(const struct kernel *k, uint64_t inode, char *out, size_t length)
 {
 	uint64_t mapping;
 	struct page_map map;
-	bool has;
+	int r;
 
 	overlay_upper(k, inode, &inode);
-	if (kernel_member(k, inode, k->at.inode_i_mapping, &mapping) || page_map_init(&map, 1))
-		return false;
-	length = MIN(length, (uint64_t)size - 1);
-	has = !pagecache_read(k, mapping, &map) && map.resident &&
-	      !memory_read(k->mem, map.frame[0], out, length);
+	r = kernel_member(k, inode, k->at.inode_i_mapping, &mapping);
+	if (!r)
+		r = page_map_init(&map, 1);
+	if (r)
+		return r;
+	r = pagecache_read(k, mapping, &map);
+	if (!r)
+		r = map.resident ? memory_read(k->mem, map.frame[0], out, length) : -ENODATA;
 	page_map_free(&map);
-	if (has)
-		out[length] = '\0';
-	return has;
+	return r;
 }
 
-/* As ld.so does: from a hash sign to the end of the line. */
-static void blank_comments(char *list)
+/*
+ * As ld.so does, by the file's length: from a hash sign to the end of the line.
+ * A zero ends its list, but for the last word of a file without a last newline:
+ * here none ends anything.
+ */
+static void blank(char *list, size_t length)
 {
-	for (char *at = strchr(list, '#'); at; at = strchr(at, '#'))
-		memset(at, ' ', strcspn(at, "\n"));
+	bool comment = false;
+
+	for (size_t i = 0; i < length; i++) {
+		comment = list[i] == '#' || (comment && list[i] != '\n');
+		if (comment || !list[i])
+			list[i] = ' ';
+	}
+	list[length] = '\0';
 }
 
-bool preload_by_file(const struct kernel *k, const struct task *t, char *out, size_t size)
+/* All its words, with a blank between; how many. */
+static unsigned take_words(char *list, char *out, size_t size)
+{
+	unsigned n = 0;
+	char *save = NULL;
+	size_t len = 0;
+
+	for (char *w = strtok_r(list, BETWEEN, &save); w; w = strtok_r(NULL, BETWEEN, &save)) {
+		if (len < size)
+			len += snprintf(out + len, size - len, "%s%s", n ? " " : "", w);
+		n++;
+	}
+	return n;
+}
+
+static int find_list(const struct kernel *k, uint64_t root, uint64_t *ret_inode)
+{
+	uint64_t dentry;
+	int r = dentry_find(k, root, "etc", &dentry, ret_inode);
+
+	return r ? r : dentry_find(k, dentry, "ld.so.preload", &dentry, ret_inode);
+}
+
+int preload_by_file(const struct kernel *k, const struct task *t, struct preload_roots *asked, char *out,
+		    size_t size)
 {
 	char list[FRAME_SIZE + 1];
-	uint64_t root, dentry, inode, length;
+	uint64_t root, inode, length;
+	int r;
 
-	if (read_root(k, t->va, &root) || !is_first(k, t, root) ||
-	    !dentry_find(k, root, "etc", &dentry, &inode) ||
-	    !dentry_find(k, dentry, "ld.so.preload", &dentry, &inode) ||
-	    kernel_member(k, inode, k->at.inode_i_size, &length) ||
-	    !read_start(k, inode, list, sizeof(list), length))
-		return false;
-	blank_comments(list);
-	if (take_foreign(list, out, size))
-		return true;
+	if (read_root(k, t->va, &root) || !is_first(k, t, root) || was_asked(asked, root))
+		return 0;
+	r = find_list(k, root, &inode);
+	if (!r)
+		r = kernel_member(k, inode, k->at.inode_i_size, &length);
+	if (!r)
+		r = read_start(k, inode, list, MIN(length, (uint64_t)FRAME_SIZE));
+	/* None, or nobody has read it since long: no program has begun with it. */
+	if (r)
+		return r == -ENOENT || r == -ENODATA ? 0 : r;
+	blank(list, MIN(length, (uint64_t)FRAME_SIZE));
+	if (take_words(list, out, size))
+		return 1;
 	/* It has a few lines, unless somebody has something to hide behind them. */
 	snprintf(out, size, "(in a list of more than a page)");
 	return length > FRAME_SIZE;

@@ -10,16 +10,25 @@
 #include "introspect/dentries.h"
 #include "introspect/overlay.h"
 #include "introspect/pagecache.h"
-#include "introspect/preload.h"
 #include "lib/util.h"
 
 #define TMPFS_MAGIC 0x01021994u
+#define ECRYPTFS_MAGIC 0xf15fu
+#define AUFS_MAGIC 0x61756673u
 #define MAX_TABLES 2048u
 #define MAX_PATCHED_PAGES 4096u		/* compared, of one mapping */
 #define INT3 0xcc
 #define CALL 0xe8
+#define NOP5_SIZE 5u
+#define MAX_WALKS 16u
 #define KIB 1024u
 #define ALL UINT64_MAX
+
+/* Mappings of a file there are of one beneath, in which the pages are. */
+static bool is_stacked(const struct guest_file *f)
+{
+	return f->magic == OVERLAYFS_MAGIC || f->magic == ECRYPTFS_MAGIC || f->magic == AUFS_MAGIC;
+}
 
 void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct task *t)
 {
@@ -28,6 +37,15 @@ void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct
 	s->t = t;
 	if (k->at.mm_struct_start_code.size && t->mm)
 		kernel_member(k, t->mm, k->at.mm_struct_start_code, &s->start_code);
+	if (!t->mm || !t->exe_file || file_read_info(k, t->exe_file, &s->exe)) {
+		s->exe.path[0] = '\0';
+		return;
+	}
+	s->stacked = is_stacked(&s->exe);
+	if (!s->stacked)
+		s->program = s->exe.inode;
+	else if (!overlay_upper(k, s->exe.inode, &s->program))
+		s->program = 0;
 }
 
 static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_t bytes,
@@ -41,6 +59,13 @@ static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_
 }
 
 /* ---- engines that make code ---- */
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
 
 static const struct engine {
 	const char *name;		/* how the file's name begins */
@@ -69,7 +94,7 @@ static bool is_installed(const struct kernel *k, const struct guest_file *f)
 
 static void look_for_engine(struct code_signs *s, const struct guest_file *f)
 {
-	const char *slash = strrchr(f->path, '/'), *name = slash ? slash + 1 : f->path;
+	const char *name = base_of(f->path);
 
 	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
 		if (!text_begins(name, engines[i].name) || engines[i].room <= s->jit_room ||
@@ -94,42 +119,63 @@ static bool is_drop(const struct guest_file *f)
 }
 
 /* An upgrade puts a new file in the old one's place: then the old one is no news. */
-static bool is_replaced(const struct kernel *k, uint64_t file, const struct guest_file *f)
+static bool is_replaced(struct code_signs *s, uint64_t file, const struct guest_file *f)
 {
-	const char *slash = strrchr(f->path, '/');
+	const struct kernel *k = s->k;
 	uint64_t dentry, parent, inode;
+	int r = kernel_member(k, file, k->at.file_dentry, &dentry);
 
-	return !kernel_member(k, file, k->at.file_dentry, &dentry) &&
-	       !kernel_member(k, dentry, k->at.dentry_d_parent, &parent) &&
-	       dentry_find(k, parent, slash ? slash + 1 : f->path, &dentry, &inode);
+	if (!r)
+		r = kernel_member(k, dentry, k->at.dentry_d_parent, &parent);
+	if (!r)
+		r = dentry_find(k, parent, base_of(f->path), &dentry, &inode);
+	s->unread += r && r != -ENOENT;
+	return r != -ENOENT;
 }
 
-static bool namespace_of(const struct kernel *k, uint64_t task, uint64_t *ret_mounts)
+/*
+ * Of an image's file the inode beneath is not known: it has the same name and size.
+ * So it is where a running program's file was copied up since, by a chmod.
+ */
+static bool is_program(const struct code_signs *s, const struct guest_file *f)
 {
-	uint64_t proxy;
-
-	return !kernel_member(k, task, k->at.task_struct_nsproxy, &proxy) && kernel_pointer(k, proxy) &&
-	       !kernel_member(k, proxy, k->at.nsproxy_mnt_ns, ret_mounts);
+	return f->inode == s->program || (s->stacked && f->size == s->exe.size &&
+					  !strcmp(base_of(f->path), base_of(s->exe.path)));
 }
 
-/* Mounts of its own.  A whole system on an overlay has all its updates in the upper layer. */
-static bool is_contained(const struct code_signs *s)
+static bool holds(const struct vma *v, uint64_t va)
 {
-	uint64_t its, inits;
-
-	return namespace_of(s->k, s->t->va, &its) &&
-	       namespace_of(s->k, s->k->symbol[SYM_INIT_TASK].address, &inits) && its != inits;
+	return va >= v->start && va < v->end;
 }
 
-/* Its program is a file on an overlay; what it runs of that, f, may be the image's. */
-static void look_at_layer(struct code_signs *s, const struct vma *v, const struct guest_file *f)
+static bool holds_start(const struct code_signs *s, const struct vma *v)
 {
-	struct guest_file exe;
-	uint64_t upper;
+	return s->start_code && holds(v, s->start_code);
+}
 
-	if (s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe) &&
-	    overlay_upper(s->k, exe.inode, &upper) && upper == f->inode && is_contained(s))
-		note(s, CODE_OVERLAY, v->start, v->end - v->start, exe.path);
+/* That of process 1's root: the first in the list of tasks. */
+static bool system_of(const struct kernel *k, uint64_t *ret_sb)
+{
+	const struct field first = { k->at.task_struct_tasks.at, 8 };
+	uint64_t node, task, pid, fs, root, inode;
+
+	if (kernel_member(k, k->symbol[SYM_INIT_TASK].address, first, &node))
+		return false;
+	task = node - first.at;
+	return !kernel_member(k, task, k->at.task_struct_pid, &pid) && pid == 1 &&
+	       !kernel_member(k, task, k->at.task_struct_fs, &fs) &&
+	       !kernel_member(k, fs, k->at.fs_struct_root, &root) &&
+	       !kernel_member(k, root, k->at.dentry_inode, &inode) &&
+	       !kernel_member(k, inode, k->at.inode_i_sb, ret_sb);
+}
+
+/* Of a system that is an overlay as a whole (a live one) the upper layer has all updates. */
+static bool is_of_system(const struct code_signs *s)
+{
+	uint64_t its, systems;
+
+	return kernel_member(s->k, s->exe.inode, s->k->at.inode_i_sb, &its) || !system_of(s->k, &systems) ||
+	       its == systems;
 }
 
 static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
@@ -141,12 +187,13 @@ static void look_at_program(struct code_signs *s, const struct vma *v, const str
 		return;
 	}
 	/* Libraries are replaced under programs that run; programs are told of alone. */
-	if (!s->start_code || s->start_code < v->start || s->start_code >= v->end)
+	if (!is_program(s, f) && !holds_start(s, v))
 		return;
 	if (is_drop(f))
 		note(s, CODE_TMPFS, v->start, size, f->path);
-	look_at_layer(s, v, f);
-	if (f->deleted && !is_replaced(s->k, v->file, f))
+	if (s->stacked && f->inode == s->program && !is_of_system(s))
+		note(s, CODE_OVERLAY, v->start, size, s->exe.path);
+	if (f->deleted && !is_replaced(s, v->file, f))
 		note(s, CODE_DELETED, v->start, size, f->path);
 }
 
@@ -154,32 +201,74 @@ static void look_at_program(struct code_signs *s, const struct vma *v, const str
 
 struct comparison {
 	const struct kernel *k;
+	const struct task *t;
 	const struct vma *v;
 	const struct page_map *map;
 	uint32_t left, patched;
 	uint64_t first;
+	struct vma tracers;		/* where a tracer's code was found last */
+	uint32_t walks;
 };
 
-/* A debugger's or a tracer's mark: a breakpoint, or a call where nothing was. */
-static size_t probe_at(const uint8_t *now, const uint8_t *file, size_t room)
+static bool is_special(const struct kernel *k, const struct vma *v)
 {
-	static const uint8_t nop5[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	return v->ops && v->ops == k->symbol[SYM_SPECIAL_MAPPING].address;
+}
+
+static int find_mapping(void *ctx, const struct vma *v)
+{
+	struct vma *wanted = ctx;
+
+	if (!holds(v, wanted->start))
+		return 0;
+	*wanted = *v;
+	return 1;
+}
+
+/* Uprobes have theirs in a mapping that the kernel alone makes. */
+static bool calls_tracer(struct comparison *c, uint64_t va, const uint8_t *call)
+{
+	int32_t distance;
+	uint64_t to;
+
+	memcpy(&distance, call + 1, sizeof(distance));
+	to = va + NOP5_SIZE + (int64_t)distance;
+	if (holds(&c->tracers, to))
+		return true;
+	/* All calls of a mapping lead to few of them, unless they are no tracer's. */
+	if (c->walks == MAX_WALKS)
+		return false;
+	c->walks++;
+	c->tracers.start = to;
+	if (vmas_walk(c->k, c->t->mm, find_mapping, &c->tracers) == 1 && is_special(c->k, &c->tracers))
+		return true;
+	c->tracers = (struct vma){ 0 };
+	return false;
+}
+
+/* A debugger's or a tracer's mark: a breakpoint, or a call where nothing was. */
+static size_t probe_at(struct comparison *c, uint64_t va, const uint8_t *now, const uint8_t *file,
+		       size_t room)
+{
+	static const uint8_t nop5[NOP5_SIZE] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
 
 	if (now[0] == INT3)
 		return 1;
-	if (room >= sizeof(nop5) && now[0] == CALL && !memcmp(file, nop5, sizeof(nop5)))
-		return sizeof(nop5);
+	if (room >= NOP5_SIZE && now[0] == CALL && !memcmp(file, nop5, NOP5_SIZE) &&
+	    calls_tracer(c, va, now))
+		return NOP5_SIZE;
 	return 0;
 }
 
-static bool is_patched(const uint8_t *now, const uint8_t *file, size_t *ret_at)
+static bool is_patched(struct comparison *c, uint64_t va, const uint8_t *now, const uint8_t *file,
+		       size_t *ret_at)
 {
 	for (size_t i = 0; i < FRAME_SIZE; i++) {
 		size_t probe;
 
 		if (now[i] == file[i])
 			continue;
-		probe = probe_at(now + i, file + i, FRAME_SIZE - i);
+		probe = probe_at(c, va + i, now + i, file + i, FRAME_SIZE - i);
 		if (!probe) {
 			*ret_at = i;
 			return true;
@@ -195,7 +284,7 @@ static void compare_page(struct comparison *c, uint64_t va, uint64_t frame, uint
 	size_t at;
 
 	if (memory_read(c->k->mem, frame, now, sizeof(now)) ||
-	    memory_read(c->k->mem, file_frame, file, sizeof(file)) || !is_patched(now, file, &at))
+	    memory_read(c->k->mem, file_frame, file, sizeof(file)) || !is_patched(c, va, now, file, &at))
 		return;
 	if (!c->patched++)
 		c->first = va + at;
@@ -220,9 +309,9 @@ static int compare_leaf(void *ctx, const struct mapping *leaf)
 	return 0;
 }
 
-static bool compare(struct comparison *c, const struct task *t, const struct guest_file *f)
+static bool compare(struct comparison *c, const struct guest_file *f)
 {
-	const struct address_space as = task_space(c->k, t);
+	const struct address_space as = task_space(c->k, c->t);
 	struct page_map map = { 0 };
 	bool patched;
 
@@ -240,21 +329,16 @@ static bool compare(struct comparison *c, const struct task *t, const struct gue
 /* Only what has pages of its own can differ; pages move, so it is looked at twice. */
 static void look_at_pages(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
-	struct comparison c = { .k = s->k, .v = v };
+	struct comparison c = { .k = s->k, .t = s->t, .v = v };
 
-	if (!v->anon || (v->flags & VM_SHARED) || !f->nrpages || !compare(&c, s->t, f))
+	if (!v->anon || (v->flags & VM_SHARED) || !f->nrpages || !compare(&c, f))
 		return;
 	memory_refresh(s->k->mem);
-	if (compare(&c, s->t, f))
+	if (compare(&c, f))
 		note(s, CODE_PATCHED, c.first, (uint64_t)c.patched * FRAME_SIZE, f->path);
 }
 
 /* ---- memory of no file ---- */
-
-static bool is_special(const struct code_signs *s, const struct vma *v)
-{
-	return v->ops && v->ops == s->k->symbol[SYM_SPECIAL_MAPPING].address;
-}
 
 static int find_foreign(void *ctx, const struct mapping *leaf)
 {
@@ -289,18 +373,7 @@ static void look_at_special(struct code_signs *s, const struct vma *v)
 
 static void look_at_start(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
-	struct guest_file exe;
-	const char *a, *b;
-
-	if (!s->start_code || s->start_code < v->start || s->start_code >= v->end)
-		return;
-	s->has_start = true;
-	if (!s->t->exe_file || v->file == s->t->exe_file || file_read_info(s->k, s->t->exe_file, &exe))
-		return;
-	/* On an overlay the mapping is of the file beneath, which has the same name and size. */
-	a = f ? strrchr(f->path, '/') : NULL;
-	b = strrchr(exe.path, '/');
-	if (f && (f->inode == exe.inode || (f->size == exe.size && a && b && !strcmp(a, b))))
+	if (!holds_start(s, v) || !s->exe.path[0] || (f && is_program(s, f)))
 		return;
 	s->is_hollow = true;
 	if (f)
@@ -318,7 +391,7 @@ void code_signs_vma(struct code_signs *s, const struct vma *v, const struct gues
 		look_for_engine(s, f);
 		look_at_program(s, v, f);
 		look_at_pages(s, v, f);
-	} else if (is_special(s, v)) {
+	} else if (is_special(s->k, v)) {
 		look_at_special(s, v);
 		return;
 	} else if (!(v->flags & VM_WRITE)) {
@@ -373,7 +446,8 @@ void code_signs_confirm(struct code_signs *s)
 /* ---- what is said ---- */
 
 struct teller {
-	const struct code_signs *s;
+	struct code_signs *s;
+	struct preload_roots *asked;
 	int (*fn)(void *ctx, const struct m_sign *sign);
 	void *ctx;
 	char comm[TEXT_COMM], exe[TEXT_PATH];
@@ -422,7 +496,7 @@ static int tell_code(const struct teller *t)
 		[CODE_MEMFD] = { "Code.Memfd", "code of a file that exists in memory alone" },
 		[CODE_DELETED] = { "Code.Deleted", "a program whose file was deleted, and not replaced" },
 		[CODE_TMPFS] = { "Code.Tmpfs", "a program in a place that anybody writes to" },
-		[CODE_OVERLAY] = { "Code.Overlay", "a program that is not its container's image's" },
+		[CODE_OVERLAY] = { "Code.Overlay", "a program that was written, or changed, since its container's image" },
 		[CODE_PATCHED] = { "Code.Patched", "code that is not as its file has it" },
 		[CODE_VDSO] = { "Code.VDSO", "a vDSO that is not the kernel's" },
 	};
@@ -475,36 +549,36 @@ static int tell_tracer(const struct teller *t)
 static int tell_preload(const struct teller *t)
 {
 	char library[GUEST_PATH_SIZE], path[TEXT_WHY];
-	int r = 0;
+	int by_file, r = 0;
 
 	if (preload_by_environment(t->s->k, t->s->t, library, sizeof(library))) {
 		text_escape(path, sizeof(path), library, strlen(library));
 		r = tell(t, "Process.Preloaded", 0, "process %u (%s) was started with the library"
 			 " %s before all others (LD_PRELOAD)", t->s->t->pid, t->comm, path);
 	}
-	if (!r && preload_by_file(t->s->k, t->s->t, library, sizeof(library))) {
+	by_file = preload_by_file(t->s->k, t->s->t, t->asked, library, sizeof(library));
+	t->s->unread += by_file < 0;
+	if (!r && by_file > 0) {
 		text_escape(path, sizeof(path), library, strlen(library));
 		r = tell(t, "Process.Preloaded", 0, "all programs below the root of process %u (%s) start with"
-			 " the library %s before all others (/etc/ld.so.preload)", t->s->t->pid, t->comm,
+			 " %s before all others (/etc/ld.so.preload)", t->s->t->pid, t->comm,
 			 path);
 	}
 	return r;
 }
 
-int code_signs_tell(struct code_signs *s, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)
+int code_signs_tell(struct code_signs *s, struct preload_roots *asked, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)
 {
 	static int (*const all[])(const struct teller *t) = {
 		tell_code, tell_hollow, tell_tracer, tell_preload,
 	};
-	struct teller t = { .s = s, .fn = fn, .ctx = ctx };
-	struct guest_file exe;
+	struct teller t = { .s = s, .asked = asked, .fn = fn, .ctx = ctx };
 	int r = 0;
 
 	if (!s->t->mm)
 		return 0;
 	text_escape(t.comm, sizeof(t.comm), s->t->comm, strlen(s->t->comm));
-	if (s->t->exe_file && !file_read_info(s->k, s->t->exe_file, &exe))
-		text_escape(t.exe, sizeof(t.exe), exe.path, strlen(exe.path));
+	text_escape(t.exe, sizeof(t.exe), s->exe.path, strlen(s->exe.path));
 	for (size_t i = 0; !r && i < ARRAY_SIZE(all); i++)
 		r = all[i](&t);
 	return r;

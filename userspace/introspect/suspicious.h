@@ -8,6 +8,7 @@
 #define WARDEN_SUSPICIOUS_H
 
 #include "introspect/files.h"
+#include "introspect/preload.h"
 #include "introspect/tasks.h"
 #include "introspect/vmas.h"
 #include "lib/messages.h"
@@ -27,7 +28,11 @@ enum code_sign {
 struct code_signs {
 	const struct kernel *k;
 	const struct task *t;
-	uint64_t start_code;
+	uint64_t start_code;		/* as the process says: it may move it */
+	struct guest_file exe;		/* its program; path "": none, or not known */
+	uint64_t program;		/* the inode with its pages, 0 if that is not known */
+	bool stacked;			/* on a file system over another, which has the pages */
+	uint32_t unread;		/* things that could not be looked at */
 	struct {
 		uint32_t n;
 		uint64_t first, bytes;
@@ -35,7 +40,7 @@ struct code_signs {
 	} of[CODE_SIGNS];
 	char jit[TEXT_NAME];		/* the engine's file; "": none */
 	uint64_t jit_room;		/* so much code of no file is its own */
-	bool has_start, is_hollow;	/* what lies where the program's code began */
+	bool is_hollow;			/* what lies where the program's code began */
 	char instead[TEXT_WHY];
 };
 
@@ -50,7 +55,7 @@ void code_signs_vma(struct code_signs *s, const struct vma *v, const struct gues
  */
 void code_signs_confirm(struct code_signs *s);
 
-/* 0, or what fn returned. */
-int code_signs_tell(struct code_signs *s, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx);
+/* asked: in this sweep.  0, or what fn returned. */
+int code_signs_tell(struct code_signs *s, struct preload_roots *asked, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx);
 
 #endif

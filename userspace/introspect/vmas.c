@@ -45,12 +45,12 @@ static bool has_words(const struct layout *at)
 	       is_word(at, at->vm_area_struct_vm_file) && is_word(at, at->vm_area_struct_vm_mm);
 }
 
+/* Read once, however often the caller looks at what it got. */
 static uint64_t word(const uint8_t *bytes, struct field f)
 {
-	uint64_t v;
+	typedef uint64_t __attribute__((aligned(1), may_alias)) anywhere;
 
-	memcpy(&v, bytes + f.at, sizeof(v));
-	return v;
+	return *(const volatile anywhere *)(bytes + f.at);
 }
 
 static int visit(struct walk *w, uint64_t va)
@@ -94,7 +94,7 @@ static void expect_mappings(const struct walk *w, const uint8_t *node, size_t si
 {
 	const size_t len = MIN(w->k->at.vm_area_struct_size.size, MAX_VMA);
 
-	for (uint32_t i = 0; i < slots.size / 8; i++) {
+	for (uint32_t i = 0; i < MIN(slots.size, size) / 8; i++) {
 		uint64_t slot = member(node, size, (struct field){ slots.at + 8 * i, 8 });
 
 		if (slot && !(slot & 3))

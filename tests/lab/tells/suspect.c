@@ -21,7 +21,7 @@ static struct expected {
 	{ "traced", "Process.Traced", 0, 0 }, { "hollow", "Process.Hollowed", 0, 0 },
 	{ "memfd", "Code.Memfd", 0, 0 }, { "deleted", "Code.Deleted", 0, 0 },
 	{ "tmpfs", "Code.Tmpfs", 0, 0 }, { "preload", "Process.Preloaded", 0, 0 },
-	{ "init", "Process.Preloaded", 0, 0 }, { "overlay", "Code.Overlay", 0, 0 },
+	{ "moved", "Code.Tmpfs", 0, 0 }, { "init", "Process.Preloaded", 0, 0 }, { "overlay", "Code.Overlay", 0, 0 },
 	{ "breakpoint", "", 0, 0 }, { "replaced", "", 0, 0 }, { "jemalloc", "", 0, 0 },
 	{ "node", "", 0, 0 }, { "image", "", 0, 0 }, { "plain", "", 0, 0 },
 };

@@ -251,11 +251,14 @@ static void go_memfd(void)
 {
 	int fd = memfd_create("payload", 0), in = open(SELF, O_RDONLY);
 	struct stat st;
-	char *argv[] = { "x", "=memfd", NULL }, *none[] = { NULL };
+	char *argv[] = { "x", "=memfd", NULL }, *none[] = { NULL }, path[32];
 
 	fstat(in, &st);
 	sendfile(fd, in, NULL, st.st_size);
 	fexecve(fd, argv, none);
+	/* 5.10 wants a path. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	execve(path, argv, none);
 	err(1, "memfd");
 }
 
@@ -263,6 +266,31 @@ static void go_deleted(void) { copy("/gone"); become("/gone", "=deleted"); }
 static void do_deleted(void) { unlink("/gone"); }
 static void go_replaced(void) { copy("/upgraded"); become("/upgraded", "=replaced"); }
 static void do_replaced(void) { copy("/upgraded.new"); rename("/upgraded.new", "/upgraded"); }
+/* Says that its code began elsewhere, which takes no privilege. */
+static void do_moved(void)
+{
+	FILE *f = fopen("/proc/self/stat", "r");
+	unsigned long field[53] = { 0 };
+	char rest_of[2048], *at;
+
+	if (!f || !fgets(rest_of, sizeof(rest_of), f) || !(at = strrchr(rest_of, ')')))
+		err(1, "stat");
+	fclose(f);
+	at += 4;
+	for (int i = 4; i < 53; i++)
+		field[i] = strtoul(at, &at, 10);
+	struct prctl_mm_map map = {
+		.start_code = 0x10000, .end_code = 0x11000, .start_data = field[45], .end_data = field[46],
+		.start_brk = field[47], .brk = (unsigned long)sbrk(0), .start_stack = field[28],
+		.arg_start = field[48], .arg_end = field[49], .env_start = field[50], .env_end = field[51],
+		.exe_fd = -1,
+	};
+
+	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0))
+		err(1, "PR_SET_MM_MAP");
+}
+
+static void go_moved(void) { copy("/run/moved"); become("/run/moved", "=moved"); }
 static void go_tmpfs(void) { copy("/run/dropped"); become("/run/dropped", "=tmpfs"); }
 
 static void go_preload(void)
@@ -312,6 +340,7 @@ static const struct role {
 	{ "traced", NULL, do_traced }, { "hollow", NULL, do_hollow },
 	{ "memfd", go_memfd, do_nothing }, { "deleted", go_deleted, do_deleted },
 	{ "replaced", go_replaced, do_replaced }, { "tmpfs", go_tmpfs, do_nothing },
+	{ "moved", go_moved, do_moved },
 	{ "preload", go_preload, do_nothing }, { "jemalloc", go_jemalloc, do_nothing },
 	{ "node", go_node, do_rwx },
 	{ "image", go_image, do_nothing }, { "overlay", go_overlay, do_nothing },
