@@ -99,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		start();
 	patch_apply(&patched, data, size);
 	in.gone = false;
+	guest_map(size / 3 % 2);
 	memory_refresh(&mem);
 	/* One at a time: each takes its time. */
 	check_all(&in, 1u << size % 3, &sink, take_checked);

@@ -18,7 +18,7 @@
 #define CODE 0x600000u
 #define ANON_VA 0x7f0000000000ull
 #define PATCHED_PA 0x1000u		/* page tables ... */
-#define PATCHED_END (HEAP_PA + 0xb000)	/* ... to the end of the heap */
+#define PATCHED_END (HEAP_PA + 0xc000)	/* ... to the end of the heap */
 
 static struct introspector in;
 static struct patched patched;
@@ -97,25 +97,42 @@ static void make_process(uint64_t task, uint64_t file)
 	set(mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
 }
 
+static uint64_t add_name(const char *name, uint64_t parent, uint64_t inode)
+{
+	const uint64_t d = make_dentry(name, parent);
+
+	set(d, k.at.dentry_inode, inode);
+	hlist_append(parent + k.at.dentry_children.at, d + k.at.dentry_sib.at);
+	return d;
+}
+
+/* Process 1 has a root, and all programs begin with what a file there names. */
+static void make_preload(uint64_t task, uint64_t file, uint64_t root)
+{
+	const uint64_t fs = make(64), inode = get64(file + k.at.file_f_inode.at);
+
+	set(task, k.at.task_struct_fs, fs);
+	set(fs, k.at.fs_struct_root, root);
+	set(root, k.at.dentry_inode, make(64));
+	set(inode, k.at.inode_i_mapping, mapping_of(file));
+	add_name("ld.so.preload", add_name("etc", root, make(64)), inode);
+}
+
 /* Its program is a file on an overlay, and lies in the layer that is written to. */
 static void make_container(uint64_t task, uint64_t mount, uint64_t root)
 {
 	const uint64_t overlay = make_file(mount, make_dentry("prog", root), 9000, 0x794c7630);
 	const uint64_t mm = get64(task + k.at.task_struct_mm.at), upper = make_dentry("prog", root);
-	const uint64_t file = get64(mm + k.at.mm_struct_exe_file.at), fs = make(64);
-	const uint64_t init = get64(k.symbol[SYM_INIT_TASK].address), system = make_dentry("/", 0);
+	const uint64_t file = get64(mm + k.at.mm_struct_exe_file.at);
 
 	set(upper, k.at.dentry_inode, get64(file + k.at.file_f_inode.at));
 	put64(get64(overlay + k.at.file_f_inode.at) + k.at.inode_size.size - DIRECT, upper);
 	set(mm, k.at.mm_struct_exe_file, overlay);
-	set(init, k.at.task_struct_fs, fs);
-	set(fs, k.at.fs_struct_root, system);
-	set(system, k.at.dentry_inode, make_dentry("sb", 0));
 }
 
 static void make_guest(void)
 {
-	uint64_t root, mount, last;
+	uint64_t root, mount, last, file;
 
 	must(!guest_setup(NULL));
 	check_layout(&k.at);
@@ -127,7 +144,10 @@ static void make_guest(void)
 	for (uint32_t pid = 1; pid < 4; pid++) {
 		last = make_task(pid, last);
 		heap += 256;	/* what the checks know of a task lies behind */
-		make_process(last, make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog"));
+		file = make_cached_file(mount, root, pid == 3 ? "memfd:x" : "prog");
+		make_process(last, file);
+		if (pid == 1)
+			make_preload(last, file, root);
 	}
 	make_container(last, mount, root);
 	make_facts();
@@ -219,6 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	patch_apply(&patched, data, size);
 	in.gone = false;
 	in.on_sign = take_sign;
+	guest_map(size % 2);
 	objects_forget(&in.objects);
 	memory_refresh(&mem);
 	look_at_all(&in, false, &sink, &done);

@@ -158,6 +158,14 @@ static inline int guest_setup(void **state)
 	return 0;
 }
 
+/* Its memory lies mapped, as most guests' does, or is read by calls. */
+static inline void guest_map(bool mapped)
+{
+	static struct window whole = { .start = ram, .size = sizeof(ram) };
+
+	mem.places[0] = (struct memory_place){ .window = mapped ? &whole : NULL };
+}
+
 static inline int guest_teardown(void **state)
 {
 	memory_close(&mem);
