@@ -73,6 +73,9 @@ static void print_kernel(const json_t *k)
 	if (text_of(k, "why")[0])
 		printf(": %s", text_of(k, "why"));
 	putchar('\n');
+	if (!strcmp(text_of(k, "state"), "unobservable"))
+		printf("  still at work: exits are counted, its VMM is guarded and held to its files;"
+		       " freeze, power-off\n");
 }
 
 static void print_session(const json_t *g)
