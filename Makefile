@@ -336,7 +336,7 @@ test: lab-ready $(UNIT) fuzzers
 test-kernels test-debug test-races: test-%: lab-ready
 	@tests/run $*
 
-test-all:
+test-all: $(BENCH_PROGRAMS)
 	@scripts/setup intel
 	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
