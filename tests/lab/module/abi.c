@@ -5,9 +5,12 @@
  * abi info: prints what GET_INFO answers, and of no guest how each request ends.
  */
 #include <dirent.h>
+#include <ftw.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "../device.h"
@@ -159,18 +162,95 @@ static void test_control(void)
 	check(refused(control, KVM_WARDEN_GET_INFO, (void *)8) == EFAULT, "a bad pointer is EFAULT");
 }
 
-static void test_unprivileged(void)
+/* ---- what an unprivileged user is given ---- */
+
+#define SYS "/sys/kernel/kvm_warden/"
+#define PATHS 1024
+
+static char *paths[PATHS];
+static int n_paths, for_others;		/* of them, files with rights for group or others */
+
+static int add_path(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	if (n_paths == PATHS)
+		return 1;
+	paths[n_paths++] = strdup(path);
+	for_others += st && S_ISREG(st->st_mode) && st->st_mode & 077;
+	return 0;
+}
+
+/* All below it, itself too; how many. */
+static int add_tree(const char *path)
+{
+	int before = n_paths;
+
+	nftw(path, add_path, 16, FTW_PHYS);
+	return n_paths - before;
+}
+
+static void be_nobody(void)
+{
+	if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+		_exit(255);
+}
+
+/* Of these paths, how many nobody can open to read or to write. */
+static int nobody_opens(void)
+{
+	pid_t pid = fork();
+	int status, n = 0;
+
+	if (pid == 0) {
+		be_nobody();
+		for (int i = 0; i < n_paths; i++)
+			if (open(paths[i], O_RDONLY) >= 0 || open(paths[i], O_WRONLY) >= 0) {
+				printf("# nobody opens %s\n", paths[i]);
+				n++;
+			}
+		fflush(stdout);
+		_exit(n < 254 ? n : 254);
+	}
+	waitpid(pid, &status, 0);
+	for (int i = 0; i < n_paths; i++)
+		free(paths[i]);
+	n_paths = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is open to all: of the host, and of no guest. */
+static bool is_open_to_all(const char *path)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
-		if (setgid(65534) || setuid(65534))
-			_exit(2);
-		_exit(open("/dev/kvm_warden", O_RDWR) >= 0);
+		be_nobody();
+		_exit(open(path, O_RDONLY) < 0 || open(path, O_WRONLY) >= 0);
 	}
 	waitpid(pid, &status, 0);
-	check(WIFEXITED(status) && !WEXITSTATUS(status), "an unprivileged user cannot open the device");
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* While there is a guest. */
+static void test_unprivileged(void)
+{
+	int n;
+
+	add_path("/dev/kvm_warden", NULL, 0, NULL);
+	check(nobody_opens() == 0, "an unprivileged user cannot open the device");
+	n = add_tree(SYS "guests");
+	check(n >= 2 + 13 && !for_others, "a guest has %d files in sysfs, each root's alone", n - 2);
+	check(nobody_opens() == 0, "an unprivileged user opens none of them, nor their folders");
+	n = add_tree("/sys/kernel/debug/kvm_warden");
+	check(n == 1 + 6 && nobody_opens() == 0, "nor one of the %d files in debugfs", n - 1);
+	n = add_tree("/sys/kernel/tracing/events/kvm_warden");
+	check(n > 11 * 5 && nobody_opens() == 0, "nor one of the %d of trace events", n);
+	add_path(SYS "untracked_exits", NULL, 0, NULL);
+	add_path(SYS "default_level", NULL, 0, NULL);
+	check(nobody_opens() == 0, "nor what tells of guests that are to come");
+	check(is_open_to_all(SYS "version") && is_open_to_all(SYS "features") &&
+	      is_open_to_all(SYS "state") && is_open_to_all(SYS "enabled"),
+	      "the host's own state is read by all, and written by none");
 }
 
 static void test_memory(int guest, pid_t pid)
@@ -283,7 +363,7 @@ static void test_counters(pid_t pid)
 
 static bool write_switch(const char *value)
 {
-	int fd = open("/sys/kernel/kvm_warden/enabled", O_WRONLY);
+	int fd = open(SYS "enabled", O_WRONLY);
 	bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 
 	if (fd >= 0)
@@ -326,7 +406,7 @@ static void test_gone(int guest, const char *how)
 
 static int sysfs_guests(void)
 {
-	DIR *dir = opendir("/sys/kernel/kvm_warden/guests");
+	DIR *dir = opendir(SYS "guests");
 	struct dirent *entry;
 	int n = 0;
 
@@ -346,6 +426,7 @@ static void test_guest(void)
 	check(find_guest(vm.pid, &info) && info.vcpus == 1 && !info.flags, "the VM is a guest");
 	usleep(400000);
 	check(sysfs_guests() == 1, "sysfs has its folder");
+	test_unprivileged();
 	guest = open_guest(info.guest);
 	check(guest >= 0 && (fcntl(guest, F_GETFD) & FD_CLOEXEC), "its fd is close-on-exec");
 	check(refused(guest, KVM_WARDEN_GET_INFO, &info) == ENOTTY, "a guest fd gives no control");
@@ -468,7 +549,6 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "info"))
 		return print_info();
 	test_control();
-	test_unprivileged();
 	test_guest();
 	test_killed();
 	test_without_leader();
