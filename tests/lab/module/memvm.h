@@ -53,6 +53,9 @@ struct vm {
 	} *shared;
 };
 
+/* What its guest runs. */
+static struct { const uint8_t *bytes; size_t size; } vm_code = { tiny_exits, sizeof(tiny_exits) };
+
 static inline uint8_t pattern(uint64_t at)
 {
 	return at * 7 + (at >> 8) + (at >> 16);
@@ -212,7 +215,7 @@ static inline void be_vmm(struct vm *vm)
 	madvise(vmm.ram, RAM_SIZE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < TOUCHED; i++)
 		vmm.ram[i] = pattern(i);
-	memcpy(vmm.ram + TINY_CODE, tiny_exits, sizeof(tiny_exits));
+	memcpy(vmm.ram + TINY_CODE, vm_code.bytes, vm_code.size);
 	tiny_slot(vmm.vm, 0, 0, RAM_SIZE, vmm.ram);
 	vm->shared->ram = (uintptr_t)vmm.ram;
 	add_vcpu();
