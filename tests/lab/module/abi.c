@@ -253,6 +253,81 @@ static void test_unprivileged(void)
 	      "the host's own state is read by all, and written by none");
 }
 
+/* ---- what sysfs says of a guest ---- */
+
+/* The file's first line, for one use at a time. */
+static const char *line_of(const char *path)
+{
+	static char line[128];
+	FILE *file = fopen(path, "r");
+
+	if (!file || !fgets(line, sizeof(line), file))
+		line[0] = 0;
+	if (file)
+		fclose(file);
+	return line;
+}
+
+static uint64_t number_of(uint64_t id, const char *name)
+{
+	char path[128], *end;
+	uint64_t n;
+
+	snprintf(path, sizeof(path), SYS "guests/%llu/%s", (unsigned long long)id, name);
+	n = strtoull(line_of(path), &end, 10);
+	return *end == '\n' ? n : ~0ull;
+}
+
+static void check_number(const struct kvm_warden_guest_info *info, const char *name, uint64_t want)
+{
+	uint64_t n = number_of(info->guest, name);
+
+	check(n == want, "sysfs %s is GUEST_INFO's (%llu of %llu)", name, (unsigned long long)n,
+	      (unsigned long long)want);
+}
+
+static void check_flags(const struct kvm_warden_guest_info *info)
+{
+	check_number(info, "encrypted", !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
+	check_number(info, "nested", !!(info->flags & KVM_WARDEN_GUEST_NESTED));
+	check_number(info, "hidden", !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
+	check_number(info, "contained", !!(info->flags & KVM_WARDEN_GUEST_CONTAINED));
+	check_number(info, "frozen", !!(info->flags & KVM_WARDEN_GUEST_FROZEN));
+}
+
+/* While it stands still its numbers do, but for an exit that is on its way. */
+static void test_sysfs(int guest)
+{
+	struct kvm_warden_guest_info info;
+	struct kvm_warden_freeze f;
+
+	ioctl(guest, KVM_WARDEN_GUEST_INFO, &info);
+	check_flags(&info);
+	check(!freeze(guest, 900, &f), "frozen");
+	usleep(10000);
+	check(!ioctl(guest, KVM_WARDEN_GUEST_INFO, &info) && info.flags == KVM_WARDEN_GUEST_FROZEN &&
+	      info.exits && info.emitted && info.suppressed && info.address_spaces,
+	      "GUEST_INFO has its numbers");
+	check_flags(&info);
+	check_number(&info, "vmm_pid", info.vmm_pid);
+	check_number(&info, "vcpus", info.vcpus);
+	check_number(&info, "address_spaces", info.address_spaces);
+	check_number(&info, "exits", info.exits);
+	check_number(&info, "events_emitted", info.emitted);
+	check_number(&info, "events_suppressed", info.suppressed);
+	check(!thaw(guest), "and was frozen all the while");
+}
+
+/* Of the module, not of a guest. */
+static void test_sysfs_root(void)
+{
+	char version[128];
+
+	strcpy(version, line_of("VERSION"));
+	check(version[0] && !strcmp(line_of(SYS "version"), version), "sysfs version is that of VERSION");
+	check(!strcmp(line_of(SYS "untracked_exits"), "0\n"), "no guest went untracked");
+}
+
 static void test_memory(int guest, pid_t pid)
 {
 	static uint8_t buf[2 << 20];
@@ -435,6 +510,7 @@ static void test_guest(void)
 	test_registers(guest);
 	test_slots(guest);
 	test_counters(vm.pid);
+	test_sysfs(guest);
 	test_switch(vm.pid);
 	kill(vm.pid, SIGUSR1);
 	test_gone(guest, "VM closed, VMM lives on");
@@ -549,6 +625,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "info"))
 		return print_info();
 	test_control();
+	test_sysfs_root();
 	test_guest();
 	test_killed();
 	test_without_leader();
