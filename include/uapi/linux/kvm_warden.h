@@ -250,7 +250,8 @@ struct kvm_warden_info {
  * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted
  * @emitted:	events emitted
- * @suppressed:	address spaces seen again within a second, not emitted
+ * @suppressed:	address spaces seen again within a second: not emitted, and no part
+ *		of @emitted (the daemon's "suppressed" is another number)
  * @address_spaces: distinct page-table roots (CR3 without its low 12 bits) that
  *		it ran on at an exit; two that hash alike count as one (of a
  *		thousand, about thirty), 16384 at most
