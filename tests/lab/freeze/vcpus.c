@@ -341,6 +341,31 @@ static void test_freeze(void)
 	       at.of[SPINS] - before.of[SPINS], at.served[DOES_MMIO] - before.served[DOES_MMIO]);
 }
 
+/* Of debugfs: how many ask for kvm_entry, and whether it is attached. */
+static bool entry_hook_is(const char *want)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "\nkvm_entry %s\n", want);
+	return file_says(line, "/sys/kernel/debug/kvm_warden/hooks");
+}
+
+/* Every vCPU's entry costs something only while somebody wants it stopped. */
+static void test_entry_hook(void)
+{
+	struct kvm_warden_freeze f;
+	uint64_t thawed;
+
+	check(entry_hook_is("0 0"), "kvm_entry is not attached while nothing is stopped");
+	check(!freeze(guest, 500, &f) && entry_hook_is("1 1"), "a freeze attaches it");
+	check(!thaw(guest) && entry_hook_is("0 1"), "it stays for a moment after that");
+	thawed = now_us();
+	while (!entry_hook_is("0 0") && now_us() < thawed + 10000000)
+		usleep(50000);
+	check(entry_hook_is("0 0"), "and is gone, %llu ms later", (unsigned long long)(now_us() - thawed) / 1000);
+	check(go_on(BUSY), "the guest runs on");
+}
+
 static void test_freeze_ends(void)
 {
 	struct kvm_warden_freeze f;
@@ -604,6 +629,7 @@ int main(int argc, char **argv)
 		return release_vmm(atoi(argv[2]));
 	begin();
 	test_arguments();
+	test_entry_hook();
 	test_freeze();
 	test_freeze_ends();
 	test_cycles();
