@@ -37,6 +37,7 @@ enum order {
 	MISS = 'u',		/* userfaultfd takes over what is missing */
 	PLACE = 'p',		/* what it was asked for, as pattern */
 	CLOSE = 'q',		/* close the VM, live on */
+	EXIT = 'x',		/* no answer comes */
 	ADD_VCPU = 'v',
 };
 
@@ -187,6 +188,7 @@ static inline void obey(struct vm *vm, char order)
 	case PLACE: place(vm); break;
 	case ADD_VCPU: add_vcpu(); break;
 	case CLOSE: close(vmm.vcpu); close(vmm.vm); break;
+	case EXIT: _exit(0);
 	}
 }
 
