@@ -120,6 +120,13 @@
  * costs its other writes a look into a table.  They count in its sequence
  * numbers as all events do: a consumer of other events finds them missing.
  *
+ * tracefs, perf and bpftrace show these members of it as fields, by their names:
+ *
+ *   seq guest cr3 value rip vcpu vmm_pid exit_reason data len flags
+ *
+ * The type is the event's name there, the time the tracer's own.  The line that
+ * tracefs prints calls vmm_pid "vmm" and exit_reason "exit".
+ *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
  * the struct.  The sequence number counts the events of that guest from 1
  * without gaps, so a consumer that sees a gap knows what it missed.  Events of
