@@ -252,7 +252,9 @@ struct kvm_warden_info {
  * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
  *		out: the id.
  * @vmm_pid:	process id of the VMM, in the initial namespace
- * @vcpus:	vCPUs seen so far
+ * @vcpus:	vCPUs seen so far, at an exit or stopped before their first one.  No
+ *		event tells of one that is added later: this number is where it is
+ *		seen.  It never falls: KVM removes no vCPU before the VM ends
  * @flags:	KVM_WARDEN_GUEST_*
  * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted
