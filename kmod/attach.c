@@ -309,6 +309,14 @@ void kw_attach_drop_entry(void)
 	mutex_unlock(&attach_lock);
 }
 
+void kw_attach_describe_entry(unsigned int *holders, bool *attached)
+{
+	mutex_lock(&attach_lock);
+	*holders = entry_holders;
+	*attached = entry_attached;
+	mutex_unlock(&attach_lock);
+}
+
 static void attach_work_fn(struct work_struct *work)
 {
 	mutex_lock(&attach_lock);

@@ -29,6 +29,9 @@ u64 kw_attach_vendor(void);
 int kw_attach_hold_entry(void);
 void kw_attach_drop_entry(void);
 
+/* How many hold it, and whether it is there; it stays for a moment after the last. */
+void kw_attach_describe_entry(unsigned int *holders, bool *attached);
+
 /* For hooks.c: a tracepoint of kvm, and a call of kw_hooks_apply(). */
 struct tracepoint *kw_attach_tracepoint(struct module *mod, const char *name);
 void kw_attach_apply_hooks(void);

@@ -5,6 +5,7 @@
 #include <linux/math64.h>
 #include <linux/seq_file.h>
 
+#include "attach.h"
 #include "freeze.h"
 #include "guest.h"
 #include "hooks.h"
@@ -74,6 +75,8 @@ static int hooks_show(struct seq_file *m, void *unused)
 	bool attached;
 
 	seq_puts(m, "# hook asked attached\n");
+	kw_attach_describe_entry(&asked, &attached);
+	seq_printf(m, "kvm_entry %u %u\n", asked, attached);
 	for (i = 0; i < KW_HOOKS; i++) {
 		name = kw_hooks_describe(i, &asked, &attached);
 		seq_printf(m, "%s %u %u\n", name, asked, attached);

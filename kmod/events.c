@@ -9,6 +9,9 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* As the UAPI header says: BPF programs and their readers copy it whole. */
+static_assert(sizeof(struct kvm_warden_event) == 80);
+
 static void trace(const struct kvm_warden_event *event)
 {
 	switch (event->type) {

@@ -76,12 +76,13 @@ static ssize_t default_level_store(struct kobject *kobj, struct kobj_attribute *
 	return count;
 }
 
+/* What tells of guests, those to come among them, is root's alone. */
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute features_attr = __ATTR_RO(features);
 static struct kobj_attribute enabled_attr = __ATTR_RW(enabled);
-static struct kobj_attribute untracked_exits_attr = __ATTR_RO(untracked_exits);
-static struct kobj_attribute default_level_attr = __ATTR_RW(default_level);
+static struct kobj_attribute untracked_exits_attr = __ATTR_RO_MODE(untracked_exits, 0400);
+static struct kobj_attribute default_level_attr = __ATTR_RW_MODE(default_level, 0600);
 
 static struct attribute *root_attrs[] = {
 	&version_attr.attr, &features_attr.attr, &state_attr.attr, &enabled_attr.attr,
@@ -128,7 +129,7 @@ static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const c
 		return sysfs_emit(buf, "%llu\n", (u64)(_expr));		\
 	}									\
 	static struct guest_attribute _name##_attr = {				\
-		.attr = { .name = #_name, .mode = 0444 }, .show = _name##_show,	\
+		.attr = { .name = #_name, .mode = 0400 }, .show = _name##_show,	\
 	}
 
 GUEST_ATTR(vmm_pid, info->vmm_pid);
@@ -149,7 +150,7 @@ static ssize_t level_show(const struct kvm_warden_guest_info *info, char *buf)
 }
 
 static struct guest_attribute level_attr = {
-	.attr = { .name = "level", .mode = 0644 }, .show = level_show,
+	.attr = { .name = "level", .mode = 0600 }, .show = level_show,
 };
 
 /* One word, or those that hold at once. */
@@ -176,7 +177,7 @@ static ssize_t guest_state_show(const struct kvm_warden_guest_info *info, char *
 }
 
 static struct guest_attribute guest_state_attr = {
-	.attr = { .name = "state", .mode = 0444 }, .show = guest_state_show,
+	.attr = { .name = "state", .mode = 0400 }, .show = guest_state_show,
 };
 
 static struct attribute *guest_attrs[] = {
@@ -219,6 +220,17 @@ void kw_sysfs_remove(struct kw_guest *guest)
 		kobject_put(&guest->kobj);
 }
 
+/*
+ * How many guests there are, and which, can be seen in their folder alone.  sysfs makes
+ * every folder readable to all; this changes a folder's mode as it does a file's.
+ */
+static int hide_guests(void)
+{
+	static const struct attribute folder = { .name = "guests" };
+
+	return sysfs_chmod_file(root, &folder, 0700);
+}
+
 int kw_sysfs_init(void)
 {
 	int r = -ENOMEM;
@@ -229,6 +241,9 @@ int kw_sysfs_init(void)
 	guests = kobject_create_and_add("guests", root);
 	if (!guests)
 		goto err_root;
+	r = hide_guests();
+	if (r)
+		goto err_guests;
 	r = sysfs_create_group(root, &root_group);
 	if (r)
 		goto err_guests;

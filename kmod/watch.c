@@ -43,6 +43,9 @@
 #include "ranges.h"
 #include "ring.h"
 
+/* As the UAPI header says: read() gives whole records. */
+static_assert(sizeof(struct kvm_warden_write) == 128);
+
 /* A write that KVM cannot carry out faults for ever. */
 #define STUCK_AFTER 64
 

@@ -8,19 +8,10 @@
 #define KW_COMPAT_NOTES_H
 
 #include <linux/module.h>
-#include <linux/string.h>
 #include <linux/sysfs.h>
 
+#include "build_id.h"
 #include "generated.h"
-#include "../refusal.h"
-
-/* namesz, descsz, type, "GNU\0", id */
-static inline const u8 *kw_note_build_id(const struct bin_attribute *a)
-{
-	bool is = !strcmp(a->attr.name, ".note.gnu.build-id") && a->size == 16 + KW_BUILD_ID;
-
-	return is ? (u8 *)a->private + 16 : NULL;
-}
 
 #ifdef KW_HAVE_NOTES_GROUP
 struct module_notes_attrs {

@@ -120,6 +120,13 @@
  * costs its other writes a look into a table.  They count in its sequence
  * numbers as all events do: a consumer of other events finds them missing.
  *
+ * tracefs, perf and bpftrace show these members of it as fields, by their names:
+ *
+ *   seq guest cr3 value rip vcpu vmm_pid exit_reason data len flags
+ *
+ * The type is the event's name there, the time the tracer's own.  The line that
+ * tracefs prints calls vmm_pid "vmm" and exit_reason "exit".
+ *
  * BPF programs attach as raw tracepoints; argument 0 is a kernel pointer to
  * the struct.  The sequence number counts the events of that guest from 1
  * without gaps, so a consumer that sees a gap knows what it missed.  Events of
@@ -245,12 +252,15 @@ struct kvm_warden_info {
  * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
  *		out: the id.
  * @vmm_pid:	process id of the VMM, in the initial namespace
- * @vcpus:	vCPUs seen so far
+ * @vcpus:	vCPUs seen so far, at an exit or stopped before their first one.  No
+ *		event tells of one that is added later: this number is where it is
+ *		seen.  It never falls: KVM removes no vCPU before the VM ends
  * @flags:	KVM_WARDEN_GUEST_*
  * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted
  * @emitted:	events emitted
- * @suppressed:	address spaces seen again within a second, not emitted
+ * @suppressed:	address spaces seen again within a second: not emitted, and no part
+ *		of @emitted (the daemon's "suppressed" is another number)
  * @address_spaces: distinct page-table roots (CR3 without its low 12 bits) that
  *		it ran on at an exit; two that hash alike count as one (of a
  *		thousand, about thirty), 16384 at most

@@ -246,21 +246,43 @@ static uint32_t flags(void)
 	return ioctl(control, KVM_WARDEN_NEXT_GUEST, &now) ? ~0u : now.flags;
 }
 
-static bool file_says(const char *want, const char *format, ...)
+/* Its beginning, for one use at a time. */
+static const char *file_text(const char *format, va_list args)
 {
-	char path[128], text[512] = "";
-	va_list args;
+	static char text[512];
+	char path[128];
+	ssize_t n;
 	int fd;
 
-	va_start(args, format);
 	vsnprintf(path, sizeof(path), format, args);
-	va_end(args);
 	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = 0;
 	if (fd >= 0)
 		close(fd);
-	return strstr(text, want);
+	return text;
+}
+
+static bool file_says(const char *want, const char *format, ...)
+{
+	va_list args;
+	bool says;
+
+	va_start(args, format);
+	says = strstr(file_text(format, args), want);
+	va_end(args);
+	return says;
+}
+
+static bool file_is(const char *want, const char *format, ...)
+{
+	va_list args;
+	bool is;
+
+	va_start(args, format);
+	is = !strcmp(file_text(format, args), want);
+	va_end(args);
+	return is;
 }
 
 static bool write_switch(const char *value)
@@ -339,6 +361,31 @@ static void test_freeze(void)
 	printf("# freeze: %llu us until the last vCPU stood, %llu us in all; %u increments of the one that spins, %u MMIO exits after the request\n",
 	       (unsigned long long)f.took_ns / 1000, (unsigned long long)asked,
 	       at.of[SPINS] - before.of[SPINS], at.served[DOES_MMIO] - before.served[DOES_MMIO]);
+}
+
+/* Of debugfs: how many ask for kvm_entry, and whether it is attached. */
+static bool entry_hook_is(const char *want)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "\nkvm_entry %s\n", want);
+	return file_says(line, "/sys/kernel/debug/kvm_warden/hooks");
+}
+
+/* Every vCPU's entry costs something only while somebody wants it stopped. */
+static void test_entry_hook(void)
+{
+	struct kvm_warden_freeze f;
+	uint64_t thawed;
+
+	check(entry_hook_is("0 0"), "kvm_entry is not attached while nothing is stopped");
+	check(!freeze(guest, 500, &f) && entry_hook_is("1 1"), "a freeze attaches it");
+	check(!thaw(guest) && entry_hook_is("0 1"), "it stays for a moment after that");
+	thawed = now_us();
+	while (!entry_hook_is("0 0") && now_us() < thawed + 10000000)
+		usleep(50000);
+	check(entry_hook_is("0 0"), "and is gone, %llu ms later", (unsigned long long)(now_us() - thawed) / 1000);
+	check(go_on(BUSY), "the guest runs on");
 }
 
 static void test_freeze_ends(void)
@@ -428,6 +475,52 @@ static void test_budget(void)
 	check(!freeze(guest, 200, &f) && !thaw(guest), "after the wait it is granted again");
 }
 
+/* What debugfs has of each vCPU, by reason; false: a line of another vCPU, or twice. */
+static bool exits_of_vcpus(uint64_t *ret_exits)
+{
+	FILE *file = fopen("/sys/kernel/debug/kvm_warden/exits", "r");
+	unsigned long long id, exits;
+	unsigned int vcpu, reason, lines = 0, last = ~0u, last_vcpu = ~0u;
+	bool good = true;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%llu %u 0x%x %llu", &id, &vcpu, &reason, &exits) != 4 ||
+		    id != info.guest)
+			continue;
+		good = good && vcpu < VCPUS && !(vcpu == last_vcpu && reason == last) && exits;
+		if (good)
+			ret_exits[vcpu] += exits;
+		last = reason;
+		last_vcpu = vcpu;
+		lines++;
+	}
+	if (file)
+		fclose(file);
+	return good && lines;
+}
+
+/* While nothing moves: each vCPU's exits by reason are the guest's exits, to the unit. */
+static void test_exits(void)
+{
+	uint64_t exits[VCPUS] = { 0 }, sum = 0;
+	struct kvm_warden_guest_info now;
+	char all[32];
+	bool good = exits_of_vcpus(exits), each = true;
+
+	for (int i = 0; i < VCPUS; i++) {
+		sum += exits[i];
+		each = each && (exits[i] > 0) == (i < ADDED);
+	}
+	check(good && each, "debugfs has exits of each vCPU (%llu %llu %llu %llu)",
+	      (unsigned long long)exits[0], (unsigned long long)exits[1],
+	      (unsigned long long)exits[2], (unsigned long long)exits[3]);
+	snprintf(all, sizeof(all), "%llu\n", (unsigned long long)sum);
+	check(file_is(all, "/sys/kernel/kvm_warden/guests/%llu/exits", (unsigned long long)info.guest) &&
+	      find_guest(vmm, &now) && now.exits == sum, "their sum is the guest's, in sysfs too (%llu)",
+	      (unsigned long long)sum);
+}
+
 static void test_contain(void)
 {
 	struct counters before = counters(), at, after;
@@ -445,6 +538,7 @@ static void test_contain(void)
 	      "an instruction under way ends: %u rounds of rep stosb, %u stores",
 	      after.served[REPEATS] - at.served[REPEATS], after.served[DOES_MMIO] - at.served[DOES_MMIO]);
 	check(busy(200000) == 0, "then nothing moves at all");
+	test_exits();
 	check(flags() == KVM_WARDEN_GUEST_CONTAINED, "the flag tells");
 	check(file_says("1", "/sys/kernel/kvm_warden/guests/%llu/contained", (unsigned long long)info.guest),
 	      "sysfs tells");
@@ -564,7 +658,9 @@ static void test_hidden(void)
 	      "a VMM that closes every file of the VM leaves it contained");
 	check(!release(info.guest), "and it can be released");
 	usleep(600000);
-	check(flags() & KVM_WARDEN_GUEST_HIDDEN, "then it runs, hidden");
+	check(flags() & KVM_WARDEN_GUEST_HIDDEN &&
+	      file_is("1\n", "/sys/kernel/kvm_warden/guests/%llu/hidden", (unsigned long long)info.guest),
+	      "then it runs, hidden, and sysfs says so");
 	check(!contain(info.guest, 0) && flags() & KVM_WARDEN_GUEST_CONTAINED, "and can be contained again");
 }
 
@@ -604,6 +700,7 @@ int main(int argc, char **argv)
 		return release_vmm(atoi(argv[2]));
 	begin();
 	test_arguments();
+	test_entry_hook();
 	test_freeze();
 	test_freeze_ends();
 	test_cycles();

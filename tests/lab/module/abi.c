@@ -5,9 +5,12 @@
  * abi info: prints what GET_INFO answers, and of no guest how each request ends.
  */
 #include <dirent.h>
+#include <ftw.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "../device.h"
@@ -159,18 +162,170 @@ static void test_control(void)
 	check(refused(control, KVM_WARDEN_GET_INFO, (void *)8) == EFAULT, "a bad pointer is EFAULT");
 }
 
-static void test_unprivileged(void)
+/* ---- what an unprivileged user is given ---- */
+
+#define SYS "/sys/kernel/kvm_warden/"
+#define PATHS 1024
+
+static char *paths[PATHS];
+static int n_paths, for_others;		/* of them, files with rights for group or others */
+
+static int add_path(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	if (n_paths == PATHS)
+		return 1;
+	paths[n_paths++] = strdup(path);
+	for_others += st && S_ISREG(st->st_mode) && st->st_mode & 077;
+	return 0;
+}
+
+/* All below it, itself too; how many. */
+static int add_tree(const char *path)
+{
+	int before = n_paths;
+
+	nftw(path, add_path, 16, FTW_PHYS);
+	return n_paths - before;
+}
+
+static void be_nobody(void)
+{
+	if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+		_exit(255);
+}
+
+/* Of these paths, how many nobody can open to read or to write. */
+static int nobody_opens(void)
+{
+	pid_t pid = fork();
+	int status, n = 0;
+
+	if (pid == 0) {
+		be_nobody();
+		for (int i = 0; i < n_paths; i++)
+			if (open(paths[i], O_RDONLY) >= 0 || open(paths[i], O_WRONLY) >= 0) {
+				printf("# nobody opens %s\n", paths[i]);
+				n++;
+			}
+		fflush(stdout);
+		_exit(n < 254 ? n : 254);
+	}
+	waitpid(pid, &status, 0);
+	for (int i = 0; i < n_paths; i++)
+		free(paths[i]);
+	n_paths = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is open to all: of the host, and of no guest. */
+static bool is_open_to_all(const char *path)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
-		if (setgid(65534) || setuid(65534))
-			_exit(2);
-		_exit(open("/dev/kvm_warden", O_RDWR) >= 0);
+		be_nobody();
+		_exit(open(path, O_RDONLY) < 0 || open(path, O_WRONLY) >= 0);
 	}
 	waitpid(pid, &status, 0);
-	check(WIFEXITED(status) && !WEXITSTATUS(status), "an unprivileged user cannot open the device");
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* While there is a guest. */
+static void test_unprivileged(void)
+{
+	int n;
+
+	add_path("/dev/kvm_warden", NULL, 0, NULL);
+	check(nobody_opens() == 0, "an unprivileged user cannot open the device");
+	n = add_tree(SYS "guests");
+	check(n >= 2 + 13 && !for_others, "a guest has %d files in sysfs, each root's alone", n - 2);
+	check(nobody_opens() == 0, "an unprivileged user opens none of them, nor their folders");
+	n = add_tree("/sys/kernel/debug/kvm_warden");
+	check(n == 1 + 6 && nobody_opens() == 0, "nor one of the %d files in debugfs", n - 1);
+	n = add_tree("/sys/kernel/tracing/events/kvm_warden");
+	check(n > 11 * 5 && nobody_opens() == 0, "nor one of the %d of trace events", n);
+	add_path(SYS "untracked_exits", NULL, 0, NULL);
+	add_path(SYS "default_level", NULL, 0, NULL);
+	check(nobody_opens() == 0, "nor what tells of guests that are to come");
+	check(is_open_to_all(SYS "version") && is_open_to_all(SYS "features") &&
+	      is_open_to_all(SYS "state") && is_open_to_all(SYS "enabled"),
+	      "the host's own state is read by all, and written by none");
+}
+
+/* ---- what sysfs says of a guest ---- */
+
+/* The file's first line, for one use at a time. */
+static const char *line_of(const char *path)
+{
+	static char line[128];
+	FILE *file = fopen(path, "r");
+
+	if (!file || !fgets(line, sizeof(line), file))
+		line[0] = 0;
+	if (file)
+		fclose(file);
+	return line;
+}
+
+static uint64_t number_of(uint64_t id, const char *name)
+{
+	char path[128], *end;
+	uint64_t n;
+
+	snprintf(path, sizeof(path), SYS "guests/%llu/%s", (unsigned long long)id, name);
+	n = strtoull(line_of(path), &end, 10);
+	return *end == '\n' ? n : ~0ull;
+}
+
+static void check_number(const struct kvm_warden_guest_info *info, const char *name, uint64_t want)
+{
+	uint64_t n = number_of(info->guest, name);
+
+	check(n == want, "sysfs %s is GUEST_INFO's (%llu of %llu)", name, (unsigned long long)n,
+	      (unsigned long long)want);
+}
+
+static void check_flags(const struct kvm_warden_guest_info *info)
+{
+	check_number(info, "encrypted", !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
+	check_number(info, "nested", !!(info->flags & KVM_WARDEN_GUEST_NESTED));
+	check_number(info, "hidden", !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
+	check_number(info, "contained", !!(info->flags & KVM_WARDEN_GUEST_CONTAINED));
+	check_number(info, "frozen", !!(info->flags & KVM_WARDEN_GUEST_FROZEN));
+}
+
+/* While it stands still its numbers do, but for an exit that is on its way. */
+static void test_sysfs(int guest)
+{
+	struct kvm_warden_guest_info info;
+	struct kvm_warden_freeze f;
+
+	ioctl(guest, KVM_WARDEN_GUEST_INFO, &info);
+	check_flags(&info);
+	check(!freeze(guest, 900, &f), "frozen");
+	usleep(10000);
+	check(!ioctl(guest, KVM_WARDEN_GUEST_INFO, &info) && info.flags == KVM_WARDEN_GUEST_FROZEN &&
+	      info.exits && info.emitted && info.suppressed && info.address_spaces,
+	      "GUEST_INFO has its numbers");
+	check_flags(&info);
+	check_number(&info, "vmm_pid", info.vmm_pid);
+	check_number(&info, "vcpus", info.vcpus);
+	check_number(&info, "address_spaces", info.address_spaces);
+	check_number(&info, "exits", info.exits);
+	check_number(&info, "events_emitted", info.emitted);
+	check_number(&info, "events_suppressed", info.suppressed);
+	check(!thaw(guest), "and was frozen all the while");
+}
+
+/* Of the module, not of a guest. */
+static void test_sysfs_root(void)
+{
+	char version[128];
+
+	strcpy(version, line_of("VERSION"));
+	check(version[0] && !strcmp(line_of(SYS "version"), version), "sysfs version is that of VERSION");
+	check(!strcmp(line_of(SYS "untracked_exits"), "0\n"), "no guest went untracked");
 }
 
 static void test_memory(int guest, pid_t pid)
@@ -283,7 +438,7 @@ static void test_counters(pid_t pid)
 
 static bool write_switch(const char *value)
 {
-	int fd = open("/sys/kernel/kvm_warden/enabled", O_WRONLY);
+	int fd = open(SYS "enabled", O_WRONLY);
 	bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 
 	if (fd >= 0)
@@ -326,7 +481,7 @@ static void test_gone(int guest, const char *how)
 
 static int sysfs_guests(void)
 {
-	DIR *dir = opendir("/sys/kernel/kvm_warden/guests");
+	DIR *dir = opendir(SYS "guests");
 	struct dirent *entry;
 	int n = 0;
 
@@ -346,6 +501,7 @@ static void test_guest(void)
 	check(find_guest(vm.pid, &info) && info.vcpus == 1 && !info.flags, "the VM is a guest");
 	usleep(400000);
 	check(sysfs_guests() == 1, "sysfs has its folder");
+	test_unprivileged();
 	guest = open_guest(info.guest);
 	check(guest >= 0 && (fcntl(guest, F_GETFD) & FD_CLOEXEC), "its fd is close-on-exec");
 	check(refused(guest, KVM_WARDEN_GET_INFO, &info) == ENOTTY, "a guest fd gives no control");
@@ -354,6 +510,7 @@ static void test_guest(void)
 	test_registers(guest);
 	test_slots(guest);
 	test_counters(vm.pid);
+	test_sysfs(guest);
 	test_switch(vm.pid);
 	kill(vm.pid, SIGUSR1);
 	test_gone(guest, "VM closed, VMM lives on");
@@ -468,7 +625,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "info"))
 		return print_info();
 	test_control();
-	test_unprivileged();
+	test_sysfs_root();
 	test_guest();
 	test_killed();
 	test_without_leader();

@@ -351,17 +351,39 @@ static void test_halted(void)
 
 /* ---- levels ---- */
 
+static uint8_t *map_ram(int memory)
+{
+	return mmap(NULL, RAM, PROT_READ, MAP_SHARED, memory, 0);
+}
+
+/* Each request that looks is EACCES; so is a new mapping of a memory fd that there was. */
+static void check_off(const struct vmm *vmm, int memory, const uint8_t *mapped)
+{
+	struct kvm_warden_memslot slot;
+	struct kvm_warden_memslots slots = { .slots = (uintptr_t)&slot, .count = 1 };
+	struct kvm_warden_map map = { .size = RAM };
+	struct kvm_warden_watch watch = { .gpa = TINY_CODE, .len = 1 };
+
+	check(result(ioctl(vmm->guest, KVM_WARDEN_MEMSLOTS, &slots)) == EACCES, "off: nor its memslots told");
+	check(result(ioctl(vmm->guest, KVM_WARDEN_MAP, &map)) == EACCES, "off: nor memory mapped");
+	check(result(ioctl(vmm->guest, KVM_WARDEN_WATCH, &watch)) == EACCES, "off: nor writes watched");
+	check(map_ram(memory) == MAP_FAILED && errno == EACCES, "off: a memory fd maps no more");
+	check(!memcmp(mapped + TINY_CODE, busy, sizeof(busy)), "off: the mapping that is there stays");
+}
+
 static void test_levels(void)
 {
 	static const struct program program = { .code = busy, .size = sizeof(busy) };
+	struct kvm_warden_map map = { .size = RAM };
 	struct kvm_warden_regs regs = { 0 };
 	struct kvm_warden_guest_info info;
 	struct kvm_warden_freeze freeze = { 0 };
 	struct kvm_warden_contain contain;
 	unsigned long long id;
-	uint8_t byte;
+	uint8_t byte, *mapped;
 	struct vmm vmm;
 	uint64_t emitted, exits;
+	int memory;
 
 	vmm_start(&vmm, &program);
 	usleep(400000);
@@ -371,6 +393,9 @@ static void test_levels(void)
 	write_file("metadata\n", SYS "guests/%llu/level", id);
 	check(read_guest(vmm.guest, TINY_CODE, &byte, 1) && !ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info) &&
 	      info.level == KVM_WARDEN_LEVEL_METADATA, "metadata: it is read, and its level told");
+	memory = ioctl(vmm.guest, KVM_WARDEN_MAP, &map);
+	mapped = map_ram(memory);
+	check(mapped != MAP_FAILED, "and mapped");
 	write_file("1", TRACING "events/kvm_warden/enable");
 	becomes("kvm_msr", true);
 	write_file("off", SYS "guests/%llu/level", id);
@@ -381,6 +406,7 @@ static void test_levels(void)
 	check(result(ioctl(vmm.guest, KVM_WARDEN_REGS, &regs)) == EACCES &&
 	      !read_guest(vmm.guest, TINY_CODE, &byte, 1) && errno == EACCES &&
 	      result(ioctl(vmm.guest, KVM_WARDEN_FREEZE, &freeze)) == EACCES, "off: nothing is looked at");
+	check_off(&vmm, memory, mapped);
 	kill(vmm.pid, SIGUSR1);
 	usleep(300000);
 	ioctl(vmm.guest, KVM_WARDEN_GUEST_INFO, &info);
@@ -392,6 +418,12 @@ static void test_levels(void)
 	      !ioctl(control, KVM_WARDEN_RELEASE, &contain), "off: it is contained all the same, and its state says so");
 	check(!strcmp(file_text(SYS "guests/%llu/state", id), "running\n"), "released it runs");
 	write_file("0", TRACING "events/kvm_warden/enable");
+	write_file("content", SYS "guests/%llu/level", id);
+	munmap(mapped, RAM);
+	mapped = map_ram(memory);
+	check(mapped != MAP_FAILED, "content again: its memory fd maps again");
+	munmap(mapped, RAM);
+	close(memory);
 	vmm_end(&vmm);
 
 	write_file("off", SYS "default_level");

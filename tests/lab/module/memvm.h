@@ -37,6 +37,7 @@ enum order {
 	MISS = 'u',		/* userfaultfd takes over what is missing */
 	PLACE = 'p',		/* what it was asked for, as pattern */
 	CLOSE = 'q',		/* close the VM, live on */
+	EXIT = 'x',		/* no answer comes */
 	ADD_VCPU = 'v',
 };
 
@@ -52,6 +53,9 @@ struct vm {
 		volatile int placed_error;
 	} *shared;
 };
+
+/* What its guest runs. */
+static struct { const uint8_t *bytes; size_t size; } vm_code = { tiny_exits, sizeof(tiny_exits) };
 
 static inline uint8_t pattern(uint64_t at)
 {
@@ -184,6 +188,7 @@ static inline void obey(struct vm *vm, char order)
 	case PLACE: place(vm); break;
 	case ADD_VCPU: add_vcpu(); break;
 	case CLOSE: close(vmm.vcpu); close(vmm.vm); break;
+	case EXIT: _exit(0);
 	}
 }
 
@@ -212,7 +217,7 @@ static inline void be_vmm(struct vm *vm)
 	madvise(vmm.ram, RAM_SIZE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < TOUCHED; i++)
 		vmm.ram[i] = pattern(i);
-	memcpy(vmm.ram + TINY_CODE, tiny_exits, sizeof(tiny_exits));
+	memcpy(vmm.ram + TINY_CODE, vm_code.bytes, vm_code.size);
 	tiny_slot(vmm.vm, 0, 0, RAM_SIZE, vmm.ram);
 	vm->shared->ram = (uintptr_t)vmm.ram;
 	add_vcpu();

@@ -179,11 +179,58 @@ static uint64_t end_all(struct busy *busy, uint64_t *rounds)
 
 /* ---- the VM's end ---- */
 
+enum end { KILLED, CLOSES, EXITS };
+
+static const char *const ends[] = {
+	[KILLED] = "killed", [CLOSES] = "that close their VM", [EXITS] = "that exit, frozen for long,",
+};
+
+/* For longer than its VMM will be there: by an fd of its own, once none of the others does. */
+static int freeze_for_long(struct vm *vm)
+{
+	struct kvm_warden_freeze request;
+	uint64_t until = now_us() + 10000000;
+	int guest = open_guest(vm->id);
+
+	while (now_us() < until && freeze(guest, 500, &request))
+		usleep(1000);
+	return guest;
+}
+
+static bool is_frozen(struct vm *vm)
+{
+	struct kvm_warden_guest_info info = { 0 };
+
+	return !ioctl(vm->guest, KVM_WARDEN_GUEST_INFO, &info) && info.flags & KVM_WARDEN_GUEST_FROZEN;
+}
+
+/* All of its threads exit, those of the vCPUs where they are parked.  Was it so? */
+static bool exit_while_frozen(struct vm *vm)
+{
+	int guest = freeze_for_long(vm), status;
+	char order = EXIT;
+	bool frozen = is_frozen(vm) && write(vm->orders, &order, 1) == 1;
+
+	frozen = waitpid(vm->pid, &status, 0) == vm->pid && WIFEXITED(status) && frozen;
+	close(guest);
+	return frozen;
+}
+
+static bool end_as(struct vm *vm, enum end how)
+{
+	switch (how) {
+	case KILLED: return !kill(vm->pid, SIGKILL);
+	case CLOSES: return tell(vm, CLOSE);
+	case EXITS: return exit_while_frozen(vm);
+	}
+	return false;
+}
+
 /* The VMM ends at another moment each time; its memory and the guest go with it. */
-static void test_ends(bool killed, int times)
+static void test_ends(enum end how, int times)
 {
 	uint64_t odd = 0, rounds = 0;
-	int stayed = 0;
+	int stayed = 0, ended = 0;
 
 	for (int i = 0; i < times; i++) {
 		struct busy busy[ALL];
@@ -193,19 +240,15 @@ static void test_ends(bool killed, int times)
 		start_vm(&vm, MEMFD, false);
 		begin_all(busy, &vm);
 		usleep(20000 + 7919 * i % 60000);
-		if (killed)
-			kill(vm.pid, SIGKILL);
-		else
-			tell(&vm, CLOSE);
+		ended += end_as(&vm, how);
 		p = (struct pollfd){ .fd = vm.guest };
 		stayed += poll(&p, 1, 10000) != 1;
 		odd += end_all(busy, &rounds);
 		end_vm(&vm);
 	}
-	check(!odd && !stayed && rounds > (uint64_t)times,
+	check(!odd && !stayed && ended == times && rounds > (uint64_t)times,
 	      "%d VMMs %s while read, mapped, frozen and contained (%llu rounds, %llu odd, %d stayed)",
-	      times, killed ? "killed" : "that close their VM", (unsigned long long)rounds,
-	      (unsigned long long)odd, stayed);
+	      ended, ends[how], (unsigned long long)rounds, (unsigned long long)odd, stayed);
 }
 
 /* ---- vCPUs that come ---- */
@@ -239,8 +282,9 @@ int main(void)
 	open_control();
 	test_slots_churn(ANONYMOUS, "anonymous");
 	test_slots_churn(MEMFD, "memfd");
-	test_ends(true, 20);
-	test_ends(false, 20);
+	test_ends(KILLED, 20);
+	test_ends(CLOSES, 20);
+	test_ends(EXITS, 20);
 	test_hotplug();
 	printf("1..%d\n", tests);
 	return failures != 0;

@@ -6,7 +6,8 @@
  * standard error names the place.
  *
  * Held: each call ends, with an error that it may have; nothing is written where
- * the caller did not point; and the kernel and the guests are well afterwards.
+ * the caller did not point; what is read of watched writes is the guest's; and the
+ * kernel and the guests are well afterwards.
  */
 #include "memvm.h"
 
@@ -18,6 +19,15 @@
 #define MEMORIES 8u
 #define MAPS 8u
 #define VM_LIFE 4000u			/* calls */
+#define WRITTEN 0x2000u			/* by the guest, all the time */
+
+/* Exits for ever, and writes between: KVM's emulator has the instruction. */
+static const uint8_t writes[] = {
+	0xff, 0x06, 0x00, 0x20,		/* inc word [WRITTEN] */
+	0x0f, 0xa2,			/* cpuid */
+	0xe6, 0x10,			/* out 0x10, al */
+	0xeb, 0xf6,			/* again */
+};
 
 static uint64_t seed = 1, state;
 static uint8_t *arena, *hole;
@@ -25,7 +35,7 @@ static struct vm vm;
 static bool have_vm;
 static int memories[MEMORIES];
 static struct { uint8_t *at; size_t size; } maps[MAPS];
-static unsigned long odd, calls_by_error[256];
+static unsigned long odd, calls_by_error[256], records;
 
 static uint64_t rnd(void)		/* splitmix64 */
 {
@@ -86,7 +96,10 @@ static void fill_contain(void *arg)
 
 static void fill_regs(void *arg)
 {
-	((struct kvm_warden_regs *)arg)->vcpu = one_in(4) ? number() : 0;
+	struct kvm_warden_regs *request = arg;
+
+	request->vcpu = one_in(4) ? number() : 0;
+	request->flags = one_in(2) ? KVM_WARDEN_REGS_FRESH : one_in(8) ? number() : 0;
 }
 
 static void fill_memslots(void *arg)
@@ -125,55 +138,86 @@ static void fill_map(void *arg)
 	request->size = one_in(4) ? number() : (1 + rnd() % 64) * PAGE;
 }
 
+/* Few enough that the same is met again, to be ended or refused. */
+static void fill_watch(void *arg)
+{
+	struct kvm_warden_watch *request = arg;
+
+	request->gpa = one_in(8) ? number() : WRITTEN + rnd() % 2 * 8;
+	request->len = one_in(8) ? number() : 8;
+}
+
 static void fill_nothing(void *arg)
 {
 }
 
+/* What takes long is done once in so many times that it comes up. */
 static const struct command {
 	unsigned long number;
 	void (*fill)(void *arg);
-	bool slow;
+	unsigned rare;
 } commands[] = {
-	{ KVM_WARDEN_GET_INFO, fill_nothing, false },
-	{ KVM_WARDEN_NEXT_GUEST, fill_guest, false },
-	{ KVM_WARDEN_OPEN_GUEST, fill_guest, false },
-	{ KVM_WARDEN_CONTAIN, fill_contain, true },
-	{ KVM_WARDEN_RELEASE, fill_guest, false },
-	{ KVM_WARDEN_GUEST_INFO, fill_nothing, false },
-	{ KVM_WARDEN_REGS, fill_regs, true },
-	{ KVM_WARDEN_MEMSLOTS, fill_memslots, false },
-	{ KVM_WARDEN_READ, fill_read, false },
-	{ KVM_WARDEN_FREEZE, fill_freeze, true },
-	{ KVM_WARDEN_THAW, fill_nothing, false },
-	{ KVM_WARDEN_MAP, fill_map, false },
+	{ KVM_WARDEN_GET_INFO, fill_nothing, 1 },
+	{ KVM_WARDEN_NEXT_GUEST, fill_guest, 1 },
+	{ KVM_WARDEN_OPEN_GUEST, fill_guest, 1 },
+	{ KVM_WARDEN_CONTAIN, fill_contain, 32 },
+	{ KVM_WARDEN_RELEASE, fill_guest, 1 },
+	{ KVM_WARDEN_GUEST_INFO, fill_nothing, 1 },
+	{ KVM_WARDEN_REGS, fill_regs, 8 },
+	{ KVM_WARDEN_MEMSLOTS, fill_memslots, 1 },
+	{ KVM_WARDEN_READ, fill_read, 1 },
+	{ KVM_WARDEN_FREEZE, fill_freeze, 32 },
+	{ KVM_WARDEN_THAW, fill_nothing, 1 },
+	{ KVM_WARDEN_MAP, fill_map, 1 },
+	{ KVM_WARDEN_WATCH, fill_watch, 4 },
+	{ KVM_WARDEN_UNWATCH, fill_watch, 8 },
 };
 
-static const struct command read_command = { KVM_WARDEN_READ, fill_read, false };
+static const struct command read_command = { KVM_WARDEN_READ, fill_read, 1 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
 /* ---- calls ---- */
 
-static bool is_right(int error)
+static bool is_among(int error, const int *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (error == list[i])
+			return true;
+	return false;
+}
+
+#define AMONG(error, list) is_among(error, list, sizeof(list) / sizeof(*(list)))
+
+/* Of any call; of a watch; and of a read that is not to wait. */
+static bool is_right(const char *what, unsigned long detail, int error)
 {
 	static const int rights[] = {
 		0, EINVAL, EFAULT, ENOTTY, ENODEV, ENOENT, ENXIO, EPERM, EBUSY, EALREADY,
 		EOPNOTSUPP, EACCES, EBADF, EMFILE, ENOMEM, ESPIPE, EEXIST, EOVERFLOW, ENOSYS,
 	};
+	static const int watches[] = { ENOSPC, ESHUTDOWN, EINTR };
 
-	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
-		if (error == rights[i])
-			return true;
-	return false;
+	return AMONG(error, rights) ||
+	       (detail == KVM_WARDEN_WATCH && AMONG(error, watches)) ||
+	       (detail == KVM_WARDEN_UNWATCH && error == EINTR) ||
+	       (!strcmp(what, "read") && error == EAGAIN);
 }
 
 static void note(const char *what, unsigned long detail, int error)
 {
 	calls_by_error[error & 255]++;
-	if (is_right(error))
+	if (is_right(what, detail, error))
 		return;
 	odd++;
 	fprintf(stderr, "storm: %s %#lx: %s\n", what, detail, strerror(error));
+}
+
+/* A guest's fd must not wait for what may never come. */
+static void never_wait(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 static void keep_fd(int fd)
@@ -182,6 +226,7 @@ static void keep_fd(int fd)
 
 	if (memories[i] >= 0)
 		close(memories[i]);
+	never_wait(fd);
 	memories[i] = fd;
 }
 
@@ -201,7 +246,7 @@ static void call_ioctl(void)
 	unsigned long number;
 	int fd, r;
 
-	if (c->slow && !one_in(32))
+	if (!one_in(c->rare))
 		c = &read_command;
 	number = c->number;
 	fd = one_in(8) ? any_fd() : _IOC_NR(number) < 0x10 || !have_vm ? control : vm.guest;
@@ -263,6 +308,35 @@ static void touch_mapping(void)
 	}
 }
 
+/* Of this guest's, or the end of a watch, for a reason. */
+static bool is_whole(const struct kvm_warden_write *w)
+{
+	if (w->flags & KVM_WARDEN_WRITE_ENDED)
+		return !w->seq && !w->len && w->flags != KVM_WARDEN_WRITE_ENDED;
+	return w->seq && w->gpa == WRITTEN && w->len == 2 && !w->flags && !w->reserved;
+}
+
+/* Room for some records, to what may be no memory; or any size. */
+static void call_read(void)
+{
+	size_t size = one_in(4) ? number() % (ARENA / 4) : rnd() % 5 * sizeof(struct kvm_warden_write);
+	uint8_t *at = (uint8_t *)(uintptr_t)pointer();
+	ssize_t n = read(any_fd(), at, size);
+	struct kvm_warden_write w;
+
+	note("read", size, n < 0 ? errno : 0);
+	if (n > 0 && n % sizeof(w))
+		odd++;
+	for (ssize_t i = 0; i < n; i += sizeof(w), records++) {
+		memcpy(&w, at + i, sizeof(w));
+		if (is_whole(&w))
+			continue;
+		odd++;
+		fprintf(stderr, "storm: a record of flags %#x at %#llx\n", w.flags,
+			(unsigned long long)w.gpa);
+	}
+}
+
 static void call_other(void)
 {
 	struct pollfd p = { .fd = any_fd(), .events = rnd() };
@@ -270,10 +344,10 @@ static void call_other(void)
 
 	switch (rnd() % 6) {
 	case 0: note("poll", 0, poll(&p, 1, 0) < 0 ? errno : 0); break;
-	case 1: note("read", 0, read(fd, arena, 64) < 0 ? errno : 0); break;
+	case 1: call_read(); break;
 	case 2: note("write", 0, write(fd, arena, 64) < 0 ? errno : 0); break;
 	case 3: note("lseek", 0, lseek(fd, number(), rnd() % 5) < 0 ? errno : 0); break;
-	case 4: note("fcntl", 0, fcntl(fd, F_SETFL, rnd() & (O_NONBLOCK | O_APPEND)) < 0 ? errno : 0); break;
+	case 4: note("fcntl", 0, fcntl(fd, F_SETFL, O_NONBLOCK | (rnd() & O_APPEND)) < 0 ? errno : 0); break;
 	case 5: keep_fd(-1); break;
 	}
 }
@@ -290,6 +364,7 @@ static void renew_vm(void)
 	if (one_in(8))
 		return;		/* calls on nothing */
 	start_vm(&vm, one_in(2) ? MEMFD : ANONYMOUS, one_in(4));
+	never_wait(vm.guest);
 	have_vm = true;
 }
 
@@ -327,6 +402,13 @@ static void storm(uint64_t from, uint64_t count)
 	}
 }
 
+static bool has_watch(void)
+{
+	struct kvm_warden_info info = { 0 };
+
+	return !ioctl(control, KVM_WARDEN_GET_INFO, &info) && info.features & KVM_WARDEN_FEATURE_WATCH;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -345,6 +427,8 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	setlinebuf(stdout);
+	vm_code.bytes = writes;
+	vm_code.size = sizeof(writes);
 	open_control();
 	arena = mmap(NULL, ARENA + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	hole = arena + ARENA;
@@ -359,6 +443,10 @@ int main(int argc, char **argv)
 	for (int error = 0; error < 256; error++)
 		if (calls_by_error[error])
 			printf("# %8lu %s\n", calls_by_error[error], error ? strerrorname_np(error) : "done");
+	if (!has_watch())
+		printf("# watched writes: skipped, the module was loaded without\n");
+	else if (count >= 10000)
+		check(records > 0, "%lu records of watched writes among them", records);
 	if (!have_vm) {
 		start_vm(&vm, MEMFD, false);
 		have_vm = true;
