@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "introspect/overlay.h"
 
-#define OVERLAYFS_MAGIC 0x794c7630u
-
 static bool is_overlay(const struct kernel *k, uint64_t inode)
 {
 	uint64_t sb, magic;

@@ -5,6 +5,8 @@
 
 #include "introspect/kernel.h"
 
+#define OVERLAYFS_MAGIC 0x794c7630u
+
 /*
  * An overlay's inode, whose file is in the layer that is written to: the inode
  * there, which has the pages.  False: it is of a layer beneath (an image's), or of
