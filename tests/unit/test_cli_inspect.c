@@ -73,7 +73,9 @@ static void test_usage_of_bytes(void **state)
 		"read 1 0 0x4000001 --out /tmp/out", "read 1 0xffffffffffffffff 2 --out /tmp/out",
 		"read 1 0 1", "read 1 0 1 2 --out /tmp/out", "file 1 --exe", "file 1 /a /b --out /tmp/out",
 		"file 1 --out /tmp/out", "file 1 /a --exe --out /tmp/out", "file x --exe --out /tmp/out",
-		"ps --out /tmp/out",
+		"ps --out /tmp/out", "file /a", "file a --out /tmp/out", "file --inode 08:01 --out /tmp/out",
+		"file --inode 08:01:x --out /tmp/out", "file --inode 08:01:1 /a --out /tmp/out",
+		"files 1", "files --inode 08:01:1", "maps 1 --all",
 	};
 	char arguments[256];
 

@@ -25,8 +25,8 @@
 struct words {
 	char **word;			/* the first: what is asked for */
 	int n;
-	const char *kernels, *out;
-	bool environment, exe;
+	const char *kernels, *out, *inode;
+	bool environment, exe, all;
 };
 
 /* ---- what is answered ---- */
@@ -137,6 +137,39 @@ static void print_file(const json_t *answer)
 
 	printf("%s%s: %lld of %lld bytes\n", text_of(f, "path"), is_true(f, "deleted") ? " (deleted)" : "",
 	       (long long)number_of(answer, "resident"), (long long)number_of(f, "size"));
+}
+
+/* The guest's own: what no clock shows in nanoseconds is none. */
+static void mtime_text(char out[32], json_int_t seconds)
+{
+	if (seconds < 0 || seconds > INT64_MAX / 1000000000)
+		strcpy(out, "?");
+	else
+		time_text(out, seconds * 1000000000);
+}
+
+static void print_files(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{ "FS", LEFT }, { "DEV:INODE", LEFT }, { "SIZE", RIGHT }, { "PAGES", RIGHT }, { "MODE", RIGHT },
+		{ "UID", RIGHT }, { "MODIFIED", LEFT }, { "PATH", CUT },
+	};
+	struct table *t = table_new(columns, ARRAY_SIZE(columns));
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach(member(answer, "files"), i, f) {
+		char place[64], size[32], pages[32], mode[32], uid[32], time[32], path[4096];
+
+		snprintf(place, sizeof(place), "%.20s:%lld", text_of(f, "dev"), (long long)number_of(f, "inode"));
+		snprintf(mode, sizeof(mode), "%04llo", (long long)number_of(f, "mode"));
+		snprintf(path, sizeof(path), "%.4000s%s", text_of(f, "path"), is_true(f, "deleted") ? " (deleted)" : "");
+		mtime_text(time, number_of(f, "mtime_sec"));
+		table_row(t, (const char *const[]){ text_of(f, "fs"), place, number_text(size, number_of(f, "size")),
+			  number_text(pages, number_of(f, "pages")), mode, number_text(uid, number_of(f, "uid")),
+			  time, path });
+	}
+	table_end(t);
 }
 
 /* ---- how it ends ---- */
@@ -306,19 +339,56 @@ static int inspect_read(struct cli *cli, const char *file, const struct words *w
 	return ask(cli, &q, print_nothing);
 }
 
-static int inspect_file(struct cli *cli, const char *file, const struct words *w)
+static int inspect_files(struct cli *cli, const char *file, const struct words *w)
 {
-	struct question q = { file, { "file", w->exe ? "exe" : "path", w->word[1],
-				      w->exe ? NULL : w->word[2] }, -1 };
-
-	if (!w->out)
-		return tell_usage(cli, "file takes --out: where it is rebuilt");
-	if (w->n != (w->exe ? 2 : 3))
-		return tell_usage(cli, "which file: PID and its PATH, or PID and --exe");
-	return is_pid(w->word[1]) ? ask_into(cli, &q, w->out, print_file) : no_pid(cli);
+	return ask_for(cli, file, w, w->all ? "all" : NULL, NULL, print_files);
 }
 
-enum { KERNELS = 1, OUT = 2, ENV = 4, EXE = 8 };
+/* DEV:INODE as maps and files tell them, "08:01:42"; dev as the kernel counts it. */
+static bool take_inode(const char *text, char dev[32], char ino[32])
+{
+	unsigned major, minor;
+	uint64_t n;
+	int at = 0;
+
+	if (!text || sscanf(text, "%3x:%5x:%n", &major, &minor, &at) != 2 || !at ||
+	    !parse_u64(text + at, UINT64_MAX, &n))
+		return false;
+	snprintf(dev, 32, "%" PRIu64, (uint64_t)major << 20 | minor);
+	snprintf(ino, 32, "%" PRIu64, n);
+	return true;
+}
+
+/* PID PATH | PID --exe | PATH | --inode DEV:INODE */
+static bool which_file(const struct words *w, struct question *q, char dev[32], char ino[32])
+{
+	const char *first = w->n > 1 ? w->word[1] : NULL;
+
+	if (w->inode && !w->exe && w->n == 1 && take_inode(w->inode, dev, ino))
+		memcpy(q->words, (const char *[]){ "file", "inode", dev, ino }, sizeof(q->words));
+	else if (!w->inode && !w->exe && w->n == 2 && first[0] == '/')
+		memcpy(q->words, (const char *[]){ "file", "at", first, NULL }, sizeof(q->words));
+	else if (!w->inode && w->n == (w->exe ? 2 : 3) && is_pid(first))
+		memcpy(q->words, (const char *[]){ "file", w->exe ? "exe" : "path", first,
+		       w->exe ? NULL : w->word[2] }, sizeof(q->words));
+	else
+		return false;
+	return true;
+}
+
+static int inspect_file(struct cli *cli, const char *file, const struct words *w)
+{
+	struct question q = { .file = file, .out = -1 };
+	char dev[32], ino[32];
+
+	if (!which_file(w, &q, dev, ino))
+		return tell_usage(cli, "which file: PID and its PATH, PID and --exe, PATH as files tells it, or"
+				  " --inode DEV:INODE");
+	return w->out ? ask_into(cli, &q, w->out, print_file) :
+			tell_usage(cli, "file takes --out: where it is rebuilt");
+}
+
+enum { KERNELS = 1, OUT = 2, ENV = 4, EXE = 8, ALL = 16, INODE = 32 };
 
 static const struct {
 	const char *name;
@@ -334,13 +404,15 @@ static const struct {
 	{ "suspicious", 1, 2, inspect_suspicious, 0 },
 	{ "check", 1, 1, inspect_check, KERNELS },
 	{ "read", 4, 4, inspect_read, OUT },
-	{ "file", 2, 3, inspect_file, OUT | EXE },
+	{ "files", 1, 1, inspect_files, ALL },
+	{ "file", 1, 3, inspect_file, OUT | EXE | INODE },
 };
 
 static int run(struct cli *cli, const char *file, const struct words *w)
 {
 	const unsigned options = (w->kernels ? KERNELS : 0) | (w->out ? OUT : 0) |
-				 (w->environment ? ENV : 0) | (w->exe ? EXE : 0);
+				 (w->environment ? ENV : 0) | (w->exe ? EXE : 0) |
+				 (w->all ? ALL : 0) | (w->inode ? INODE : 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
 		if (strcmp(subjects[i].name, w->word[0]))
@@ -352,7 +424,7 @@ static int run(struct cli *cli, const char *file, const struct words *w)
 		return subjects[i].run(cli, file, w);
 	}
 	return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, maps, process, suspicious,"
-			  " check, read or file: see wardenctl(1)");
+			  " check, read, files or file: see wardenctl(1)");
 }
 
 int verb_inspect(struct cli *cli, int argc, char **argv)
@@ -362,6 +434,7 @@ int verb_inspect(struct cli *cli, int argc, char **argv)
 	const struct arg args[] = {
 		{ "--kernel-file", .text = &w.kernels }, { "--out", .text = &w.out },
 		{ "--env", .flag = &w.environment }, { "--exe", .flag = &w.exe },
+		{ "--all", .flag = &w.all }, { "--inode", .text = &w.inode },
 	};
 	int n = take_args(cli, argc, argv, args, ARRAY_SIZE(args), 1, 5);
 

@@ -31,8 +31,9 @@ json_t *answer_process(struct inspection *i, char *const *args);
 json_t *answer_suspicious(struct inspection *i, char *const *args);
 json_t *answer_check(struct inspection *i, char *const *args);
 
-/* ---- contents.c: their bytes are written to OUT_FD ---- */
+/* ---- contents.c: the bytes of read and file are written to OUT_FD ---- */
 
+json_t *answer_files(struct inspection *i, char *const *args);
 json_t *answer_read(struct inspection *i, char *const *args);
 json_t *answer_file(struct inspection *i, char *const *args);
 

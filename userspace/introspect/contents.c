@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "introspect/answers.h"
+#include "introspect/check.h"
 #include "introspect/extract.h"
 #include "introspect/find.h"
+#include "introspect/inodes.h"
 #include "introspect/ownfiles.h"
 #include "lib/util.h"
 
 #define HUGETLBFS_MAGIC 0x958458f6u
+#define MAX_ROWS 131072u
 
 typedef json_int_t I;
 
@@ -95,53 +98,163 @@ json_t *answer_read(struct inspection *i, char *const *args)
 				      "length", (I)length), &x, missing, r);
 }
 
-/* ---- files ---- */
+/* ---- files: those of a process, and those at rest ---- */
 
-static json_t *file_of_json(const struct guest_file *f)
+static json_t *dev_json(uint64_t dev)
 {
-	char dev[24];
+	char text[24];
 
-	snprintf(dev, sizeof(dev), "%02x:%02x", (unsigned)(f->dev >> 20), (unsigned)(f->dev & 0xfffff));
-	return json_pack("{s:o,s:s,s:I,s:I,s:I,s:b}", "path", escaped_json(f->path), "dev", dev,
-			 "inode", (I)f->ino, "size", (I)f->size, "mtime_sec", (I)f->mtime_sec,
-			 "deleted", f->deleted || f->memfd);
+	snprintf(text, sizeof(text), "%02x:%02x", (unsigned)(dev >> 20), (unsigned)(dev & 0xfffff));
+	return json_string(text);
 }
 
-static json_t *extract(struct inspection *i, const struct guest_file *f)
+struct wanted {
+	uint64_t mapping, magic, dev, ino, size, mtime_sec;
+	bool deleted;
+	char path[GUEST_PATH_SIZE];
+};
+
+static json_t *extract(struct inspection *i, const struct wanted *f)
 {
-	json_t *missing = json_array();
-	struct extract x = { .fd = OUT_FD, .missing = add_missing, .ctx = missing };
+	json_t *missing;
+	struct extract x = { .fd = OUT_FD, .missing = add_missing };
 	int r;
 
 	/* Its page cache counts in huge pages, on some kernels. */
-	if (f->magic == HUGETLBFS_MAGIC) {
-		json_decref(missing);
+	if (f->magic == HUGETLBFS_MAGIC)
 		return error_json("not_found", "files of hugetlbfs are not rebuilt",
 				  "read takes the memory of a process that maps it");
-	}
+	x.ctx = missing = json_array();
 	r = extract_file(&i->in, f->mapping, f->size, &x);
-	return with_extract(json_pack("{s:o}", "file", file_of_json(f)), &x, missing, r);
+	return with_extract(json_pack("{s:{s:o,s:o,s:I,s:I,s:I,s:b}}", "file", "path", escaped_json(f->path),
+				      "dev", dev_json(f->dev), "inode", (I)f->ino, "size", (I)f->size,
+				      "mtime_sec", (I)f->mtime_sec, "deleted", (int)f->deleted), &x, missing, r);
 }
 
-/* exe PID | path PID PATH */
-json_t *answer_file(struct inspection *i, char *const *args)
+static json_t *file_of_process(struct inspection *i, uint32_t pid, const char *path)
 {
-	const uint32_t pid = number_arg(args[1]);
-	struct guest_file f;
+	static struct guest_file f;
+	static struct wanted wanted;
 	struct task t;
-	int r;
+	int r = find_process(&i->in, pid, 0, &t);
 
-	memory_set_budget(i->in.mem, LOOK_BUDGET_MS);
-	r = find_process(&i->in, pid, 0, &t);
 	if (r)
 		return not_found(r, pid);
-	r = process_file(&i->in.kernel, &t, args[2], &f);
+	r = process_file(&i->in.kernel, &t, path, &f);
 	if (r == -ENOENT)
-		return error_json("not_found", args[2] ? "that process runs, maps and holds open no file of that path" :
+		return error_json("not_found", path ? "that process runs, maps and holds open no file of that path" :
 				  "that process has no program: it is the kernel's own thread, or ends",
 				  "wardenctl inspect FILE process PID and maps PID tell its files");
 	if (r)
 		return error_json("not_found", "that file was not found, but not all of the process's could be read",
 				  "wardenctl inspect FILE process PID tells what can be read");
-	return extract(i, &f);
+	wanted = (struct wanted){ f.mapping, f.magic, f.dev, f.ino, f.size, f.mtime_sec,
+				  f.deleted || f.memfd, "" };
+	memcpy(wanted.path, f.path, sizeof(wanted.path));
+	return extract(i, &wanted);
+}
+
+/* ---- at rest ---- */
+
+struct search {
+	const char *path;		/* NULL: by dev and ino */
+	uint64_t dev, ino;
+	uint32_t found;
+	struct wanted file;
+};
+
+static int on_candidate(void *ctx, const struct guest_inode *n)
+{
+	struct search *s = ctx;
+
+	if (s->path ? !path_is(n->path, n->deleted, s->path) : n->dev != s->dev || n->ino != s->ino)
+		return 0;
+	/* Of deleted files and one that has their name now, that one is meant; of two nobody knows. */
+	if (s->found && n->deleted && !s->file.deleted)
+		return 0;
+	s->found = s->found && n->deleted == s->file.deleted ? s->found + 1 : 1;
+	s->file = (struct wanted){ n->mapping, n->magic, n->dev, n->ino, n->size, n->mtime_sec, n->deleted, "" };
+	memcpy(s->file.path, n->path, sizeof(s->file.path));
+	return 0;
+}
+
+/* "" if all that the kernel has was told. */
+static void why_not_all(int r, const struct inodes_walked *w, bool cut, char why[WHY_SIZE])
+{
+	why[0] = '\0';
+	if (r)
+		snprintf(why, WHY_SIZE, "the list of file systems: %s", check_problem(r));
+	else if (w->torn || w->unread || w->cut || cut)
+		snprintf(why, WHY_SIZE, "%u file systems' lists of files do not hold together, %u files could not"
+			 " be read%s", w->torn, w->unread, w->cut || cut ? "; more files than the limit" : "");
+}
+
+static json_t *file_at_rest(struct inspection *i, struct search *s)
+{
+	struct inodes_walked walked;
+	char why[WHY_SIZE], message[2 * WHY_SIZE];
+	int r = inodes_walk(&i->in.kernel, true, on_candidate, s, &walked);
+
+	if (s->found == 1)
+		return extract(i, &s->file);
+	if (s->found)
+		return error_json("ambiguous", s->path ? "several file systems have a file of that path" :
+				  "several files have that number there", s->path ?
+				  "wardenctl inspect FILE files tells the device and inode of each: --inode DEV:INODE" :
+				  "wardenctl inspect FILE files tells their paths: name one by that");
+	why_not_all(r, &walked, false, why);
+	snprintf(message, sizeof(message), "the kernel has no such file in memory%s%s",
+		 why[0] ? ", as far as could be read: " : "", why);
+	return error_json("not_found", message, "wardenctl inspect FILE files --all lists those that it has");
+}
+
+/* exe PID | path PID PATH | at PATH | inode DEV INODE */
+json_t *answer_file(struct inspection *i, char *const *args)
+{
+	static struct search s;
+
+	memory_set_budget(i->in.mem, SWEEP_BUDGET_MS);
+	if (!strcmp(args[0], "exe") || !strcmp(args[0], "path"))
+		return file_of_process(i, number_arg(args[1]), args[2]);
+	if (!strcmp(args[0], "at")) {
+		s.path = args[1];
+	} else {
+		s.dev = number_arg(args[1]);
+		s.ino = number_arg(args[2]);
+	}
+	return file_at_rest(i, &s);
+}
+
+struct rows {
+	json_t *array;
+	bool cut;
+};
+
+static int add_inode(void *ctx, const struct guest_inode *n)
+{
+	struct rows *rows = ctx;
+
+	rows->cut = json_array_size(rows->array) == MAX_ROWS;
+	if (rows->cut)
+		return 1;
+	json_array_append_new(rows->array, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:b}",
+			      "fs", escaped_json(n->fs), "id", escaped_json(n->id), "dev", dev_json(n->dev),
+			      "path", escaped_json(n->path), "inode", (I)n->ino, "size", (I)n->size,
+			      "pages", (I)n->nrpages, "mtime_sec", (I)n->mtime_sec, "uid", (I)n->uid,
+			      "mode", (I)(n->mode & 07777), "deleted", (int)n->deleted));
+	return 0;
+}
+
+json_t *answer_files(struct inspection *i, char *const *args)
+{
+	struct rows rows = { json_array(), false };
+	struct inodes_walked walked;
+	char why[WHY_SIZE];
+	int r;
+
+	memory_set_budget(i->in.mem, SWEEP_BUDGET_MS);
+	r = inodes_walk(&i->in.kernel, args[0], add_inode, &rows, &walked);
+	why_not_all(rows.cut ? 0 : r, &walked, rows.cut, why);
+	return json_pack("{s:I,s:I,s:o,s:b,s:s}", "file_systems", (I)walked.super_blocks,
+			 "inodes", (I)walked.inodes, "files", rows.array, "complete", !why[0], "why", why);
 }

@@ -35,7 +35,8 @@ static const struct question {
 	{ "suspicious", 0, 1, false, answer_suspicious },	/* [PID] */
 	{ "check", 0, 1, false, answer_check },		/* [KERNELS], opened here */
 	{ "read", 3, 3, true, answer_read },		/* PID ADDRESS LENGTH */
-	{ "file", 2, 3, true, answer_file },		/* exe PID | path PID PATH */
+	{ "files", 0, 1, false, answer_files },		/* [all] */
+	{ "file", 2, 3, true, answer_file },		/* exe PID | path PID PATH | at PATH | inode DEV INODE */
 };
 
 uint64_t number_arg(const char *text)

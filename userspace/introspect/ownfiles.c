@@ -2,15 +2,12 @@
 #include "introspect/ownfiles.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "introspect/overlay.h"
 #include "introspect/vmas.h"
-#include "lib/messages.h"
 #include "lib/util.h"
 
 #define MAX_FD (1u << 20)
-#define DELETED " (deleted)"
 
 /* ---- open descriptors ---- */
 
@@ -50,20 +47,6 @@ struct search {
 	int unread;			/* why one could not be read: it may be the one */
 };
 
-/* As maps and process tell it. */
-static bool has_path(const struct guest_file *f, const char *path)
-{
-	char text[TEXT_PATH];
-	size_t len;
-
-	if (!strcmp(f->path, path))
-		return true;
-	text_escape(text, sizeof(text), f->path, strlen(f->path));
-	len = strlen(text);
-	return !strncmp(text, path, len) &&
-	       (!path[len] || ((f->deleted || f->memfd) && !strcmp(path + len, DELETED)));
-}
-
 /* Ends the search at one that has pages. */
 static int consider(struct search *s, uint64_t file)
 {
@@ -74,7 +57,7 @@ static int consider(struct search *s, uint64_t file)
 		s->unread = r;
 		return 0;
 	}
-	if (!has_path(&f, s->path) || (s->size && *s->size != f.size) || (s->found && !f.nrpages))
+	if (!path_is(f.path, f.deleted || f.memfd, s->path) || (s->size && *s->size != f.size) || (s->found && !f.nrpages))
 		return 0;
 	*s->file = f;
 	s->found = true;
