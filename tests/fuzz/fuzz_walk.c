@@ -271,6 +271,9 @@ static void take_contents(void)
 		return;
 	r = process_file(&in.kernel, &task, "/prog", &f);
 	must(r || strlen(f.path) < sizeof(f.path));
+	/* None has that: all of its files are looked at. */
+	r = process_file(&in.kernel, &task, "/none", &f);
+	must(r || !strcmp(f.path, "/none"));
 	x = (struct extract){ .fd = memfd_create("out", MFD_CLOEXEC), .missing = take_missing, .ctx = &m };
 	must(x.fd >= 0);
 	as = task_space(&in.kernel, &task);
@@ -311,6 +314,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	look_at_pid(&in, 2, 0, true, &sink, &done);
 	done_well(&done);
 	look_list(&in, &sink, &done);
+	done_well(&done);
+	look_suspicious(&in, 0, &done);
 	done_well(&done);
 	mappings_list(&in, 1, 0, take_vma, NULL, &done);
 	done_well(&done);
