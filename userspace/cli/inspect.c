@@ -135,7 +135,8 @@ static void print_file(const json_t *answer)
 {
 	const json_t *f = member(answer, "file");
 
-	printf("%s%s: %lld of %lld bytes\n", text_of(f, "path"), is_true(f, "deleted") ? " (deleted)" : "",
+	printf("%s%s: %lld of %lld bytes\n", text_of(f, "path"),
+	       is_true(f, "deleted") ? " (deleted)" : "",
 	       (long long)number_of(answer, "resident"), (long long)number_of(f, "size"));
 }
 
@@ -151,8 +152,8 @@ static void mtime_text(char out[32], json_int_t seconds)
 static void print_files(const json_t *answer)
 {
 	static const struct column columns[] = {
-		{ "FS", LEFT }, { "DEV:INODE", LEFT }, { "SIZE", RIGHT }, { "PAGES", RIGHT }, { "MODE", RIGHT },
-		{ "UID", RIGHT }, { "MODIFIED", LEFT }, { "PATH", CUT },
+		{ "FS", LEFT }, { "DEV:INODE", LEFT }, { "SIZE", RIGHT }, { "PAGES", RIGHT },
+		{ "MODE", RIGHT }, { "UID", RIGHT }, { "MODIFIED", LEFT }, { "PATH", CUT },
 	};
 	struct table *t = table_new(columns, ARRAY_SIZE(columns));
 	const json_t *f;
@@ -161,13 +162,16 @@ static void print_files(const json_t *answer)
 	json_array_foreach(member(answer, "files"), i, f) {
 		char place[64], size[32], pages[32], mode[32], uid[32], time[32], path[4096];
 
-		snprintf(place, sizeof(place), "%.20s:%lld", text_of(f, "dev"), (long long)number_of(f, "inode"));
+		snprintf(place, sizeof(place), "%.20s:%lld", text_of(f, "dev"),
+			 (long long)number_of(f, "inode"));
 		snprintf(mode, sizeof(mode), "%04llo", (long long)number_of(f, "mode"));
-		snprintf(path, sizeof(path), "%.4000s%s", text_of(f, "path"), is_true(f, "deleted") ? " (deleted)" : "");
+		snprintf(path, sizeof(path), "%.4000s%s", text_of(f, "path"),
+			 is_true(f, "deleted") ? " (deleted)" : "");
 		mtime_text(time, number_of(f, "mtime_sec"));
-		table_row(t, (const char *const[]){ text_of(f, "fs"), place, number_text(size, number_of(f, "size")),
-			  number_text(pages, number_of(f, "pages")), mode, number_text(uid, number_of(f, "uid")),
-			  time, path });
+		table_row(t, (const char *const[]){
+			  text_of(f, "fs"), place, number_text(size, number_of(f, "size")),
+			  number_text(pages, number_of(f, "pages")), mode,
+			  number_text(uid, number_of(f, "uid")), time, path });
 	}
 	table_end(t);
 }
@@ -331,11 +335,13 @@ static int inspect_read(struct cli *cli, const char *file, const struct words *w
 		return tell_usage(cli, "whose memory: a PID of wardenctl inspect FILE ps, or kernel");
 	if (!take_number(w->word[2], address, &va) || !take_number(w->word[3], length, &n) || !n ||
 	    n > READ_MAX || va + n - 1 < va)
-		return tell_usage(cli, "ADDRESS and LENGTH are numbers, decimal or with 0x; LENGTH is from 1 to 64 MiB");
+		return tell_usage(cli, "ADDRESS and LENGTH are numbers, decimal or with 0x; LENGTH is from 1"
+				  " to 64 MiB");
 	if (w->out)
 		return ask_into(cli, &q, w->out, print_nothing);
 	if (cli->json || isatty(STDOUT_FILENO))
-		return tell_usage(cli, "the bytes are for --out, or for a pipe: not among JSON, nor for a terminal");
+		return tell_usage(cli, "the bytes are for --out, or for a pipe: not among JSON, nor for a"
+				  " terminal");
 	return ask(cli, &q, print_nothing);
 }
 
@@ -420,7 +426,8 @@ static int run(struct cli *cli, const char *file, const struct words *w)
 		if (options & ~subjects[i].options)
 			return tell_usage(cli, "what is asked takes no such option");
 		if (w->n < subjects[i].min || w->n > subjects[i].max)
-			return tell_usage(cli, w->n < subjects[i].min ? "something is missing" : "that is too much");
+			return tell_usage(cli, w->n < subjects[i].min ? "something is missing" :
+					  "that is too much");
 		return subjects[i].run(cli, file, w);
 	}
 	return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, maps, process, suspicious,"

@@ -25,8 +25,10 @@ static void add_missing(void *ctx, uint64_t offset, uint64_t length, const char 
 /* Adds to an answer, which is then whole, what was written and what is missing. */
 static json_t *with_extract(json_t *answer, const struct extract *x, json_t *missing, int r)
 {
-	const char *why = r == -EPROTO ? "its pages do not hold together" : r == -ETIME ? "time was up" :
-			  r ? "the memory could not be read further" : x->absent ? "not all of it was there" : "";
+	const char *why = r == -EPROTO ? "its pages do not hold together" :
+			  r == -ETIME ? "time was up" :
+			  r ? "the memory could not be read further" :
+			  x->absent ? "not all of it was there" : "";
 	char message[128];
 
 	if (x->unwritable) {
@@ -73,7 +75,8 @@ static json_t *find_space(struct inspection *i, uint32_t pid, struct address_spa
 		return not_found(r, pid);
 	if (!t.mm)
 		return error_json("not_found", "that process has no memory of its own",
-				  "it is the kernel's own thread, or ends: kernel instead of a PID reads the kernel's");
+				  "it is the kernel's own thread, or ends: kernel instead of a PID reads "
+				  "the kernel's");
 	*ret_as = task_space(&i->in.kernel, &t);
 	return NULL;
 }
@@ -126,9 +129,11 @@ static json_t *extract(struct inspection *i, const struct wanted *f)
 				  "read takes the memory of a process that maps it");
 	x.ctx = missing = json_array();
 	r = extract_file(&i->in, f->mapping, f->size, &x);
-	return with_extract(json_pack("{s:{s:o,s:o,s:I,s:I,s:I,s:b}}", "file", "path", escaped_json(f->path),
-				      "dev", dev_json(f->dev), "inode", (I)f->ino, "size", (I)f->size,
-				      "mtime_sec", (I)f->mtime_sec, "deleted", (int)f->deleted), &x, missing, r);
+	return with_extract(json_pack("{s:{s:o,s:o,s:I,s:I,s:I,s:b}}", "file",
+				      "path", escaped_json(f->path), "dev", dev_json(f->dev),
+				      "inode", (I)f->ino, "size", (I)f->size,
+				      "mtime_sec", (I)f->mtime_sec, "deleted", (int)f->deleted),
+			    &x, missing, r);
 }
 
 static json_t *file_of_process(struct inspection *i, uint32_t pid, const char *path)
@@ -142,11 +147,13 @@ static json_t *file_of_process(struct inspection *i, uint32_t pid, const char *p
 		return not_found(r, pid);
 	r = process_file(&i->in.kernel, &t, path, &f);
 	if (r == -ENOENT)
-		return error_json("not_found", path ? "that process runs, maps and holds open no file of that path" :
+		return error_json("not_found", path ?
+				  "that process runs, maps and holds open no file of that path" :
 				  "that process has no program: it is the kernel's own thread, or ends",
 				  "wardenctl inspect FILE process PID and maps PID tell its files");
 	if (r)
-		return error_json("not_found", "that file was not found, but not all of the process's could be read",
+		return error_json("not_found", "that file was not found, but not all of the process's could"
+				  " be read",
 				  "wardenctl inspect FILE process PID tells what can be read");
 	wanted = (struct wanted){ f.mapping, f.magic, f.dev, f.ino, f.size, f.mtime_sec,
 				  f.deleted || f.memfd, "" };
@@ -173,7 +180,8 @@ static int on_candidate(void *ctx, const struct guest_inode *n)
 	if (s->found && n->deleted && !s->file.deleted)
 		return 0;
 	s->found = s->found && n->deleted == s->file.deleted ? s->found + 1 : 1;
-	s->file = (struct wanted){ n->mapping, n->magic, n->dev, n->ino, n->size, n->mtime_sec, n->deleted, "" };
+	s->file = (struct wanted){ n->mapping, n->magic, n->dev, n->ino, n->size, n->mtime_sec,
+				   n->deleted, "" };
 	memcpy(s->file.path, n->path, sizeof(s->file.path));
 	return 0;
 }
@@ -185,8 +193,9 @@ static void why_not_all(int r, const struct inodes_walked *w, bool cut, char why
 	if (r)
 		snprintf(why, WHY_SIZE, "the list of file systems: %s", check_problem(r));
 	else if (w->torn || w->unread || w->cut || cut)
-		snprintf(why, WHY_SIZE, "%u file systems' lists of files do not hold together, %u files could not"
-			 " be read%s", w->torn, w->unread, w->cut || cut ? "; more files than the limit" : "");
+		snprintf(why, WHY_SIZE, "%u file systems' lists of files do not hold together, %u files"
+			 " could not be read%s", w->torn, w->unread,
+			 w->cut || cut ? "; more files than the limit" : "");
 }
 
 static json_t *file_at_rest(struct inspection *i, struct search *s)
@@ -200,7 +209,7 @@ static json_t *file_at_rest(struct inspection *i, struct search *s)
 	if (s->found)
 		return error_json("ambiguous", s->path ? "several file systems have a file of that path" :
 				  "several files have that number there", s->path ?
-				  "wardenctl inspect FILE files tells the device and inode of each: --inode DEV:INODE" :
+				  "wardenctl inspect FILE files tells DEV:INODE of each, for --inode" :
 				  "wardenctl inspect FILE files tells their paths: name one by that");
 	why_not_all(r, &walked, false, why);
 	snprintf(message, sizeof(message), "the kernel has no such file in memory%s%s",

@@ -36,7 +36,7 @@ static const struct question {
 	{ "check", 0, 1, false, answer_check },		/* [KERNELS], opened here */
 	{ "read", 3, 3, true, answer_read },		/* PID ADDRESS LENGTH */
 	{ "files", 0, 1, false, answer_files },		/* [all] */
-	{ "file", 2, 3, true, answer_file },		/* exe PID | path PID PATH | at PATH | inode DEV INODE */
+	{ "file", 2, 3, true, answer_file },		/* see there */
 };
 
 uint64_t number_arg(const char *text)

@@ -57,7 +57,8 @@ static int consider(struct search *s, uint64_t file)
 		s->unread = r;
 		return 0;
 	}
-	if (!path_is(f.path, f.deleted || f.memfd, s->path) || (s->size && *s->size != f.size) || (s->found && !f.nrpages))
+	if (!path_is(f.path, f.deleted || f.memfd, s->path) || (s->size && *s->size != f.size) ||
+	    (s->found && !f.nrpages))
 		return 0;
 	*s->file = f;
 	s->found = true;
