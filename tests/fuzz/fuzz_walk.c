@@ -5,10 +5,18 @@
  */
 #include "../unit/test_introspect_kernel.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "fuzz.h"
 #include "introspect/beacon.h"
+#include "introspect/extract.h"
 #include "introspect/facts.h"
+#include "introspect/find.h"
+#include "introspect/inodes.h"
 #include "introspect/mappings.h"
+#include "introspect/ownfiles.h"
 #include "introspect/process.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
@@ -18,7 +26,7 @@
 #define CODE 0x600000u
 #define ANON_VA 0x7f0000000000ull
 #define PATCHED_PA 0x1000u		/* page tables ... */
-#define PATCHED_END (HEAP_PA + 0xc000)	/* ... to the end of the heap */
+#define PATCHED_END (HEAP_PA + 0xf000)	/* ... to the end of the heap */
 
 static struct introspector in;
 static struct patched patched;
@@ -130,6 +138,19 @@ static void make_container(uint64_t task, uint64_t mount, uint64_t root)
 	set(mm, k.at.mm_struct_exe_file, overlay);
 }
 
+/* Two file systems; on one a file that has the pages of a process's program. */
+static void make_files_at_rest(uint64_t root, uint64_t task)
+{
+	const uint64_t disk = make_file_system("ext4", "sda1", 8 << 20 | 1);
+	const uint64_t mm = get64(task + k.at.task_struct_mm.at), file = get64(mm + k.at.mm_struct_exe_file.at);
+	const uint64_t inode = make_resting(disk, 12, S_IFREG | 0755, 3);
+
+	make_file_system("tmpfs", "tmpfs", 24);
+	set(inode, k.at.inode_i_mapping, mapping_of(file));
+	name_inode(inode, make_dentry("tool", make_dentry("bin", root)));
+	make_resting(disk, 2, S_IFDIR | 0755, 0);
+}
+
 static void make_guest(void)
 {
 	uint64_t root, mount, last, file;
@@ -149,6 +170,7 @@ static void make_guest(void)
 		if (pid == 1)
 			make_preload(last, file, root);
 	}
+	make_files_at_rest(root, last);
 	make_container(last, mount, root);
 	make_facts();
 	make_module("ext4", 0xffffffffc0000000ull);
@@ -216,6 +238,72 @@ static int take_module(void *ctx, const struct kernel_module *m)
 	return 0;
 }
 
+/* ---- bytes that are taken out of it ---- */
+
+struct taken {
+	uint64_t mapping, size;		/* of the last file told */
+	uint64_t end, missing;
+	uint32_t files;
+};
+
+static int take_inode(void *ctx, const struct guest_inode *n)
+{
+	struct taken *t = ctx;
+
+	must(++t->files <= MAX_INODES && S_ISREG(n->mode) && !(n->size >> 63));
+	must(strlen(n->path) < sizeof(n->path) && strlen(n->fs) < sizeof(n->fs) && strlen(n->id) < sizeof(n->id));
+	t->mapping = n->mapping;
+	t->size = n->size;
+	return 0;
+}
+
+static void take_missing(void *ctx, uint64_t offset, uint64_t length, const char *why)
+{
+	struct taken *t = ctx;
+
+	must(length && offset >= t->end && offset + length > offset && why[0]);
+	t->end = offset + length;
+	t->missing += length;
+}
+
+static void extracted(const struct taken *t, const struct extract *x, uint64_t size, int r)
+{
+	must(!x->unwritable && x->absent == t->missing);
+	must(r == -ETIME || r == -ENODEV || x->resident + x->absent == size);
+}
+
+static void take_contents(void)
+{
+	const int fd = memfd_create("out", MFD_CLOEXEC);
+	struct taken t = { 0 }, m = { 0 };
+	struct extract x = { .fd = fd, .missing = take_missing, .ctx = &t };
+	struct inodes_walked walked;
+	static struct guest_file f;
+	struct address_space as;
+	struct task task;
+	int r;
+
+	must(fd >= 0);
+	inodes_walk(&in.kernel, true, take_inode, &t, &walked);
+	must(t.files == walked.files && walked.files <= walked.inodes);
+	if (t.files)
+		extracted(&t, &x, t.size, extract_file(&in, t.mapping, t.size, &x));
+	close(fd);
+	if (find_process(&in, 1, 0, &task))
+		return;
+	r = process_file(&in.kernel, &task, "/prog", &f);
+	must(r || strlen(f.path) < sizeof(f.path));
+	/* None has that: all of its files are looked at. */
+	r = process_file(&in.kernel, &task, "/none", &f);
+	must(r || !strcmp(f.path, "/none"));
+	x = (struct extract){ .fd = memfd_create("out", MFD_CLOEXEC), .missing = take_missing, .ctx = &m };
+	must(x.fd >= 0);
+	as = task_space(&in.kernel, &task);
+	r = extract_memory(&as, ANON_VA - 100, 0x5000, &x);
+	extracted(&m, &x, 0x5000, r);
+	close(x.fd);
+}
+
 static void done_well(const struct m_done *d)
 {
 	must(d->status >= DONE_COMPLETE && d->status <= DONE_UNOBSERVABLE);
@@ -250,10 +338,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	done_well(&done);
 	look_list(&in, &sink, &done);
 	done_well(&done);
+	look_suspicious(&in, 0, &done);
+	done_well(&done);
 	mappings_list(&in, 1, 0, take_vma, NULL, &done);
 	done_well(&done);
 	process_tell(&in, &process, take_fact, NULL, &done);
 	done_well(&done);
+	memory_set_budget(&mem, 1000);
+	take_contents();
 	memory_set_budget(&mem, 1000);
 	kernel_read_facts(&in.kernel, &facts);
 	modules_walk(&in.kernel, take_module, &modules);

@@ -56,8 +56,50 @@ static void test_usage(void **state)
 	expect("FILE maps", 2, "usage", "inspect FILE");
 	expect("FILE maps x", 2, "usage", "inspect FILE");
 	expect("FILE nonsense", 2, "usage", "inspect FILE");
-	expect("FILE check", 2, "usage", "--kernel-file");
-	expect("FILE kernel --kernel-file /tmp", 2, "usage", "--kernel-file");
+	expect("FILE kernel --kernel-file /tmp", 2, "usage", "inspect FILE");
+	expect("FILE check 1", 2, "usage", "inspect FILE");
+	expect("FILE process", 2, "usage", "inspect FILE");
+	expect("FILE process x", 2, "usage", "inspect FILE");
+	expect("FILE maps 1 --env", 2, "usage", "inspect FILE");
+	expect("FILE suspicious x", 2, "usage", "inspect FILE");
+}
+
+/* Numbers, whose they are, how much, and where to. */
+static void test_usage_of_bytes(void **state)
+{
+	static const char *const bad[] = {
+		"read 1 0x1000", "read x 0x1000 1 --out /tmp/out", "read 1 0x 1 --out /tmp/out",
+		"read 1 1x 1 --out /tmp/out", "read 1 0x-1 1 --out /tmp/out", "read 1 0 0 --out /tmp/out",
+		"read 1 0 0x4000001 --out /tmp/out", "read 1 0xffffffffffffffff 2 --out /tmp/out",
+		"read 1 0 1", "read 1 0 1 2 --out /tmp/out", "file 1 --exe", "file 1 /a /b --out /tmp/out",
+		"file 1 --out /tmp/out", "file 1 /a --exe --out /tmp/out", "file x --exe --out /tmp/out",
+		"ps --out /tmp/out", "file /a", "file a --out /tmp/out", "file --inode 08:01 --out /tmp/out",
+		"file --inode 08:01:x --out /tmp/out", "file --inode 08:01:1 /a --out /tmp/out",
+		"files 1", "files --inode 08:01:1", "maps 1 --all",
+	};
+	char arguments[256];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(arguments, sizeof(arguments), "FILE %s", bad[i]);
+		expect(arguments, 2, "usage", "inspect FILE");
+	}
+}
+
+/* A new file, and none if nothing comes of it. */
+static void test_out(void **state)
+{
+	static const char zeros[1 << 20];
+	char out[64], arguments[256];
+
+	file_of(zeros, sizeof(zeros));
+	snprintf(arguments, sizeof(arguments), "%s read 1 0x1000 1 --out %s", path, path);
+	expect(arguments, 1, "bad_file", "File exists");
+	snprintf(out, sizeof(out), "%s-out", path);
+	snprintf(arguments, sizeof(arguments), "%s read kernel 0xffffffff81000000 1 --out %s", path, out);
+	expect(arguments, 1, "no_kernel", "VMCOREINFO");
+	assert_int_equal(access(out, F_OK), -1);
+	snprintf(arguments, sizeof(arguments), "%s file 1 --exe --out /nonexistent/out", path);
+	expect(arguments, 1, "bad_file", "No such file");
 }
 
 static void test_no_file(void **state)
@@ -89,7 +131,8 @@ static void test_no_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usage), cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_usage), cmocka_unit_test(test_usage_of_bytes),
+		cmocka_unit_test(test_out), cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_refused_by_name), cmocka_unit_test(test_no_kernel),
 	};
 	int fd = mkstemp(path), failed;

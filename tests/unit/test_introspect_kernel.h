@@ -79,6 +79,9 @@ static inline void check_layout(struct layout *l)
 	F(sock_common_skc_dport, 12, 2); F(sock_common_skc_num, 14, 2);
 	F(sock_common_skc_v6_daddr, 16, 16); F(sock_common_skc_v6_rcv_saddr, 32, 16);
 	F(dentry_children, 24, 8); F(dentry_sib, 32, 16); F(dentry_inode, 48, 8);
+	F(dentry_alias, 56, 16); F(inode_i_sb_list, 64, 16); F(inode_i_dentry, 80, 8);
+	F(super_block_s_list, 16, 16); F(super_block_s_inodes, 32, 16); F(super_block_s_type, 48, 8);
+	F(super_block_s_id, 56, 32); F(file_system_type_name, 0, 8);
 #undef F
 }
 
@@ -274,6 +277,46 @@ static inline void image_branch(uint32_t at, uint8_t opcode, uint64_t to)
 
 	image_put(at, &opcode, 1);
 	image_put(at + 1, &offset, 4);
+}
+
+/* On the list of file systems, with no inode yet. */
+static inline uint64_t make_file_system(const char *type, const char *id, uint64_t dev)
+{
+	uint64_t sb = make(128), of = make(16);
+
+	if (!k.symbol[SYM_SUPER_BLOCKS].address) {
+		k.symbol[SYM_SUPER_BLOCKS].address = make(16);
+		list_init(k.symbol[SYM_SUPER_BLOCKS].address);
+	}
+	list_append(k.symbol[SYM_SUPER_BLOCKS].address, sb + k.at.super_block_s_list.at);
+	list_init(sb + k.at.super_block_s_inodes.at);
+	set(of, k.at.file_system_type_name, make_text(type));
+	set(sb, k.at.super_block_s_type, of);
+	set(sb, k.at.super_block_s_dev, dev);
+	strcpy((char *)ram + (sb - DIRECT) + k.at.super_block_s_id.at, id);
+	return sb;
+}
+
+/* An inode of it that nobody has open, of nrpages pages. */
+static inline uint64_t make_resting(uint64_t sb, uint64_t ino, uint32_t mode, uint64_t nrpages)
+{
+	uint64_t inode = make(128), mapping = make(64);
+
+	list_append(sb + k.at.super_block_s_inodes.at, inode + k.at.inode_i_sb_list.at);
+	set(inode, k.at.inode_i_sb, sb);
+	set(inode, k.at.inode_i_ino, ino);
+	set(inode, k.at.inode_i_mode, mode);
+	set(inode, k.at.inode_i_nlink, 1);
+	set(inode, k.at.inode_i_size, nrpages * 4096);
+	set(inode, k.at.inode_i_mapping, mapping);
+	set(mapping, k.at.address_space_host, inode);
+	set(mapping, k.at.address_space_nrpages, nrpages);
+	return inode;
+}
+
+static inline void name_inode(uint64_t inode, uint64_t dentry)
+{
+	hlist_append(inode + k.at.inode_i_dentry.at, dentry + k.at.dentry_alias.at);
 }
 
 static uint64_t checked_probe;

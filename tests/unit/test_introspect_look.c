@@ -480,6 +480,43 @@ static void test_private_mapping_of_a_file_without_pages(void **state)
 	assert_int_equal(nobjects, 1);
 }
 
+static unsigned nsigns;
+
+static int on_sign(void *ctx, const struct m_sign *m)
+{
+	nsigns++;
+	assert_string_equal(m->name, "Code.Anonymous");
+	assert_int_equal(m->pid, 1);
+	return 0;
+}
+
+static void suspect(uint32_t pid)
+{
+	nsigns = 0;
+	in.on_sign = on_sign;
+	memory_refresh(&mem);
+	assert_int_equal(look_suspicious(&in, pid, &done), 0);
+	/* Nothing is hashed, nor sent. */
+	assert_int_equal(nobjects + nuses + ntasks, 0);
+}
+
+static void test_suspicious_alone(void **state)
+{
+	suspect(0);
+	assert_int_equal(nsigns, 1);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(done.tasks, 2);
+	suspect(1);
+	assert_int_equal(nsigns, 1);
+	suspect(2);
+	assert_int_equal(nsigns, 0);
+	suspect(3);
+	assert_int_equal(done.status, DONE_NOT_FOUND);
+	set(prog_mm, k.at.mm_struct_ma_root, 0x1234 | 2);
+	suspect(1);
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -493,6 +530,7 @@ int main(void)
 		T(test_hostile_comm), T(test_vdso), T(test_vdso_elsewhere), T(test_overlay),
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
+		T(test_suspicious_alone),
 	};
 
 	if (sodium_init() < 0)

@@ -131,6 +131,10 @@ const char *number_text(char out[32], json_int_t number);
 
 void print_maps(const json_t *answer);
 
+/* ---- process.c ---- */
+
+void print_facts(const json_t *answer);
+
 /* ---- table.c ---- */
 
 struct column {

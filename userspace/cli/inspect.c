@@ -8,74 +8,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/inspector.h"
 #include "cli/tasks.h"
 #include "lib/util.h"
 
-#define FILE_FD 3
-#define PROGRAM "warden-inspect"
+#define READ_MAX (64ull << 20)		/* as warden-inspect has it */
+#define RANGES_TOLD 20
 
-/* ---- the program ---- */
+/* What was said behind FILE. */
+struct words {
+	char **word;			/* the first: what is asked for */
+	int n;
+	const char *kernels, *out, *inode;
+	bool environment, exe, all;
+};
 
-/* Beside this program: libexec/kvm-warden where installed, libexec where built. */
-static void find_program(char path[PATH_MAX])
-{
-	static const char *const folders[] = { "libexec/kvm-warden", "libexec" };
-	char self[PATH_MAX] = "";
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash = n > 0 ? strrchr(self, '/') : NULL;
-
-	for (size_t i = 0; slash && i < ARRAY_SIZE(folders); i++) {
-		*slash = '\0';
-		if (snprintf(path, PATH_MAX, "%s/../%s/" PROGRAM, self, folders[i]) < PATH_MAX &&
-		    !access(path, X_OK))
-			return;
-	}
-	snprintf(path, PATH_MAX, "/usr/libexec/kvm-warden/" PROGRAM);
-}
-
-static void become_program(int file, int out, const char *what, const char *of)
-{
-	char path[PATH_MAX];
-
-	find_program(path);
-	/* dup2 to itself would leave it close-on-exec. */
-	if (dup2(out, STDOUT_FILENO) < 0 ||
-	    (file == FILE_FD ? fcntl(file, F_SETFD, 0) : dup2(file, FILE_FD)) < 0)
-		_exit(127);
-	execl(path, PROGRAM, what, of, NULL);
-	fprintf(stderr, "wardenctl: %s: %s\n", path, strerror(errno));
-	_exit(127);
-}
-
-/* Its answer, or NULL; *ret_status: as waitpid tells it. */
-static json_t *run_program(int file, const char *what, const char *of, int *ret_status)
-{
-	autofile FILE *in = NULL;
-	int ends[2];
-	json_t *answer;
-	pid_t child;
-
-	*ret_status = -1;
-	if (pipe2(ends, O_CLOEXEC))
-		return NULL;
-	child = fork();
-	if (child == 0)
-		become_program(file, ends[1], what, of);
-	close(ends[1]);
-	in = fdopen(ends[0], "r");
-	answer = in && child > 0 ? json_loadf(in, 0, NULL) : NULL;
-	while (child > 0 && waitpid(child, ret_status, 0) < 0 && errno == EINTR)
-		;
-	return answer;
-}
-
-/* ---- what it answers ---- */
+/* ---- what is answered ---- */
 
 static void print_kernel(const json_t *answer)
 {
@@ -145,96 +99,357 @@ static void print_symbols(const json_t *answer)
 		       text_of(s, "type"), text_of(s, "name"));
 }
 
-static void print_check(const json_t *answer)
+static void print_signs(const json_t *answer)
 {
 	const json_t *sign;
 	size_t i;
 
-	printf("Kernel  %s: %s\n", text_of(answer, "status"), text_of(answer, "counts"));
 	json_array_foreach(member(answer, "signs"), i, sign)
 		printf("%s: %s\n", text_of(sign, "name"), text_of(sign, "detail"));
 }
 
-/* An error that the program tells, or its end without an answer. */
-static int tell_failure(struct cli *cli, const char *path, const json_t *answer, int status)
+static void print_suspicious(const json_t *answer)
 {
-	const json_t *error = member(answer, "error");
-	char message[512];
-
-	if (error) {
-		snprintf(message, sizeof(message), "%s: %s", path, text_of(error, "message"));
-		return tell_error(cli, EXIT_NO, text_of(error, "code"), message,
-				  text_of(error, "what_to_do"));
-	}
-	if (status >= 0 && WIFSIGNALED(status))
-		snprintf(message, sizeof(message), "%s: " PROGRAM " was ended by signal %d while it read it",
-			 path, WTERMSIG(status));
-	else
-		snprintf(message, sizeof(message), "%s: " PROGRAM " gave no answer", path);
-	return tell_error(cli, EXIT_DAEMON, "no_answer", message,
-			  "is it installed, of wardenctl's own version? Else the file may be made to break "
-			  "it: it is jailed, and nothing else was touched; please report it");
+	print_signs(answer);
+	printf("%zu found in %lld processes\n", json_array_size(member(answer, "signs")),
+	       (long long)number_of(answer, "processes"));
 }
 
-static int tell_incomplete(const json_t *answer)
+static void print_check(const json_t *answer)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(member(answer, "checks"), i, check)
+		printf("%-9s %s: %s\n", text_of(check, "check"), text_of(check, "status"),
+		       text_of(check, "counts"));
+	print_signs(answer);
+}
+
+/* The bytes themselves are on standard output. */
+static void print_nothing(const json_t *answer)
+{
+}
+
+static void print_file(const json_t *answer)
+{
+	const json_t *f = member(answer, "file");
+
+	printf("%s%s: %lld of %lld bytes\n", text_of(f, "path"),
+	       is_true(f, "deleted") ? " (deleted)" : "",
+	       (long long)number_of(answer, "resident"), (long long)number_of(f, "size"));
+}
+
+/* The guest's own: what no clock shows in nanoseconds is none. */
+static void mtime_text(char out[32], json_int_t seconds)
+{
+	if (seconds < 0 || seconds > INT64_MAX / 1000000000)
+		strcpy(out, "?");
+	else
+		time_text(out, seconds * 1000000000);
+}
+
+static void print_files(const json_t *answer)
+{
+	static const struct column columns[] = {
+		{ "FS", LEFT }, { "DEV:INODE", LEFT }, { "SIZE", RIGHT }, { "PAGES", RIGHT },
+		{ "MODE", RIGHT }, { "UID", RIGHT }, { "MODIFIED", LEFT }, { "PATH", CUT },
+	};
+	struct table *t = table_new(columns, ARRAY_SIZE(columns));
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach(member(answer, "files"), i, f) {
+		char place[64], size[32], pages[32], mode[32], uid[32], time[32], path[4096];
+
+		snprintf(place, sizeof(place), "%.20s:%lld", text_of(f, "dev"),
+			 (long long)number_of(f, "inode"));
+		snprintf(mode, sizeof(mode), "%04llo", (long long)number_of(f, "mode"));
+		snprintf(path, sizeof(path), "%.4000s%s", text_of(f, "path"),
+			 is_true(f, "deleted") ? " (deleted)" : "");
+		mtime_text(time, number_of(f, "mtime_sec"));
+		table_row(t, (const char *const[]){
+			  text_of(f, "fs"), place, number_text(size, number_of(f, "size")),
+			  number_text(pages, number_of(f, "pages")), mode,
+			  number_text(uid, number_of(f, "uid")), time, path });
+	}
+	table_end(t);
+}
+
+/* ---- how it ends ---- */
+
+/* At most RANGES_TOLD: --json has all. */
+static void tell_missing(const json_t *answer)
+{
+	const json_t *missing = member(answer, "missing"), *m;
+	const uint64_t base = strtoull(text_of(answer, "address"), NULL, 0);
+	size_t i;
+
+	json_array_foreach(missing, i, m) {
+		const uint64_t from = base + number_of(m, "offset"), to = from + number_of(m, "length");
+
+		if (i == RANGES_TOLD) {
+			fprintf(stderr, "wardenctl: and %zu more: --json tells them\n",
+				json_array_size(missing) - i);
+			break;
+		}
+		fprintf(stderr, "wardenctl: missing: 0x%" PRIx64 "-0x%" PRIx64 ": %s\n", from, to,
+			text_of(m, "why"));
+	}
+}
+
+static int tell_incomplete(const struct cli *cli, const json_t *answer)
 {
 	if (is_true(answer, "complete"))
 		return EXIT_YES;
 	fprintf(stderr, "wardenctl: not complete: %s\n", text_of(answer, "why"));
+	if (!cli->json)
+		tell_missing(answer);
 	return EXIT_UNDECIDED;
 }
 
-/* of: a process, or where kernels' files are. */
-static int look_into(struct cli *cli, const char *path, const char *what, const char *of,
-		     void (*print)(const json_t *answer))
+static int ask(struct cli *cli, const struct question *q, void (*print)(const json_t *answer))
 {
-	autofd int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char message[512];
-	json_t *answer;
-	int status, code;
+	int code;
+	json_t *answer = ask_inspector(cli, q, &code);
 
-	if (file < 0) {
-		snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
-		return tell_error(cli, EXIT_NO, "bad_file", message, errno == EACCES ?
-				  "only who may read the file may look into it" : "");
-	}
-	answer = make_printable(run_program(file, what, of, &status));
-	if (!answer || member(answer, "error") || status) {
-		code = tell_failure(cli, path, answer, status);
-		json_decref(answer);
+	if (!answer)
 		return code;
-	}
-	code = tell_incomplete(answer);
+	code = tell_incomplete(cli, answer);
 	if (json_array_size(member(answer, "signs")))
 		code = EXIT_NO;
 	show(cli, answer, print);
 	return code;
 }
 
+/* What is there already stays: nobody's file is overwritten by a guest's bytes. */
+static int ask_into(struct cli *cli, struct question *q, const char *path,
+		    void (*print)(const json_t *answer))
+{
+	autofd int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char message[512];
+	int code;
+
+	if (out < 0) {
+		snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
+		return tell_error(cli, EXIT_NO, "bad_file", message, errno == EEXIST ?
+				  "--out makes a new file: name another, or remove that one" : "");
+	}
+	q->out = out;
+	code = ask(cli, q, print);
+	/* Nothing of it counts. */
+	if (code != EXIT_YES && code != EXIT_UNDECIDED)
+		unlink(path);
+	return code;
+}
+
+/* ---- what is asked ---- */
+
+static int ask_for(struct cli *cli, const char *file, const struct words *w, const char *of,
+		   const char *more, void (*print)(const json_t *answer))
+{
+	const struct question q = { file, { w->word[0], of, more }, -1 };
+
+	return ask(cli, &q, print);
+}
+
+static int inspect_kernel(struct cli *cli, const char *file, const struct words *w)
+{
+	return ask_for(cli, file, w, NULL, NULL, print_kernel);
+}
+
+static int inspect_symbols(struct cli *cli, const char *file, const struct words *w)
+{
+	return ask_for(cli, file, w, NULL, NULL, print_symbols);
+}
+
+static int inspect_ps(struct cli *cli, const char *file, const struct words *w)
+{
+	return ask_for(cli, file, w, NULL, NULL, print_tasks);
+}
+
+static bool is_pid(const char *text)
+{
+	uint64_t pid;
+
+	return parse_u64(text, UINT32_MAX, &pid);
+}
+
+static int no_pid(struct cli *cli)
+{
+	return tell_usage(cli, "PID is a number of wardenctl inspect FILE ps");
+}
+
+static int inspect_maps(struct cli *cli, const char *file, const struct words *w)
+{
+	return is_pid(w->word[1]) ? ask_for(cli, file, w, w->word[1], NULL, print_maps) : no_pid(cli);
+}
+
+static int inspect_process(struct cli *cli, const char *file, const struct words *w)
+{
+	return is_pid(w->word[1]) ? ask_for(cli, file, w, w->word[1], w->environment ? "env" : NULL,
+					    print_facts) : no_pid(cli);
+}
+
+static int inspect_suspicious(struct cli *cli, const char *file, const struct words *w)
+{
+	const char *pid = w->n > 1 ? w->word[1] : NULL;
+
+	return !pid || is_pid(pid) ? ask_for(cli, file, w, pid, NULL, print_suspicious) : no_pid(cli);
+}
+
+static int inspect_check(struct cli *cli, const char *file, const struct words *w)
+{
+	if (w->kernels && access(w->kernels, R_OK))
+		return tell_error(cli, EXIT_NO, "bad_file", strerror(errno), "--kernel-file is a package's"
+				  " vmlinuz, or a folder of them");
+	return ask_for(cli, file, w, w->kernels, NULL, print_check);
+}
+
+/* Decimal, or 0x and hexadecimal as maps tells it; out: decimal. */
+static bool take_number(const char *text, char out[32], uint64_t *ret_number)
+{
+	char *end;
+
+	if (strncmp(text, "0x", 2)) {
+		if (!parse_u64(text, UINT64_MAX, ret_number))
+			return false;
+	} else {
+		errno = 0;
+		*ret_number = strtoull(text, &end, 16);
+		if (errno || *end || !text[2] || strchr("-+ ", text[2]))
+			return false;
+	}
+	snprintf(out, 32, "%" PRIu64, *ret_number);
+	return true;
+}
+
+static int inspect_read(struct cli *cli, const char *file, const struct words *w)
+{
+	const char *pid = strcmp(w->word[1], "kernel") ? w->word[1] : "0";
+	char address[32], length[32];
+	uint64_t va, n;
+	struct question q = { file, { "read", pid, address, length }, STDOUT_FILENO };
+
+	if (!is_pid(pid))
+		return tell_usage(cli, "whose memory: a PID of wardenctl inspect FILE ps, or kernel");
+	if (!take_number(w->word[2], address, &va) || !take_number(w->word[3], length, &n) || !n ||
+	    n > READ_MAX || va + n - 1 < va)
+		return tell_usage(cli, "ADDRESS and LENGTH are numbers, decimal or with 0x; LENGTH is from 1"
+				  " to 64 MiB");
+	if (w->out)
+		return ask_into(cli, &q, w->out, print_nothing);
+	if (cli->json || isatty(STDOUT_FILENO))
+		return tell_usage(cli, "the bytes are for --out, or for a pipe: not among JSON, nor for a"
+				  " terminal");
+	return ask(cli, &q, print_nothing);
+}
+
+static int inspect_files(struct cli *cli, const char *file, const struct words *w)
+{
+	return ask_for(cli, file, w, w->all ? "all" : NULL, NULL, print_files);
+}
+
+/* DEV:INODE as maps and files tell them, "08:01:42"; dev as the kernel counts it. */
+static bool take_inode(const char *text, char dev[32], char ino[32])
+{
+	unsigned major, minor;
+	uint64_t n;
+	int at = 0;
+
+	if (!text || sscanf(text, "%3x:%5x:%n", &major, &minor, &at) != 2 || !at ||
+	    !parse_u64(text + at, UINT64_MAX, &n))
+		return false;
+	snprintf(dev, 32, "%" PRIu64, (uint64_t)major << 20 | minor);
+	snprintf(ino, 32, "%" PRIu64, n);
+	return true;
+}
+
+/* PID PATH | PID --exe | PATH | --inode DEV:INODE */
+static bool which_file(const struct words *w, struct question *q, char dev[32], char ino[32])
+{
+	const char *first = w->n > 1 ? w->word[1] : NULL;
+
+	if (w->inode && !w->exe && w->n == 1 && take_inode(w->inode, dev, ino))
+		memcpy(q->words, (const char *[]){ "file", "inode", dev, ino }, sizeof(q->words));
+	else if (!w->inode && !w->exe && w->n == 2 && first[0] == '/')
+		memcpy(q->words, (const char *[]){ "file", "at", first, NULL }, sizeof(q->words));
+	else if (!w->inode && w->n == (w->exe ? 2 : 3) && is_pid(first))
+		memcpy(q->words, (const char *[]){ "file", w->exe ? "exe" : "path", first,
+		       w->exe ? NULL : w->word[2] }, sizeof(q->words));
+	else
+		return false;
+	return true;
+}
+
+static int inspect_file(struct cli *cli, const char *file, const struct words *w)
+{
+	struct question q = { .file = file, .out = -1 };
+	char dev[32], ino[32];
+
+	if (!which_file(w, &q, dev, ino))
+		return tell_usage(cli, "which file: PID and its PATH, PID and --exe, PATH as files tells it, or"
+				  " --inode DEV:INODE");
+	return w->out ? ask_into(cli, &q, w->out, print_file) :
+			tell_usage(cli, "file takes --out: where it is rebuilt");
+}
+
+enum { KERNELS = 1, OUT = 2, ENV = 4, EXE = 8, ALL = 16, INODE = 32 };
+
+static const struct {
+	const char *name;
+	int min, max;			/* words, with the name */
+	int (*run)(struct cli *cli, const char *file, const struct words *w);
+	unsigned options;
+} subjects[] = {
+	{ "kernel", 1, 1, inspect_kernel, 0 },
+	{ "symbols", 1, 1, inspect_symbols, 0 },
+	{ "ps", 1, 1, inspect_ps, 0 },
+	{ "maps", 2, 2, inspect_maps, 0 },
+	{ "process", 2, 2, inspect_process, ENV },
+	{ "suspicious", 1, 2, inspect_suspicious, 0 },
+	{ "check", 1, 1, inspect_check, KERNELS },
+	{ "read", 4, 4, inspect_read, OUT },
+	{ "files", 1, 1, inspect_files, ALL },
+	{ "file", 1, 3, inspect_file, OUT | EXE | INODE },
+};
+
+static int run(struct cli *cli, const char *file, const struct words *w)
+{
+	const unsigned options = (w->kernels ? KERNELS : 0) | (w->out ? OUT : 0) |
+				 (w->environment ? ENV : 0) | (w->exe ? EXE : 0) |
+				 (w->all ? ALL : 0) | (w->inode ? INODE : 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++) {
+		if (strcmp(subjects[i].name, w->word[0]))
+			continue;
+		if (options & ~subjects[i].options)
+			return tell_usage(cli, "what is asked takes no such option");
+		if (w->n < subjects[i].min || w->n > subjects[i].max)
+			return tell_usage(cli, w->n < subjects[i].min ? "something is missing" :
+					  "that is too much");
+		return subjects[i].run(cli, file, w);
+	}
+	return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, maps, process, suspicious,"
+			  " check, read, files or file: see wardenctl(1)");
+}
+
 int verb_inspect(struct cli *cli, int argc, char **argv)
 {
-	const char *what, *kernels = NULL;
-	const struct arg args[] = { { "--kernel-file", .text = &kernels } };
-	uint64_t pid;
-	int n = take_args(cli, argc, argv, args, ARRAY_SIZE(args), 1, 3);
+	char *kernel[] = { "kernel" };
+	struct words w = { .word = kernel, .n = 1 };
+	const struct arg args[] = {
+		{ "--kernel-file", .text = &w.kernels }, { "--out", .text = &w.out },
+		{ "--env", .flag = &w.environment }, { "--exe", .flag = &w.exe },
+		{ "--all", .flag = &w.all }, { "--inode", .text = &w.inode },
+	};
+	int n = take_args(cli, argc, argv, args, ARRAY_SIZE(args), 1, 5);
 
 	if (n < 0)
 		return EXIT_USAGE;
-	what = n > 1 ? argv[1] : "kernel";
-	if (!strcmp(what, "check") != !!kernels)
-		return tell_usage(cli, "check takes --kernel-file, and nothing else does");
-	if (kernels && access(kernels, R_OK))
-		return tell_error(cli, EXIT_NO, "bad_file", strerror(errno), "--kernel-file is a package's"
-				  " vmlinuz, or a folder of them");
-	if (kernels && n < 3)
-		return look_into(cli, argv[0], what, kernels, print_check);
-	if (!strcmp(what, "kernel") && n < 3)
-		return look_into(cli, argv[0], what, NULL, print_kernel);
-	if (!strcmp(what, "symbols") && n < 3)
-		return look_into(cli, argv[0], what, NULL, print_symbols);
-	if (!strcmp(what, "ps") && n < 3)
-		return look_into(cli, argv[0], what, NULL, print_tasks);
-	if (strcmp(what, "maps") || n < 3 || !parse_u64(argv[2], UINT32_MAX, &pid))
-		return tell_usage(cli, "what is asked is kernel (unless said), symbols, ps, check, or maps and a PID");
-	return look_into(cli, argv[0], what, argv[2], print_maps);
+	if (n > 1) {
+		w.word = argv + 1;
+		w.n = n - 1;
+	}
+	return run(cli, argv[0], &w);
 }

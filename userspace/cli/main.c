@@ -18,7 +18,7 @@ static const struct verb verbs[] = {
 	{ "tree", verb_tree, "GUEST", "the same by parents and children" },
 	{ "process", verb_process, "GUEST PID [--env]", "all of a process, as its /proc has it" },
 	{ "maps", verb_maps, "GUEST PID", "a process's memory map" },
-	{ "inspect", verb_inspect, "FILE [kernel | symbols | ps | maps PID | check --kernel-file PATH]",
+	{ "inspect", verb_inspect, "FILE [kernel | symbols | ps | maps | process | suspicious | check | read | files | file] ...",
 	  "what is in a file of a guest's memory: no daemon needed" },
 	{ "scan", verb_scan, "GUEST [PID] | --watch SCAN", "scans everything it executes now" },
 	{ "findings", verb_findings, "[--guest GUEST] [--limit N]",

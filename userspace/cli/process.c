@@ -16,7 +16,7 @@ static void print_table(const char *title, const json_t *rows, const char *numbe
 		       text_of(row, "what"));
 }
 
-static void print_process(const json_t *answer)
+void print_facts(const json_t *answer)
 {
 	const json_t *p = member(answer, "process"), *v;
 	const char *key;
@@ -48,6 +48,6 @@ int verb_process(struct cli *cli, int argc, char **argv)
 		return EXIT_USAGE;
 	if (!parse_u64(argv[1], UINT32_MAX, &pid))
 		return tell_usage(cli, "PID is a number of wardenctl ps GUEST");
-	return show_get(cli, print_process, environment ? "/v1/guests/*/tasks/*/environment" :
+	return show_get(cli, print_facts, environment ? "/v1/guests/*/tasks/*/environment" :
 			"/v1/guests/*/tasks/*", argv[0], argv[1]);
 }

@@ -172,8 +172,7 @@ static int on_fact(struct msg *m, struct request *r)
 
 	if (!msg_decode(m, &msg_fact, &fact) || !fact.kind || fact.kind >= FACT_KINDS)
 		return -1;
-	add_row(r, json_pack("{s:i,s:I,s:s,s:s}", "kind", (int)fact.kind, "number", I(fact.number),
-			     "name", fact.name, "value", fact.value));
+	add_row(r, fact_json(&fact));
 	return 0;
 }
 

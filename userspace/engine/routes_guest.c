@@ -9,6 +9,7 @@
 #include "engine/acts.h"
 #include "engine/scan_jobs.h"
 #include "engine/views.h"
+#include "lib/task_json.h"
 #include "lib/util.h"
 
 #define LIST_NS (10 * NS_PER_S)
@@ -209,7 +210,7 @@ static void mapped(struct ask *a, const struct m_done *done, json_t *rows)
 	else if (a->route->run != get_maps)
 		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:o}", "guest", I(a->guest),
 			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,
-			"why", done->why, "process", view_process(rows)));
+			"why", done->why, "process", process_json(rows)));
 	else
 		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:O}", "guest", I(a->guest),
 			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,

@@ -44,8 +44,6 @@ json_t *view_guard_counts(const struct guest *g);
 /* ---- view_tasks.c ---- */
 
 json_t *view_task(const struct guest *g, const struct m_task *m);
-/* Rows of M_FACT, as one object. */
-json_t *view_process(const json_t *rows);
 json_t *view_sweep(const struct guest *g);
 /* rows is taken over; NULL: those of the inventory, and why there are no fresh ones. */
 json_t *view_tasks(const struct guest *g, json_t *rows, bool complete, const char *why);

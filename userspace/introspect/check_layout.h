@@ -84,6 +84,14 @@
 	X(vm_area_struct, anon_vma, "anon_vma", false) \
 	X(inode, i_mapping, "i_mapping", false) \
 	X(inode, size, "", false) \
+	X(inode, i_sb_list, "i_sb_list", false) \
+	X(inode, i_dentry, "i_dentry", false) \
+	X(dentry, alias, "d_u.d_alias|d_alias", false) \
+	X(super_block, s_list, "s_list", false) \
+	X(super_block, s_inodes, "s_inodes", false) \
+	X(super_block, s_type, "s_type", false) \
+	X(super_block, s_id, "s_id", false) \
+	X(file_system_type, name, "name", false) \
 	X(inode, i_uid, "i_uid.val", false) \
 	X(inode, i_mode, "i_mode", false) \
 	X(dentry, subdirs, "d_subdirs", false) \

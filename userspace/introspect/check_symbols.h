@@ -61,6 +61,7 @@
 	X(SYM_TRAMPS_START, "__static_call_text_start") \
 	X(SYM_TRAMPS_STOP, "__static_call_text_end") \
 	X(SYM_LOCKS_START, "__smp_locks") \
-	X(SYM_LOCKS_STOP, "__smp_locks_end")
+	X(SYM_LOCKS_STOP, "__smp_locks_end") \
+	X(SYM_SUPER_BLOCKS, "super_blocks")
 
 #endif

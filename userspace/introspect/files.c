@@ -74,6 +74,39 @@ static int climb(const struct kernel *k, struct path *p, uint64_t mount, uint64_
 	return r;
 }
 
+int dentry_path(const struct kernel *k, uint64_t dentry, char path[GUEST_PATH_SIZE])
+{
+	struct path p = { path, GUEST_PATH_SIZE - 1 };
+	bool top = false;
+	int r = 0;
+
+	path[p.start] = '\0';
+	for (int i = 0; !r && !top && i < MAX_PARTS; i++) {
+		uint64_t parent;
+
+		r = kernel_member(k, dentry, k->at.dentry_d_parent, &parent);
+		if (!r)
+			r = prepend(k, &p, dentry);
+		top = dentry == parent;
+		dentry = parent;
+	}
+	if (!r)
+		memmove(path, path + p.start, GUEST_PATH_SIZE - p.start);
+	return r;
+}
+
+bool path_is(const char *path, bool deleted, const char *said)
+{
+	char text[4 * GUEST_PATH_SIZE];
+	size_t len = strlen(path);
+
+	if (!strcmp(path, said))
+		return true;
+	text_escape(text, sizeof(text), path, len);
+	len = strlen(text);
+	return !strncmp(text, said, len) && (!said[len] || (deleted && !strcmp(said + len, " (deleted)")));
+}
+
 static int read_path(const struct kernel *k, uint64_t file, struct guest_file *f, uint64_t *ret_dentry)
 {
 	struct path p = { f->path, sizeof(f->path) - 1 };

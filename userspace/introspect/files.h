@@ -16,6 +16,12 @@ struct guest_file {
 	char path[GUEST_PATH_SIZE];	/* raw bytes, NUL-terminated */
 };
 
+/* Of a dentry, from its own file system's root on; raw bytes.  0 or -errno. */
+int dentry_path(const struct kernel *k, uint64_t dentry, char path[GUEST_PATH_SIZE]);
+
+/* Is that the path said: raw or escaped, of a deleted file also with " (deleted)"? */
+bool path_is(const char *path, bool deleted, const char *said);
+
 /* 0 or -errno; -EPROTO if what lies there is no file. */
 int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file);
 

@@ -13,13 +13,17 @@
 /* Of its own: the guest's memory, mapped, may be any size. */
 #define MAX_DATA (1ull << 30)
 
-int jail_inspect(void)
+int jail_inspect(bool writes)
 {
 	/* qsort asks how much memory there is before it takes some. */
-	static const int calls[] = { SYS_pread64, SYS_dup, SYS_sysinfo, SYS_flock };
+	static const int calls[] = {
+		SYS_pread64, SYS_dup, SYS_sysinfo, SYS_flock,
+		SYS_pwrite64, SYS_ftruncate,	/* the last two, if it writes */
+	};
 	const struct sandbox box = {
 		.syscalls = calls,
-		.nsyscalls = ARRAY_SIZE(calls),
+		.nsyscalls = ARRAY_SIZE(calls) - (writes ? 0 : 2),
+		.max_file = writes ? MAX_FILE_BYTES : 0,
 		.max_data = MAX_DATA,
 		.max_files = 16 + KERNEL_FILES,
 		.as_caller = geteuid() != 0,

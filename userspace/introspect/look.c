@@ -15,12 +15,11 @@
 #define MAPS_ATTEMPTS 3
 #define REGION_DENSE_PAGES 4096u	/* larger regions are sent without their holes */
 #define REGION_MAX_TABLES 8192u
-#define MAX_FILE_BYTES ((uint64_t)MAX_FILE_PAGES * FRAME_SIZE)
 
 struct look {
 	struct introspector *in;
 	const struct kernel *k;
-	const struct look_sink *sink;
+	const struct look_sink *sink;	/* NULL: suspicious code alone is told, by on_sign */
 	struct m_done done;
 	uint64_t started;
 	int sink_error;			/* the engine is gone: stop */
@@ -208,6 +207,8 @@ static int visit_vma(void *ctx, const struct vma *v)
 			return 0;
 		}
 		code_signs_vma(&l->signs, v, &f);
+		if (!l->sink)
+			return 0;
 		/*
 		 * What a private mapping of /dev/zero holds is in no page cache, as
 		 * with DAX: it is memory of the process alone.
@@ -216,6 +217,8 @@ static int visit_vma(void *ctx, const struct vma *v)
 							get_region(l, v);
 	} else {
 		code_signs_vma(&l->signs, v, NULL);
+		if (!l->sink)
+			return 0;
 		o = get_region(l, v);
 	}
 	if (o)
@@ -367,6 +370,13 @@ static void list_task(struct look *l)
 		send_task(l, &m);
 }
 
+static void suspect_task(struct look *l)
+{
+	l->done.tasks++;
+	if (l->task.mm)
+		look_at_maps(l);
+}
+
 static void look_at_task(struct look *l)
 {
 	struct m_task m;
@@ -496,26 +506,31 @@ int look_at_cr3(struct introspector *in, uint64_t cr3, const struct look_sink *s
 	return l.sink_error;
 }
 
+static void with_process(struct look *l, uint32_t pid, uint64_t start_ns, void (*fn)(struct look *l))
+{
+	int r = find_process(l->in, pid, start_ns, &l->task);
+
+	if (!r) {
+		fn(l);
+	} else if (r == -ENOENT) {
+		l->done.status = DONE_NOT_FOUND;
+		snprintf(l->done.why, sizeof(l->done.why), "no process has this pid%s",
+			 start_ns ? " and start" : "");
+	} else {
+		l->list_error = r;
+	}
+}
+
 int look_at_pid(struct introspector *in, uint32_t pid, uint64_t start_ns, bool resend,
 		const struct look_sink *sink, struct m_done *ret_done)
 {
 	struct look l;
-	int r;
 
 	begin(&l, in, sink, LOOK_BUDGET_MS);
 	/* A sweep of one: its objects are hashed and sent, and no other is forgotten. */
 	if (resend)
 		objects_sweep_begin(&in->objects, true);
-	r = find_process(in, pid, start_ns, &l.task);
-	if (!r) {
-		look_at_task(&l);
-	} else if (r == -ENOENT) {
-		l.done.status = DONE_NOT_FOUND;
-		snprintf(l.done.why, sizeof(l.done.why), "no process has this pid%s",
-			 start_ns ? " and start" : "");
-	} else {
-		l.list_error = r;
-	}
+	with_process(&l, pid, start_ns, look_at_task);
 	if (resend)
 		objects_sweep_end(&in->objects, false);
 	end(&l, ret_done);
@@ -543,6 +558,19 @@ int look_list(struct introspector *in, const struct look_sink *sink, struct m_do
 
 	begin(&l, in, sink, LOOK_BUDGET_MS);
 	each_task(&l, list_task);
+	end(&l, ret_done);
+	return l.sink_error;
+}
+
+int look_suspicious(struct introspector *in, uint32_t pid, struct m_done *ret_done)
+{
+	struct look l;
+
+	begin(&l, in, NULL, SWEEP_BUDGET_MS);
+	if (pid)
+		with_process(&l, pid, 0, suspect_task);
+	else
+		each_task(&l, suspect_task);
 	end(&l, ret_done);
 	return l.sink_error;
 }

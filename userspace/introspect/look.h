@@ -74,6 +74,11 @@ int look_at_pid(struct introspector *in, uint32_t pid, uint64_t start_ns, bool r
 		const struct look_sink *sink, struct m_done *ret_done);
 /* Identities alone: no code is read, no executable hashed.  Calls task alone. */
 int look_list(struct introspector *in, const struct look_sink *sink, struct m_done *ret_done);
+/*
+ * Suspicious code of one process, or (pid 0) of each, told by on_sign alone: nothing
+ * is hashed.
+ */
+int look_suspicious(struct introspector *in, uint32_t pid, struct m_done *ret_done);
 
 void probe_task(struct introspector *in, uint32_t pid, uint64_t start_ns,
 		struct m_probed *ret_probed);

@@ -6,6 +6,7 @@
 #include "introspect/kernel.h"
 
 #define MAX_FILE_PAGES 32768u		/* 128 MiB */
+#define MAX_FILE_BYTES ((uint64_t)MAX_FILE_PAGES * FRAME_SIZE)
 
 /* frame[i] holds page i of a file (or region), NO_FRAME if not resident. */
 struct page_map {

@@ -14,11 +14,11 @@
 #include "introspect/files.h"
 #include "introspect/find.h"
 #include "introspect/lists.h"
+#include "introspect/ownfiles.h"
 #include "introspect/usage.h"
 #include "lib/util.h"
 
 #define MAX_FILES 4096u			/* told; more are counted as left out */
-#define MAX_FD (1u << 20)
 #define MAX_THREADS 4096u
 #define MAX_LEVEL 32u			/* of pid namespaces, as the kernel has it */
 #define MAX_CGROUPS 64u
@@ -301,14 +301,19 @@ static void tell_socket(struct teller *t, uint64_t fd, const struct guest_file *
 		     family == AF_VSOCK ? "vsock" : "other", f->ino);
 }
 
-static void tell_file(struct teller *t, uint64_t fd, uint64_t file)
+static int tell_file(void *ctx, uint32_t fd, uint64_t file)
 {
+	struct teller *t = ctx;
 	struct guest_file f;
 	char text[TEXT_PATH - 16];
 
+	if (t->files++ == MAX_FILES) {
+		t->cut = true;
+		return -E2BIG;
+	}
 	if (file_read_info(t->k, file, &f)) {
 		t->unread++;
-		return;
+		return 0;
 	}
 	text_escape(text, sizeof(text), f.path, strlen(f.path));
 	if (f.magic == SOCKFS_MAGIC && t->k->at.socket_alloc_vfs_inode.size)
@@ -319,33 +324,14 @@ static void tell_file(struct teller *t, uint64_t fd, uint64_t file)
 		tell(t, FACT_FILE, fd, "anonymous", "anon_inode:%s", text + (*text == '/'));
 	else
 		tell(t, FACT_FILE, fd, "file", "%s%s", text, f.deleted || f.memfd ? " (deleted)" : "");
+	return t->stop;
 }
 
 static void tell_files(struct teller *t)
 {
-	const struct layout *at = &t->k->at;
-	uint64_t files = get(t, t->task.va, at->task_struct_files), table, array, max;
+	int r = descriptors_walk(t->k, &t->task, tell_file, t);
 
-	if (!files)
-		return;
-	table = get(t, files, at->files_struct_fdt);
-	array = get(t, table, at->fdtable_fd);
-	max = get(t, table, at->fdtable_max_fds);
-	for (uint64_t fd = 0; !t->stop && fd < MIN(max, (uint64_t)MAX_FD); fd++) {
-		uint64_t file;
-
-		if (!kernel_pointer(t->k, array) || virt_read_u64(&t->k->as, array + 8 * fd, &file)) {
-			t->unread++;
-			return;
-		}
-		if (!file)
-			continue;
-		if (t->files++ == MAX_FILES) {
-			t->cut = true;
-			return;
-		}
-		tell_file(t, fd, file);
-	}
+	t->unread += r && !t->stop && !t->cut;
 }
 
 /* ---- its environment ---- */

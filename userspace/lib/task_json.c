@@ -42,3 +42,45 @@ json_t *vma_json(const struct m_vma *m)
 			 "offset", (json_int_t)m->offset, "dev", dev, "inode", (json_int_t)m->inode,
 			 "path", m->path);
 }
+
+json_t *fact_json(const struct m_fact *m)
+{
+	return json_pack("{s:i,s:I,s:s,s:s}", "kind", (int)m->kind, "number", (json_int_t)m->number,
+			 "name", m->name, "value", m->value);
+}
+
+static void add_fact(json_t *o, const json_t *row)
+{
+	json_t *number = json_object_get(row, "number"), *name = json_object_get(row, "name");
+	json_t *value = json_object_get(row, "value");
+
+	switch (json_integer_value(json_object_get(row, "kind"))) {
+	case FACT_PROCESS:
+		json_object_set(json_object_get(o, "status"), json_string_value(name), value);
+		break;
+	case FACT_NAMESPACE:
+		json_object_set(json_object_get(o, "namespaces"), json_string_value(name), number);
+		break;
+	case FACT_THREAD:
+		json_array_append_new(json_object_get(o, "threads"), json_pack("{s:O,s:O,s:O}",
+			"tid", number, "comm", name, "what", value));
+		break;
+	case FACT_FILE:
+		json_array_append_new(json_object_get(o, "files"), json_pack("{s:O,s:O,s:O}",
+			"fd", number, "kind", name, "what", value));
+		break;
+	case FACT_ENVIRONMENT:
+		json_array_append(json_object_get(o, "environment"), value);
+	}
+}
+
+json_t *process_json(const json_t *rows)
+{
+	json_t *o = json_pack("{s:{},s:{},s:[],s:[],s:[]}", "status", "namespaces", "threads",
+			      "files", "environment"), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		add_fact(o, row);
+	return o;
+}

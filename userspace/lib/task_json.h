@@ -10,5 +10,8 @@
 /* TASK_*, by their names. */
 json_t *task_flags_json(uint32_t flags);
 json_t *vma_json(const struct m_vma *m);
+/* One row; and many of them as one object. */
+json_t *fact_json(const struct m_fact *m);
+json_t *process_json(const json_t *rows);
 
 #endif

@@ -349,6 +349,7 @@ static void spawn_all(void)
 	spawn_deleted();
 	spawn_spaces(ends[1]);
 	spawn_pages(ends[1]);
+	spawn_rest(ends[1]);
 	close(ends[1]);
 	if (read(ends[0], &c, 1))
 		failed("processes");
@@ -358,6 +359,8 @@ static void spawn_all(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 2)
+		rest_and_wait(atoi(argv[2]));
 	if (argc > 1)
 		map_and_wait();
 	mkdir("/proc", 0755);
@@ -388,6 +391,7 @@ int main(int argc, char **argv)
 	tell_symbols();
 	tell_modules();
 	tell_processes();
+	tell_rest();
 	printf("READY\n");
 	if (getenv("followed")) {
 		wait_for_word();

@@ -22,6 +22,14 @@ void spawn_pages(int ready);
 /* spaces.c: two containers, one of them with another inside. */
 void spawn_spaces(int ready);
 
+/*
+ * rest.c: files that nobody has open, and a process ("rest", READY) with sockets, an
+ * environment and a deleted file, which is then told.
+ */
+void spawn_rest(int ready);
+void rest_and_wait(int ready);
+void tell_rest(void);
+
 /* The namespaces of a process, and its pid in each. */
 void tell_spaces(const char *pid);
 
