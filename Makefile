@@ -155,6 +155,7 @@ $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
 $(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
+$(eval $(call program,labtest/bomb,tests/lab/accounting/bomb.c,,-static))
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthread))
@@ -176,7 +177,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 

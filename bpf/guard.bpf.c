@@ -479,10 +479,12 @@ SEC("lsm/ptrace_traceme")
 long BPF_PROG(lsm_traceme, struct task_struct *parent, int ret)
 {
 	struct warden_guard_mark *m = mark_of_current();
+	char name[GUARD_PATH] = {};
 
 	if (ret || !m)
 		return earlier(ret);
-	return found(m, GUARD_PTRACE, 0, BPF_CORE_READ(parent, tgid), 0, NULL, 0, 1);
+	bpf_core_read_str(name, 16, &parent->comm);
+	return found(m, GUARD_PTRACE, 0, BPF_CORE_READ(parent, tgid), 0, name, 0, 1);
 }
 
 /* ---- files ---- */
@@ -545,10 +547,13 @@ long BPF_PROG(lsm_capset, struct cred *new, const struct cred *old, void *effect
 	return ret ? earlier(ret) : on_creds(new, old, 1);
 }
 
-SEC("fentry/security_capset")
-int BPF_PROG(see_capset, struct cred *new, const struct cred *old)
+/* As they are left: the new ones are filled in within. */
+SEC("fexit/security_capset")
+int BPF_PROG(see_capset, struct cred *new, const struct cred *old, void *effective,
+	     void *inheritable, void *permitted, int ret)
 {
-	on_creds(new, old, 0);
+	if (!ret)
+		on_creds(new, old, 0);
 	return 0;
 }
 
@@ -558,30 +563,31 @@ long BPF_PROG(lsm_setuid, struct cred *new, const struct cred *old, int flags, i
 	return ret ? earlier(ret) : on_creds(new, old, 1);
 }
 
-SEC("fentry/security_task_fix_setuid")
-int BPF_PROG(see_setuid, struct cred *new, const struct cred *old, int flags)
+SEC("fexit/security_task_fix_setuid")
+int BPF_PROG(see_setuid, struct cred *new, const struct cred *old, int flags, int ret)
 {
-	on_creds(new, old, 0);
+	if (!ret)
+		on_creds(new, old, 0);
 	return 0;
 }
 
-static __always_inline long on_plain(__u32 what, __u32 detail, int can_deny)
+static __always_inline long on_userns(int can_deny)
 {
 	struct warden_guard_mark *m = mark_of_current();
 
-	return m ? found(m, what, detail, 0, 0, NULL, 0, can_deny) : 0;
+	return m ? found(m, GUARD_USER_NAMESPACE, 0, 0, 0, NULL, 0, can_deny) : 0;
 }
 
 SEC("lsm/userns_create")
 long BPF_PROG(lsm_userns, const struct cred *cred, int ret)
 {
-	return ret ? earlier(ret) : on_plain(GUARD_USER_NAMESPACE, 0, 1);
+	return ret ? earlier(ret) : on_userns(1);
 }
 
 SEC("fentry/security_create_user_ns")
 int BPF_PROG(see_userns, const struct cred *cred)
 {
-	on_plain(GUARD_USER_NAMESPACE, 0, 0);
+	on_userns(0);
 	return 0;
 }
 
@@ -611,29 +617,48 @@ int BPF_PROG(see_request, char *name)
 	return 0;
 }
 
+/* Findings are told apart by their objects. */
+static const char in_memory[GUARD_PATH] = "an image in memory";
+static const char in_file[GUARD_PATH] = "an image in a file";
+
+static __always_inline long on_image(int id, const char *image, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_current();
+
+	return m ? found(m, GUARD_MODULE, id, 0, 0, image, 0, can_deny) : 0;
+}
+
 SEC("lsm/kernel_load_data")
 long BPF_PROG(lsm_load_data, int id, int contents, int ret)
 {
-	return ret ? earlier(ret) : on_plain(GUARD_MODULE, id, 1);
+	return ret ? earlier(ret) : on_image(id, in_memory, 1);
 }
 
 SEC("fentry/security_kernel_load_data")
 int BPF_PROG(see_load_data, int id)
 {
-	on_plain(GUARD_MODULE, id, 0);
+	on_image(id, in_memory, 0);
 	return 0;
 }
 
 SEC("lsm/kernel_read_file")
 long BPF_PROG(lsm_read_file, struct file *file, int id, int contents, int ret)
 {
-	return ret ? earlier(ret) : on_plain(GUARD_MODULE, id, 1);
+	struct warden_guard_mark *m = mark_of_current();
+	struct warden_guard_key key;
+	long n;
+
+	if (ret || !m)
+		return earlier(ret);
+	clear_key(&key);
+	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
+	return found(m, GUARD_MODULE, id, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
 }
 
 SEC("fentry/security_kernel_read_file")
 int BPF_PROG(see_read_file, struct file *file, int id)
 {
-	on_plain(GUARD_MODULE, id, 0);
+	on_image(id, in_file, 0);
 	return 0;
 }
 

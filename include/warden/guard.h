@@ -20,7 +20,7 @@ enum warden_guard_what {
 	GUARD_BIND,		/* the same */
 	GUARD_CAPABILITY,	/* address: the capabilities gained */
 	GUARD_USER_NAMESPACE,
-	GUARD_MODULE,		/* path: its name, if it was asked for by name */
+	GUARD_MODULE,		/* path: its name, its file, or where it is */
 	GUARD_PROCESSES,	/* more of them than are watched */
 	GUARD_KINDS		/* one more than the last */
 };

@@ -155,7 +155,7 @@ static const char evil[] = OK("{"
 	",\"capabilities\":[" E "]},\"objects\":{\"reasons\":{" E ":1}," E ":2},\"counters\":{" E ":1},"
 	"\"last_sweep\":{\"status\":" E ",\"why\":" E "},\"sweep\":{\"status\":" E ",\"why\":" E "},"
 	"\"guests\":[{\"id\":1,\"name\":" E ",\"kernel\":{\"release\":" E ",\"why\":" E ",\"state\":" E "}}],"
-	"\"roles\":[{\"role\":" E ",\"state\":" E ",\"why\":" E "}],\"bpf\":{\"how\":" E "},"
+	"\"roles\":[{\"role\":" E ",\"state\":" E ",\"why\":" E "}],\"bpf\":{\"how\":" E "},\"cids\":{\"why\":" E "},"
 	"\"database\":{\"why\":" E ",\"engine\":" E ",\"epoch\":" E "},\"journal\":{\"head\":" E ",\"why\":" E "},"
 	"\"orders\":{" E ":3},\"outcomes\":{" E ":3},\"acts\":[],"
 	"\"tasks\":[{\"pid\":1,\"ppid\":0,\"comm\":" E ",\"exe\":" E ",\"verdict\":\"infected\",\"why\":" E "},"
@@ -354,13 +354,15 @@ static void doctor_names_what_the_daemon_tells(void **state)
 
 	NEEDS_PROGRAM();
 	SERVE(OK("{\"roles\":[{\"role\":\"scan\",\"state\":\"down\",\"why\":\"killed by signal 11\"}],"
-		 "\"bpf\":{\"on\":false,\"how\":\"no BTF\"},\"database\":{\"ready\":false,\"why\":\"empty\"},"
+		 "\"bpf\":{\"on\":false,\"how\":\"no BTF\"},"
+		 "\"cids\":{\"on\":false,\"why\":\"no module\"},\"database\":{\"ready\":false,\"why\":\"empty\"},"
 		 "\"journal\":{\"writable\":false,\"why\":\"no space\"},\"guests\":[{\"id\":1,\"name\":"
 		 "\"win\",\"kernel\":{\"state\":\"unobservable\",\"why\":\"not Linux\"}}]}"),
 	      OK("{\"agents\":[]}"));
 	assert_int_equal(ctl("doctor"), 1);
 	assert_non_null(strstr(out, "FAIL  roles     scan is down: killed by signal 11"));
 	assert_non_null(strstr(out, "warn  events"));
+	assert_non_null(strstr(out, "warn  vsock     CIDs are read from VMMs' command lines: no module"));
 	assert_non_null(strstr(out, "FAIL  scanner"));
 	assert_non_null(strstr(out, "FAIL  journal"));
 	assert_non_null(strstr(out, "1 win cannot be observed: not Linux"));

@@ -40,6 +40,7 @@ void check_space(struct doctor *d);
 /* ---- live.c: by the daemon's word ---- */
 void check_daemon(struct doctor *d);
 void check_events(struct doctor *d);
+void check_cids(struct doctor *d);
 void check_guard(struct doctor *d);
 void check_roles(struct doctor *d);
 void check_journal(struct doctor *d);

@@ -31,6 +31,19 @@ void check_events(struct doctor *d)
 		       "none: guests are seen by sweeps alone: %s", text_of(bpf, "how"));
 }
 
+void check_cids(struct doctor *d)
+{
+	const json_t *cids = member(d->status, "cids");
+
+	if (!d->status)
+		return;
+	if (is_true(cids, "on"))
+		report(d, OK, "vsock", "", "CIDs are seen as VMMs set them");
+	else
+		report(d, WARN, "vsock", "modprobe vhost_vsock, at boot by /etc/modules-load.d",
+		       "CIDs are read from VMMs' command lines: %s", text_of(cids, "why"));
+}
+
 void check_guard(struct doctor *d)
 {
 	const json_t *guard = member(d->status, "guard");

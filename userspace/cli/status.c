@@ -152,6 +152,15 @@ static void print_integrity(const json_t *status)
 	}
 }
 
+/* As a rule they are seen, and not worth a line. */
+static void print_cids(const json_t *s)
+{
+	const json_t *cids = member(s, "cids");
+
+	if (!is_true(cids, "on"))
+		printf("vsock CIDs from command lines: %s\n", text_of(cids, "why"));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *bpf = member(s, "bpf");
@@ -160,6 +169,7 @@ static void print_status(const json_t *s)
 	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
 	printf("Events     %s%s%s\n", is_true(bpf, "on") ? "through BPF" :
 	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
+	print_cids(s);
 	print_guard(s);
 	print_database(s);
 	print_guests(s);

@@ -7,17 +7,22 @@
 #include <linux/kvm_warden.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cid.skel.h"
+#include "daemon/clock.h"
 #include "daemon/ledger.h"
 #include "lib/config.h"
 #include "lib/log.h"
+#include "lib/messages.h"
 #include "lib/util.h"
 #include "warden.skel.h"
 
 struct bpf {
 	struct warden_bpf *events;
 	struct cid_bpf *cids;		/* NULL: not to be had */
+	char cids_why[TEXT_WHY];
+	uint64_t cids_again;		/* ns; not before */
 	struct ring_buffer *ring;
 	bpf_event_fn *fn;
 	void *arg;
@@ -38,6 +43,10 @@ static int on_sample(void *ctx, void *data, size_t size)
 	return r ? r : --bpf->left ? 0 : -EAGAIN;
 }
 
+/* What cannot be attached now may be later, but each try costs a look at the kernel's types. */
+#define CIDS_AGAIN_NS (30 * 1000000000ull)
+#define VSOCK "/sys/module/vhost_vsock"
+
 /* libbpf's own lines go to the log where they say what failed. */
 static int on_print(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -52,16 +61,44 @@ static int on_print(enum libbpf_print_level level, const char *format, va_list a
 	return 0;
 }
 
-static struct cid_bpf *start_cids(void)
+static void start_cids(struct bpf *bpf)
 {
-	struct cid_bpf *cids = cid_bpf__open_and_load();
+	bpf->cids = cid_bpf__open_and_load();
+	if (bpf->cids && !cid_bpf__attach(bpf->cids)) {
+		bpf->cids_why[0] = '\0';
+		return;
+	}
+	if (access(VSOCK, F_OK)) {
+		strcpy(bpf->cids_why, "vhost_vsock is not loaded");
+	} else {
+		snprintf(bpf->cids_why, sizeof(bpf->cids_why), "cannot attach to vhost_vsock: %s",
+			 strerror(errno));
+		bpf->cids_again = now_ns() + CIDS_AGAIN_NS;
+	}
+	cid_bpf__destroy(bpf->cids);
+	bpf->cids = NULL;
+}
 
-	if (cids && !cid_bpf__attach(cids))
-		return cids;
-	log_info("vsock CIDs are read from command lines: %s (is vhost_vsock loaded?)",
-		 strerror(errno));
-	cid_bpf__destroy(cids);
-	return NULL;
+bool bpf_look_for_cids(struct bpf *bpf)
+{
+	char before[TEXT_WHY];
+
+	if (bpf->cids || now_ns() < bpf->cids_again || access(VSOCK, F_OK))
+		return false;
+	strcpy(before, bpf->cids_why);
+	start_cids(bpf);
+	if (!strcmp(before, bpf->cids_why))
+		return false;
+	if (bpf->cids)
+		log_info("vsock CIDs are seen as VMMs set them");
+	else
+		log_warn("vsock CIDs are read from command lines: %s", bpf->cids_why);
+	return true;
+}
+
+const char *bpf_cids_why(const struct bpf *bpf)
+{
+	return bpf->cids_why;
 }
 
 /* A module of before it has no such event; all else works with it. */
@@ -111,7 +148,10 @@ struct bpf *bpf_start(const struct config *config, bpf_event_fn *fn, void *arg,
 		snprintf(why, why_size, "no ring buffer: %s", strerror(errno));
 		goto fail;
 	}
-	bpf->cids = start_cids();
+	/* A kernel that has it built in has no folder of that name. */
+	start_cids(bpf);
+	if (!bpf->cids)
+		log_info("vsock CIDs are read from command lines: %s", bpf->cids_why);
 	return bpf;
 
 fail:

@@ -22,7 +22,7 @@ typedef int bpf_event_fn(void *arg, const struct kvm_warden_event *event);
 
 /*
  * Loads and attaches.  NULL, and why, if events cannot be had: the daemon then
- * sees by sweeps alone.  CIDs are extra: without vhost_vsock they are not seen.
+ * sees by sweeps alone.  CIDs are extra: see bpf_look_for_cids().
  */
 struct bpf *bpf_start(const struct config *config, bpf_event_fn *fn, void *arg,
 		      char *why, size_t why_size);
@@ -40,7 +40,15 @@ void bpf_delivered(struct bpf *bpf, uint64_t guest, unsigned events);
 /* Zeroes for a guest BPF has not seen an event of. */
 void bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret_counts,
 		uint64_t *ret_delivered);
-/* 0 if this VMM set none since the start. */
+/*
+ * CIDs are seen once vhost_vsock is there, which may be long after the start.  Cheap,
+ * so that it can be asked each second.  True: they are seen from now on, or why
+ * they are not is another.
+ */
+bool bpf_look_for_cids(struct bpf *bpf);
+/* Why CIDs are not seen; "" if they are. */
+const char *bpf_cids_why(const struct bpf *bpf);
+/* 0 if this VMM set none since they are seen. */
 uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid);
 
 /* The guest is gone; its VMM's process id may come back as another's. */

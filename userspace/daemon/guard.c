@@ -61,6 +61,8 @@ static bool hook_function(const struct bpf_program *program, char out[128])
 		snprintf(out, 128, "bpf_lsm_%s", section + 4);
 	else if (!strncmp(section, "fentry/", 7))
 		snprintf(out, 128, "%s", section + 7);
+	else if (!strncmp(section, "fexit/", 6))
+		snprintf(out, 128, "%s", section + 6);
 	else
 		return false;
 	return true;

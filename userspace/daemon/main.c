@@ -88,6 +88,24 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 	return 0;
 }
 
+static void get_cids_state(const struct daemon *d, struct m_cids_state *ret)
+{
+	const char *why = d->bpf ? bpf_cids_why(d->bpf) : d->bpf_why;
+
+	*ret = (struct m_cids_state){ .on = !why[0] };
+	text_escape(ret->why, sizeof(ret->why), why, strlen(why));
+}
+
+static void look_for_cids(struct daemon *d)
+{
+	struct m_cids_state state;
+
+	if (!d->bpf || !bpf_look_for_cids(d->bpf))
+		return;
+	get_cids_state(d, &state);
+	roles_tell_engine(d->roles, &msg_cids_state, 0, &state, -1);
+}
+
 static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
@@ -97,6 +115,7 @@ static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 	if (++d->ticks % REPORT_EVERY == 0) {
 		guests_report(d->guests);
 		guard_report(d->guard, d->roles);
+		look_for_cids(d);
 		health_beat(guests_count(d->guests), d->bpf, roles_engine_lives(d->roles));
 	}
 	roles_watch_engine(d->roles);
@@ -147,13 +166,16 @@ static void on_engine_up(void *arg, int sock)
 	struct daemon *d = arg;
 	struct m_role_state message = { .state = d->bpf ? ROLE_UP : ROLE_DOWN, .role = "bpf" };
 	struct m_guard_state guard;
+	struct m_cids_state cids;
 
 	d->engine = sock;
 	guard_state(d->guard, &guard);
+	get_cids_state(d, &cids);
 	text_escape(message.why, sizeof(message.why), d->bpf_why, strlen(d->bpf_why));
 	/* The first messages: there is room for them. */
 	if (msg_post(sock, &msg_role_state, 0, &message, -1) ||
-	    msg_post(sock, &msg_guard_state, 0, &guard, -1))
+	    msg_post(sock, &msg_guard_state, 0, &guard, -1) ||
+	    msg_post(sock, &msg_cids_state, 0, &cids, -1))
 		log_warn("warden-engine does not take word of BPF");
 	guests_engine_up(d->guests, sock);
 	/* What one before was told, this one does not know. */

@@ -248,6 +248,16 @@ static int on_role_state(struct engine *e, struct msg *m)
 	return 0;
 }
 
+static int on_cids_state(struct engine *e, struct msg *m)
+{
+	struct m_cids_state state;
+
+	if (!msg_decode(m, &msg_cids_state, &state) || state.on > 1)
+		return -1;
+	e->cids = state;
+	return 0;
+}
+
 static int on_acted(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_acted acted;
@@ -279,6 +289,8 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 		return on_role_state(e, m);
 	case M_ACTED:
 		return on_acted(e, m, now);
+	case M_CIDS_STATE:
+		return on_cids_state(e, m);
 	case M_GUARD_STATE:
 		return guard_state(e, m);
 	case M_GUARD_EVENTS:

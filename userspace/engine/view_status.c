@@ -34,6 +34,12 @@ static json_t *bpf_json(const struct engine *e)
 			 "the parent has not said" : "switched off in the configuration");
 }
 
+/* Whether a guest's vsock CID is what its VMM did, or what its command line says. */
+static json_t *cids_json(const struct engine *e)
+{
+	return json_pack("{s:b,s:s}", "on", (int)e->cids.on, "why", e->cids.why);
+}
+
 static json_t *database_json(const struct engine *e)
 {
 	const struct m_database *d = &e->database;
@@ -109,6 +115,7 @@ json_t *view_status(struct engine *e)
 
 	view_set(s, "roles", roles_json(e));
 	view_set(s, "bpf", bpf_json(e));
+	view_set(s, "cids", cids_json(e));
 	view_set(s, "guard", view_guard(e));
 	view_set(s, "database", database_json(e));
 	json_object_update(s, guests);

@@ -45,6 +45,7 @@ enum message_type {
 	M_GUARD_EVENTS,		/* parent -> engine */
 	M_GUARD_COUNTS,		/* parent -> engine */
 	M_GUARD_TAKEN,		/* engine -> parent: one for each M_GUARD_EVENTS */
+	M_CIDS_STATE,		/* parent -> engine, also when it changes */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -231,6 +232,12 @@ struct m_guard_counts {
 	uint64_t guest;
 	uint64_t processes, unwatched;
 	uint64_t violations, denied, delivered, dropped, suppressed;
+};
+
+/* Whether BPF sees which VMM sets which vsock CID. */
+struct m_cids_state {
+	uint32_t on;
+	char why[TEXT_WHY];	/* not */
 };
 
 /* ---- engine -> introspector ---- */
@@ -633,7 +640,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_process, msg_fact, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
-	msg_guard_taken;
+	msg_guard_taken, msg_cids_state;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);

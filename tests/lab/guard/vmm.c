@@ -2,10 +2,12 @@
 /*
  * A VMM with a guest that runs for ever, and does on command what no VMM does:
  * a line on standard input each, answered by a line "WORD: ok" or "WORD: ERROR".
+ * guard-vmm attach PID: no VMM, which traces that process for a moment.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -49,6 +52,20 @@ static void start_guest(void)
 static int result(long r)
 {
 	return r < 0 ? errno : 0;
+}
+
+/* In a child: the VMM's own memory and privileges stay as they are. */
+static int in_child(int (*try)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return errno;
+	if (!pid)
+		_exit(try());
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
 }
 
 static int try_exec(const char *path)
@@ -136,27 +153,140 @@ static int try_datagram(const char *path)
 	return result(sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof(address)));
 }
 
-/* In a child: the VMM's own memory stays as it is. */
+/* Of a family that a profile without inet lets nobody make: from before the guest. */
+static int early;
+
+static struct sockaddr_in inet_address(uint32_t host, uint16_t port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
+				     .sin_addr.s_addr = htonl(host) };
+}
+
+static int try_bind(const char *port)
+{
+	struct sockaddr_in address = inet_address(INADDR_ANY, atoi(port));
+
+	return result(bind(early, (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int try_reach(const char *port)
+{
+	struct sockaddr_in address = inet_address(INADDR_LOOPBACK, atoi(port));
+
+	return result(connect(early, (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int set_personality(void)
+{
+	return result(personality(READ_IMPLIES_EXEC));
+}
+
 static int try_personality(const char *unused)
 {
-	int status;
-	pid_t pid = fork();
+	return in_child(set_personality);
+}
 
-	if (!pid)
-		_exit(result(personality(READ_IMPLIES_EXEC)));
-	waitpid(pid, &status, 0);
-	return WEXITSTATUS(status);
+static int make_namespace(void)
+{
+	return result(unshare(CLONE_NEWUSER));
 }
 
 static int try_namespace(const char *unused)
 {
-	int status;
-	pid_t pid = fork();
+	return in_child(make_namespace);
+}
 
-	if (!pid)
-		_exit(result(unshare(CLONE_NEWUSER)));
-	waitpid(pid, &status, 0);
-	return WEXITSTATUS(status);
+static int ask_for_tracing(void)
+{
+	return result(ptrace(PTRACE_TRACEME, 0, 0, 0));
+}
+
+static int try_traceme(const char *unused)
+{
+	return in_child(ask_for_tracing);
+}
+
+/* One capability, of those it may take: put down and taken up again. */
+static int regain_by_capset(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct with[2], without[2];
+
+	if (syscall(SYS_capget, &head, with))
+		return errno;
+	memcpy(without, with, sizeof(with));
+	without[0].effective &= ~(1u << CAP_SYS_PTRACE);
+	if (syscall(SYS_capset, &head, without))
+		return errno;
+	return result(syscall(SYS_capset, &head, with));
+}
+
+static int try_capset(const char *unused)
+{
+	return in_child(regain_by_capset);
+}
+
+/* All: who is nobody has no effective ones, and has them again as root. */
+static int regain_by_setuid(void)
+{
+	if (seteuid(65534))
+		return errno;
+	return result(seteuid(0));
+}
+
+static int try_setuid(const char *unused)
+{
+	return in_child(regain_by_setuid);
+}
+
+/* A file system of that name is asked for by modprobe, which leaves a file. */
+static int try_request(const char *left)
+{
+	mount("none", "/run", "warden-none", 0, NULL);
+	return access(left, F_OK) ? EPERM : 0;
+}
+
+/* A kernel that comes to look at it finds no module there. */
+static int unless_looked_at(long r)
+{
+	return r && errno != ENOEXEC ? errno : 0;
+}
+
+static int try_module_file(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd < 0 ? errno : unless_looked_at(syscall(SYS_finit_module, fd, "", 0));
+}
+
+static int try_module_memory(const char *unused)
+{
+	static const char nothing[4096];
+
+	return unless_looked_at(syscall(SYS_init_module, nothing, sizeof(nothing), ""));
+}
+
+#define MANY 300	/* more than WARDEN_GUARD_CHILDREN */
+
+static int try_forks(const char *unused)
+{
+	pid_t child[MANY];
+	int n, error = 0;
+
+	for (n = 0; n < MANY; n++) {
+		child[n] = fork();
+		if (child[n] < 0) {
+			error = errno;
+			break;
+		}
+		while (!child[n])
+			pause();
+	}
+	while (n--) {
+		kill(child[n], SIGKILL);
+		waitpid(child[n], NULL, 0);
+	}
+	return error;
 }
 
 /* No system call opens it: the ring does. */
@@ -228,14 +358,20 @@ static const struct {
 	{ "open", try_open }, { "inet", try_inet }, { "unix", try_unix },
 	{ "namespace", try_namespace }, { "uring", try_uring }, { "orphan", try_orphan },
 	{ "datagram", try_datagram }, { "personality", try_personality },
-	{ "hidden", try_hidden },
+	{ "hidden", try_hidden }, { "bind", try_bind }, { "reach", try_reach },
+	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
+	{ "request", try_request }, { "module-file", try_module_file },
+	{ "module-memory", try_module_memory }, { "forks", try_forks },
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char line[256], *argument;
 	int error;
 
+	if (argc == 3 && !strcmp(argv[1], "attach"))
+		return try_ptrace(argv[2]);
+	early = socket(AF_INET, SOCK_DGRAM, 0);
 	start_guest();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("up %d\n", getpid());
