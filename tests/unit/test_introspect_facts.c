@@ -194,6 +194,38 @@ static void test_told_in_part(void **state)
 	assert_non_null(strstr(done.why, "does not hold together"));
 }
 
+/* A running guest: its list is whole again just after it was read. */
+static uint64_t torn_at, torn_next;
+
+static int read_then_mend(struct guest_memory *m, struct kvm_warden_segment *s, uint32_t n)
+{
+	int r = ram_read(m, s, n);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (s[i].gpa <= torn_at && torn_at < s[i].gpa + s[i].len)
+			put64(torn_at, torn_next);
+	return r;
+}
+
+static void test_torn_list_is_read_again(void **state)
+{
+	static const struct guest_memory_ops ops = { .read = read_then_mend };
+	static struct introspector in;
+	uint64_t m;
+
+	make_facts();
+	make_task(0, 0);
+	m = make_module("ext4", 0xffffffffc0000000ull);
+	make_module("loop", 0xffffffffc0100000ull);
+	torn_at = m - DIRECT + k.at.module_list.at;
+	memcpy(&torn_next, ram + torn_at, 8);
+	put64(torn_at, 0x1000);
+	mem.ops = &ops;
+	assert_int_equal(tell(&in).status, DONE_COMPLETE);
+	assert_int_equal(nmodules, 2);
+	assert_string_equal(told_modules[1].name, "loop");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, guest_setup, guest_teardown)
 
 int main(void)
@@ -201,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_facts), T(test_nothing_known), T(test_lies), T(test_kpti), T(test_modules),
 		T(test_module_that_is_not_formed), T(test_broken_lists), T(test_told), T(test_told_in_part),
+		T(test_torn_list_is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
