@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		&msg_verdict, &msg_database, &msg_result, &msg_session, &msg_agent_info,
 		&msg_agent_done, &msg_taken, &msg_guest_level, &msg_guard_taken,
 		&msg_cids_state,
+		&msg_tell_kernel, &msg_kernel_facts, &msg_module,
 	};
 	static uint8_t value[sizeof(struct m_events) + 16384] __attribute__((aligned(16)));
 	static struct msg m, again;

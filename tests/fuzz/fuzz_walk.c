@@ -15,6 +15,7 @@
 #include "introspect/facts.h"
 #include "introspect/find.h"
 #include "introspect/inodes.h"
+#include "introspect/kerneltell.h"
 #include "introspect/mappings.h"
 #include "introspect/ownfiles.h"
 #include "introspect/process.h"
@@ -232,9 +233,17 @@ static int take_vma(void *ctx, const struct m_vma *v)
 	return 0;
 }
 
-static int take_module(void *ctx, const struct kernel_module *m)
+static int take_kernel_facts(void *ctx, const struct m_kernel_facts *m)
 {
-	must(++*(uint32_t *)ctx <= MAX_MODULES && strlen(m->name) < sizeof(m->name));
+	must(m->boot_ns <= INT64_MAX && m->uptime_ns <= INT64_MAX && m->kpti <= KPTI_UNKNOWN);
+	must(text_is_printable(m->command_line) && text_is_printable(m->build_id));
+	must(!*(uint32_t *)ctx);
+	return 0;
+}
+
+static int take_module(void *ctx, const struct m_module *m)
+{
+	must(++*(uint32_t *)ctx <= MAX_MODULES && text_is_printable(m->name) && m->size <= INT64_MAX);
 	return 0;
 }
 
@@ -317,9 +326,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct m_beacon beacon = { .pid = 1, .gva = ANON_VA };
 	struct m_beacon_seen seen;
 	const struct m_process process = { .pid = 1, .environment = 1 };
-	struct kernel_facts facts;
 	struct m_probed probed;
 	uint32_t modules = 0;
+	const struct kernel_sink kernel = { take_kernel_facts, take_module, &modules };
 	struct m_done done;
 
 	if (!patched.size)
@@ -346,9 +355,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	done_well(&done);
 	memory_set_budget(&mem, 1000);
 	take_contents();
-	memory_set_budget(&mem, 1000);
-	kernel_read_facts(&in.kernel, &facts);
-	modules_walk(&in.kernel, take_module, &modules);
+	kernel_tell(&in, &kernel, &done);
+	done_well(&done);
 	probe_task(&in, 1, 1000, &probed);
 	beacon_look(&in, &beacon, &seen);
 	must(seen.state == BEACON_ABSENT || seen.state == BEACON_UNKNOWN);

@@ -202,6 +202,9 @@ static void of_roles(void)
 	static const struct m_task task = { .pid = 1, .comm = "init", .exe = "/sbin/init", .cr3 = 4096 };
 	static const struct m_object object = { .object = 1, .kind = OBJECT_FILE, .path = "/bin/x" };
 	static const struct m_vma vma = { .start = 4096, .end = 8192, .path = "[heap]" };
+	static const struct m_kernel_facts facts = { .build_id = "00ff", .paging_levels = 4,
+		.release = "6.1", .command_line = "quiet" };
+	static const struct m_module module = { "loop", 0xffffffffc0000000, 4096, 0 };
 	static const struct m_act act = { .guest = 1, .verb = HOST_CONTAIN };
 	static struct msg m;
 
@@ -214,6 +217,10 @@ static void of_roles(void)
 	chosen("roles", "object", 13, m.payload, m.len);
 	msg_encode(&m, &msg_vma, 1, &vma, -1);
 	chosen("roles", "vma", 20, m.payload, m.len);
+	msg_encode(&m, &msg_kernel_facts, 1, &facts, -1);
+	chosen("roles", "kernel_facts", 34, m.payload, m.len);
+	msg_encode(&m, &msg_module, 1, &module, -1);
+	chosen("roles", "module", 35, m.payload, m.len);
 }
 
 static void of_vmms(void)

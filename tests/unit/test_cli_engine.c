@@ -28,6 +28,11 @@ static void play_introspector(void)
 	struct m_probed gone = { .pid = PID, .start_ns = START, .state = PROBE_GONE };
 	struct m_vma vma = { .start = 0x400000, .end = 0x401000, .flags = VMA_READ | VMA_EXEC,
 			     .major = 0xfe, .inode = 9, .path = "/tmp/miner" };
+	const struct m_kernel_facts facts = { .build_id = "00ff", .boot_ns = 1700000000000000000,
+		.uptime_ns = 61000000000, .text_base = 0xffffffff81000000, .paging_levels = 4,
+		.kpti = KPTI_ON, .symbols = 7, .release = "6.1.0-test", .banner = "Linux version 6.1.0-test",
+		.command_line = "quiet" };
+	const struct m_module module = { "dummy", 0xffffffffc0000000, 16384, 0 };
 	const struct msg_schema *answer = &msg_done;
 	const void *value = &done;
 
@@ -42,6 +47,10 @@ static void play_introspector(void)
 		break;
 	case M_MAPS:
 		msg_post(w.introspect, &msg_vma, in.id, &vma, -1);
+		break;
+	case M_TELL_KERNEL:
+		msg_post(w.introspect, &msg_kernel_facts, in.id, &facts, -1);
+		msg_post(w.introspect, &msg_module, in.id, &module, -1);
 		break;
 	case M_SWEEP:
 	case M_LOOK_PID:
@@ -220,6 +229,7 @@ static void answers_are_as_documented(void **state)
 	say("status", "", 0);
 	say("guests", "guests", 0);
 	say("guests GUEST", "guests " NAME, 0);
+	say("kernel", "kernel " NAME, 0);
 	say("ps", "ps " NAME, 0);
 	say("tree", "tree 7", 0);
 	say("maps", "maps 7 1234", 0);
@@ -278,6 +288,31 @@ static void crowd_hides_nobody_from_a_kill(void **state)
 	start_player();
 	expect_told("ps web-1", 0, "The list is not complete");
 	expect_told("kill web-1 1234 --yes", 0, "done; seen from outside: killed");
+}
+
+static void kernel_is_told(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	start_player();
+	expect_told("kernel web-1", 0, "Kernel        6.1.0-test\n");
+	expect_told("kernel web-1", 0, "BUILD-ID      00ff\n");
+	expect_told("kernel web-1", 0, ", up 61 s\n");
+	expect_told("kernel web-1", 0, "Text          at 0xffffffff81000000, 7 symbols\n"
+		    "Paging        4 levels, KPTI on\n");
+	expect_told("kernel web-1", 0, "dummy  0xffffffffc0000000 16384 live\n");
+	assert_null(strstr(told("kernel web-1", 0), "not complete"));
+	say("error", "kernel nobody", 1);
+	expect_told("kernel", 2, "kernel GUEST");
+}
+
+static void part_of_a_kernel_is_told_as_such(void **state)
+{
+	NEEDS_PROGRAMS();
+	plays.done = DONE_INCOMPLETE;
+	all_up();
+	start_player();
+	expect_told("kernel web-1", 0, "It is not complete: incomplete;");
 }
 
 static void another_guest(uint64_t id, const char *name)
@@ -429,7 +464,7 @@ int main(void)
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
 		T(crowd_hides_nobody_from_a_kill), T(old_list_is_told),
-		T(name_takes_no_guests_place),
+		T(name_takes_no_guests_place), T(kernel_is_told), T(part_of_a_kernel_is_told_as_such),
 		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
 		T(scan_of_nothing_is_undecided), F(restored_file_is_told_as_done),
 		F(file_that_is_not_put_back), F(restore_without_an_answer),

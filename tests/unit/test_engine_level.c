@@ -9,19 +9,6 @@ static void say_level(uint32_t level)
 	send_to(w.parent, &msg_guest_level, 0, &m, -1);
 }
 
-/* The parent starts an introspector anew. */
-static void introspector_again(void)
-{
-	struct m_role_state m = { .state = ROLE_UP, .guest = GUEST, .role = "introspect" };
-	int s[2];
-
-	close(w.introspect);
-	pair(s);
-	send_to(w.parent, &msg_role_state, 0, &m, s[1]);
-	w.introspect = s[0];
-	say_kernel();
-}
-
 static void await_level(const char *name)
 {
 	for (int i = 0; i < WAIT_MS / 50; i++) {
@@ -80,6 +67,7 @@ static void off_is_never_clean(void **state)
 	json_decref(g);
 	api_refused("GET", "/v1/guests/7/tasks", "", 403, "level is off");
 	api_refused("GET", "/v1/guests/7/tasks/5/maps", "", 403, "level is off");
+	api_refused("GET", "/v1/guests/7/kernel", "", 403, "level is off");
 	api_refused("POST", "/v1/guests/7/scan", "", 403, "level is off");
 	api_refused("POST", "/v1/guests/7/kill", "{\"pid\":5}", 403, "level is off");
 	/* And back: everything is looked at anew. */
@@ -97,6 +85,19 @@ static void list_of_one(void)
 
 	show_program(id, PID, "/tmp/miner", false);
 	send_to(w.introspect, &msg_done, id, &done, -1);
+}
+
+static void kernel_is_told(void)
+{
+	const struct m_kernel_facts facts = { .release = "6.1.0-test", .paging_levels = 4 };
+	struct m_done done = { .status = DONE_COMPLETE };
+	int fd = api_send("GET", "/v1/guests/7/kernel", "");
+	struct m_tell_kernel m;
+	uint64_t id = expect(w.introspect, &msg_tell_kernel, &m);
+
+	send_to(w.introspect, &msg_kernel_facts, id, &facts, -1);
+	send_to(w.introspect, &msg_done, id, &done, -1);
+	json_decref(api_end(fd, 200));
 }
 
 static void metadata_is_a_list(void **state)
@@ -119,6 +120,7 @@ static void metadata_is_a_list(void **state)
 	assert_int_equal(number(g, "tasks"), 1);
 	assert_int_equal(number(json_object_get(g, "objects"), "known"), 0);
 	json_decref(g);
+	kernel_is_told();
 	api_refused("POST", "/v1/guests/7/scan", "", 403, "level is metadata");
 	api_refused("POST", "/v1/guests/7/kill", "{\"pid\":5}", 403, "level is metadata");
 }
@@ -184,10 +186,17 @@ static void looks_are_journalled(void **state)
 		await_question(M_MAPS);
 		send_to(w.introspect, &msg_done, in.id, &done, -1);
 		json_decref(api_end(fd, 200));
+		fd = api_send("GET", "/v1/guests/web-1/kernel", "");
+		await_question(M_TELL_KERNEL);
+		done.status = DONE_UNOBSERVABLE;
+		send_to(w.introspect, &msg_done, in.id, &done, -1);
+		json_decref(api_end(fd, 503));
+		done.status = DONE_COMPLETE;
 	}
-	/* A list that is shown again and again is one look; a map each. */
+	/* A list that is shown again and again is one look; a map or a kernel each. */
 	expect_rows("operator", "web-1/tasks\\", 1);
 	expect_rows("operator", "/maps\\", 3);
+	expect_rows("operator", "/kernel\\", 3);
 }
 
 int main(void)

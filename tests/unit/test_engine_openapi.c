@@ -328,6 +328,67 @@ static void guests_and_processes(void)
 	ask("GET", "/v1/guests/7/tasks/x/maps", "", 400);
 }
 
+/* ---- the kernel ---- */
+
+#define KERNEL "/v1/guests/7/kernel"
+
+static const struct m_kernel_facts facts = {
+	.build_id = "00112233445566778899aabbccddeeff00112233", .boot_ns = 1700000000000000000,
+	.uptime_ns = 60000000000, .text_base = 0xffffffff81000000, .paging_levels = 5,
+	.kpti = KPTI_UNKNOWN, .symbols = 100000, .release = "6.1.0-test", .banner = "Linux version 6.1.0-test",
+	.command_line = "console=ttyS0 \\x01quiet",
+};
+static const struct m_module module = { "dummy", 0xffffffffc0000000, 16384, 0 };
+
+/* Asks, and the question has come: its id is in.id. */
+static int ask_kernel(void)
+{
+	int fd = api_send("GET", KERNEL, "");
+	struct m_tell_kernel m;
+
+	await_question(M_TELL_KERNEL);
+	assert_true(msg_decode(&in, &msg_tell_kernel, &m));
+	assert_int_equal(m.flags, 0);
+	return fd;
+}
+
+static void end_kernel(uint32_t status)
+{
+	const struct m_done done = { .status = status, .why = "as is" };
+
+	send_to(w.introspect, &msg_done, in.id, &done, -1);
+}
+
+static void kernel(void)
+{
+	struct m_module going = module;
+	int fd = ask_kernel();
+	json_t *answer, *k, *m;
+
+	going.state = 2;
+	send_to(w.introspect, &msg_kernel_facts, in.id, &facts, -1);
+	send_to(w.introspect, &msg_module, in.id, &module, -1);
+	send_to(w.introspect, &msg_module, in.id, &going, -1);
+	end_kernel(DONE_INCOMPLETE);
+	answer = end(fd, "GET", KERNEL, 200);
+	k = json_object_get(answer, "kernel");
+	m = json_object_get(answer, "modules");
+	assert_string_equal(text(k, "build_id"), facts.build_id);
+	assert_string_equal(text(k, "text_base"), "0xffffffff81000000");
+	assert_int_equal(number(k, "paging_levels"), 5);
+	assert_true(json_is_null(json_object_get(k, "kpti")));
+	assert_int_equal(json_array_size(m), 2);
+	assert_string_equal(text(json_array_get(m, 0), "name"), "dummy");
+	assert_string_equal(text(json_array_get(m, 1), "state"), "going");
+	assert_true(json_is_false(json_object_get(answer, "complete")));
+	assert_string_equal(text(answer, "why"), "as is");
+	json_decref(answer);
+	fd = ask_kernel();
+	end_kernel(DONE_UNOBSERVABLE);
+	json_decref(end(fd, "GET", KERNEL, 503));
+	ask("GET", "/v1/guests/8/kernel", "", 404);
+}
+
 static void scans(void)
 {
 	json_t *answer = say("POST", "/v1/guests/7/scan", "{\"pid\":5}", 202);
@@ -507,6 +568,7 @@ static void forbidden(void)
 	send_to(w.parent, &msg_guest_level, 0, &m, -1);
 	usleep(200000);
 	ask("GET", "/v1/guests/7", "", 200);
+	ask("GET", KERNEL, "", 403);
 	ask("GET", "/v1/guests/7/tasks", "", 403);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 403);
 	ask("GET", "/v1/guests/7/tasks/5", "", 403);
@@ -519,10 +581,15 @@ static void forbidden(void)
 /* Its introspector and its channel are gone. */
 static void parts_missing(void)
 {
+	int fd = ask_kernel();
+
+	send_to(w.introspect, &msg_kernel_facts, in.id, &facts, -1);
 	close(w.introspect);
 	close(w.channel);
 	w.introspect = w.channel = -1;
+	json_decref(end(fd, "GET", KERNEL, 503));
 	usleep(200000);
+	ask("GET", KERNEL, "", 503);
 	ask("GET", "/v1/guests/7/tasks", "", 200);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 503);
 	ask("GET", "/v1/guests/7/tasks/5", "", 503);
@@ -566,6 +633,7 @@ static void answers_are_those_of_the_file(void **state)
 	all_up();
 	say_flags(0);
 	guests_and_processes();
+	kernel();
 	scans();
 	findings();
 	quarantine();
@@ -576,6 +644,153 @@ static void answers_are_those_of_the_file(void **state)
 	parts_missing();
 	forbidden();
 	expect_all_seen();
+}
+
+/* ---- an introspector that was taken over by its guest ---- */
+
+static void say_facts(const struct m_kernel_facts *f)
+{
+	send_to(w.introspect, &msg_kernel_facts, in.id, f, -1);
+}
+
+static void two_facts(void)
+{
+	say_facts(&facts);
+	say_facts(&facts);
+}
+
+static void facts_behind_a_module(void)
+{
+	say_facts(&facts);
+	send_to(w.introspect, &msg_module, in.id, &module, -1);
+	say_facts(&facts);
+}
+
+static void module_before_facts(void)
+{
+	send_to(w.introspect, &msg_module, in.id, &module, -1);
+}
+
+static void no_facts(void)
+{
+	end_kernel(DONE_COMPLETE);
+}
+
+static void no_such_process(void)
+{
+	end_kernel(DONE_NOT_FOUND);
+}
+
+static void facts_of_what_is_not_seen(void)
+{
+	say_facts(&facts);
+	end_kernel(DONE_UNOBSERVABLE);
+}
+
+static void three_levels(void)
+{
+	struct m_kernel_facts f = facts;
+
+	f.paging_levels = 3;
+	say_facts(&f);
+}
+
+static void negative_time(void)
+{
+	struct m_kernel_facts f = facts;
+
+	f.boot_ns = UINT64_MAX;
+	say_facts(&f);
+}
+
+static void id_that_is_none(void)
+{
+	struct m_kernel_facts f = facts;
+
+	strcpy(f.build_id, "0011<b>");
+	say_facts(&f);
+}
+
+static void negative_size(void)
+{
+	struct m_module m = module;
+
+	say_facts(&facts);
+	m.size = UINT64_MAX;
+	send_to(w.introspect, &msg_module, in.id, &m, -1);
+}
+
+static void process_instead(void)
+{
+	const struct m_fact fact = { FACT_PROCESS, 0, "Uid", "0 0 0 0" };
+
+	send_to(w.introspect, &msg_fact, in.id, &fact, -1);
+}
+
+static void task_instead(void)
+{
+	show_task(in.id);
+}
+
+/* Its socket is closed, who asked is told so, and a new one is asked again. */
+static void expect_refused(int fd, const char *url)
+{
+	const struct m_done done = { .status = DONE_COMPLETE };
+	struct pollfd p = { w.introspect, POLLIN, 0 };
+
+	json_decref(end(fd, "GET", url, 503));
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	introspector_again();
+	await_question(M_SWEEP);
+	send_to(w.introspect, &msg_done, in.id, &done, -1);
+}
+
+static void lies_about_the_kernel_are_refused(void **state)
+{
+	void (*const lies[])(void) = {
+		two_facts, facts_behind_a_module, module_before_facts, no_facts, no_such_process,
+		facts_of_what_is_not_seen, three_levels, negative_time, id_that_is_none,
+		negative_size, process_instead, task_instead,
+	};
+	int fd;
+
+	NEEDS_PROGRAMS();
+	nseen = 0;
+	all_up();
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		fd = ask_kernel();
+		lies[i]();
+		expect_refused(fd, KERNEL);
+	}
+	fd = api_send("GET", "/v1/guests/7/tasks/5", "");
+	await_question(M_PROCESS);
+	say_facts(&facts);
+	expect_refused(fd, "/v1/guests/7/tasks/5");
+	fd = api_send("GET", "/v1/guests/7/tasks/5/maps", "");
+	await_question(M_MAPS);
+	module_before_facts();
+	expect_refused(fd, "/v1/guests/7/tasks/5/maps");
+	kernel();
+}
+
+static void modules_without_end_are_cut(void **state)
+{
+	json_t *answer;
+	int fd;
+
+	NEEDS_PROGRAMS();
+	nseen = 0;
+	all_up();
+	fd = ask_kernel();
+	say_facts(&facts);
+	for (int i = 0; i < 20000; i++)
+		send_to(w.introspect, &msg_module, in.id, &module, -1);
+	end_kernel(DONE_COMPLETE);
+	answer = end(fd, "GET", KERNEL, 200);
+	assert_int_equal(json_array_size(json_object_get(answer, "modules")), 8191);
+	assert_true(json_is_false(json_object_get(answer, "complete")));
+	assert_non_null(strstr(text(answer, "why"), "more than 8192"));
+	json_decref(answer);
 }
 
 static char policy[] =
@@ -589,6 +804,7 @@ int main(void)
 		cmocka_unit_test(bodies_are_those_of_the_file),
 		cmocka_unit_test_prestate_setup_teardown(answers_are_those_of_the_file, setup,
 							 teardown, policy),
+		T(lies_about_the_kernel_are_refused), T(modules_without_end_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -244,6 +244,19 @@ static inline void say_kernel(void)
 	send_to(w.introspect, &msg_kernel, 0, &k, -1);
 }
 
+/* The parent starts an introspector anew. */
+static inline void introspector_again(void)
+{
+	struct m_role_state m = { .state = ROLE_UP, .guest = GUEST, .role = "introspect" };
+	int s[2];
+
+	close(w.introspect);
+	pair(s);
+	send_to(w.parent, &msg_role_state, 0, &m, s[1]);
+	w.introspect = s[0];
+	say_kernel();
+}
+
 static inline void answer_sweep(uint32_t resend)
 {
 	struct m_sweep m;

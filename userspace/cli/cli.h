@@ -36,6 +36,7 @@ int verb_status(struct cli *cli, int argc, char **argv);
 int verb_guests(struct cli *cli, int argc, char **argv);
 int verb_ps(struct cli *cli, int argc, char **argv);
 int verb_tree(struct cli *cli, int argc, char **argv);
+int verb_kernel(struct cli *cli, int argc, char **argv);
 int verb_maps(struct cli *cli, int argc, char **argv);
 int verb_process(struct cli *cli, int argc, char **argv);
 int verb_inspect(struct cli *cli, int argc, char **argv);
@@ -126,6 +127,10 @@ const char *time_text(char out[32], json_int_t wall_ns);
 /* "0.4 ms", "12 ms", "3400 ms" */
 const char *ms_text(char out[32], json_int_t us);
 const char *number_text(char out[32], json_int_t number);
+
+/* ---- kernel.c ---- */
+
+void print_kernel_facts(const json_t *answer);
 
 /* ---- maps.c ---- */
 

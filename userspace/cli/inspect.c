@@ -31,41 +31,17 @@ struct words {
 
 /* ---- what is answered ---- */
 
-static void print_kernel(const json_t *answer)
+static void print_file_and_kernel(const json_t *answer)
 {
-	static const struct column columns[] = {
-		{ "MODULE", LEFT }, { "BASE", LEFT }, { "SIZE", RIGHT }, { "STATE", LEFT },
-	};
-	const json_t *k = member(answer, "kernel"), *file = member(answer, "file"), *m;
-	struct table *t;
+	const json_t *file = member(answer, "file");
 	char time[32];
-	size_t i;
 
 	printf("File          %s, %lld MiB of RAM, %lld vCPUs' registers\n", text_of(file, "format"),
 	       (long long)number_of(file, "ram_bytes") >> 20, (long long)number_of(file, "vcpus"));
-	printf("Kernel        %s\n", text_of(k, "release"));
-	printf("Banner        %s\n", text_of(k, "banner"));
-	printf("BUILD-ID      %s\n", text_of(k, "build_id")[0] ? text_of(k, "build_id") : "unknown");
-	printf("Booted        %s", number_of(k, "boot_ns") ?
-	       time_text(time, number_of(k, "boot_ns")) : "unknown");
-	printf(number_of(k, "uptime_ns") ? ", up %lld s\n" : "\n",
-	       (long long)number_of(k, "uptime_ns") / 1000000000);
-	printf("Command line  %s\n", text_of(k, "command_line"));
-	printf("Text          at %s, %lld symbols\n", text_of(k, "text_base"),
-	       (long long)number_of(k, "symbols"));
-	printf("Paging        %lld levels, KPTI %s\n", (long long)number_of(k, "paging_levels"),
-	       json_is_null(member(k, "kpti")) ? "unknown" : is_true(k, "kpti") ? "on" : "off");
-	printf("Found by      %s, in %s\n\n", !strcmp(text_of(file, "found_by"), "registers") ?
+	printf("Found by      %s, in %s\n", !strcmp(text_of(file, "found_by"), "registers") ?
 	       "a vCPU's registers" : "VMCOREINFO in its memory",
-	       ms_text(time, number_of(k, "discovery_us")));
-	t = table_new(columns, ARRAY_SIZE(columns));
-	json_array_foreach(member(answer, "modules"), i, m) {
-		char size[32];
-
-		table_row(t, (const char *const[]){ text_of(m, "name"), text_of(m, "base"),
-			  number_text(size, number_of(m, "size")), text_of(m, "state") });
-	}
-	table_end(t);
+	       ms_text(time, number_of(member(answer, "kernel"), "discovery_us")));
+	print_kernel_facts(answer);
 }
 
 static void print_tasks(const json_t *answer)
@@ -255,7 +231,7 @@ static int ask_for(struct cli *cli, const char *file, const struct words *w, con
 
 static int inspect_kernel(struct cli *cli, const char *file, const struct words *w)
 {
-	return ask_for(cli, file, w, NULL, NULL, print_kernel);
+	return ask_for(cli, file, w, NULL, NULL, print_file_and_kernel);
 }
 
 static int inspect_symbols(struct cli *cli, const char *file, const struct words *w)

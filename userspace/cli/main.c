@@ -14,6 +14,7 @@
 static const struct verb verbs[] = {
 	{ "status", verb_status, "", "the daemon's health and what it found (the default)" },
 	{ "guests", verb_guests, "[GUEST]", "the guests, or one in detail" },
+	{ "kernel", verb_kernel, "GUEST", "its kernel and its modules" },
 	{ "ps", verb_ps, "GUEST", "its processes, seen from outside" },
 	{ "tree", verb_tree, "GUEST", "the same by parents and children" },
 	{ "process", verb_process, "GUEST PID [--env]", "all of a process, as its /proc has it" },

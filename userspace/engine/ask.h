@@ -106,6 +106,7 @@ void ask_reason(const struct ask *a, char *out, size_t size);
 void get_status(struct ask *a);
 void get_guests(struct ask *a);
 void get_guest(struct ask *a);
+void get_kernel(struct ask *a);
 void get_tasks(struct ask *a);
 void get_maps(struct ask *a);
 void get_process(struct ask *a);

@@ -176,6 +176,44 @@ static int on_fact(struct msg *m, struct request *r)
 	return 0;
 }
 
+/* Numbers that are none in JSON, or paging that no vCPU has, come from no introspector of ours. */
+static bool is_sane(const struct m_kernel_facts *f)
+{
+	return f->boot_ns <= INT64_MAX && f->uptime_ns <= INT64_MAX && f->symbols <= INT64_MAX &&
+	       f->discovery_us <= INT64_MAX && f->kpti <= KPTI_UNKNOWN &&
+	       !f->build_id[strspn(f->build_id, "0123456789abcdef")] &&
+	       (f->paging_levels == 4 || f->paging_levels == 5);
+}
+
+/* Once, and before all modules. */
+static int on_kernel_facts(struct msg *m, struct request *r)
+{
+	struct m_kernel_facts facts;
+
+	if (json_array_size(r->rows) || !msg_decode(m, &msg_kernel_facts, &facts) || !is_sane(&facts))
+		return -1;
+	add_row(r, kernel_facts_json(&facts));
+	return 0;
+}
+
+static int on_module(struct msg *m, struct request *r)
+{
+	struct m_module module;
+
+	if (!json_array_size(r->rows) || !msg_decode(m, &msg_module, &module) || module.size > INT64_MAX)
+		return -1;
+	add_row(r, module_json(&module));
+	return 0;
+}
+
+/* A kernel is told with its facts, or (unobservable) not at all. */
+static bool is_kernels_end(const struct request *r, const struct m_done *done)
+{
+	return json_array_size(r->rows) ?
+	       done->status == DONE_COMPLETE || done->status == DONE_INCOMPLETE :
+	       done->status == DONE_UNOBSERVABLE;
+}
+
 static void operators_done(struct guest *g, const struct request *r, struct m_done *done)
 {
 	if (r->is_cut && done->status == DONE_COMPLETE) {
@@ -190,7 +228,8 @@ static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	struct request asked;
 	struct m_done done;
 
-	if (!msg_decode(m, &msg_done, &done) || !done.status || done.status > DONE_UNOBSERVABLE)
+	if (!msg_decode(m, &msg_done, &done) || !done.status || done.status > DONE_UNOBSERVABLE ||
+	    (r->kind == REQUEST_KERNEL && !is_kernels_end(r, &done)))
 		return -1;
 	asked = *r;
 	r->kind = REQUEST_NONE;
@@ -249,6 +288,9 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 		return kind == REQUEST_MAPS;
 	case M_FACT:
 		return kind == REQUEST_PROCESS;
+	case M_KERNEL_FACTS:
+	case M_MODULE:
+		return kind == REQUEST_KERNEL;
 	case M_CHECKED:
 		return kind == REQUEST_CHECK;
 	case M_SIGN:
@@ -257,7 +299,8 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 			 kind == REQUEST_LOOK_PID));
 	case M_TASK:
 		return kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
-		       kind != REQUEST_PROCESS && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
+		       kind != REQUEST_PROCESS && kind != REQUEST_KERNEL &&
+		       kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	case M_DONE:
 		return kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
@@ -295,6 +338,10 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 		return on_vma(m, r);
 	case M_FACT:
 		return on_fact(m, r);
+	case M_KERNEL_FACTS:
+		return on_kernel_facts(m, r);
+	case M_MODULE:
+		return on_module(m, r);
 	case M_SIGN:
 		return signs_sign(g, m);
 	case M_CHECKED:

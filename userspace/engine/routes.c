@@ -12,6 +12,7 @@ static const struct route routes[] = {
 	{ "GET", "/v1/status", get_status, 0, 0 },
 	{ "GET", "/v1/guests", get_guests, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}", get_guest, 0, 0 },
+	{ "GET", "/v1/guests/{GUEST}/kernel", get_kernel, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}/tasks", get_tasks, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}/tasks/{PID}", get_process, 0, 0 },
 	{ "GET", "/v1/guests/{GUEST}/tasks/{PID}/environment", get_environment, 0, 0 },

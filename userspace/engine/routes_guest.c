@@ -145,7 +145,7 @@ static void listed(struct ask *a, const struct m_done *done, json_t *rows)
 					      done->status == DONE_COMPLETE, done->why));
 }
 
-/* ---- maps ---- */
+/* ---- what comes in rows: one process, the kernel ---- */
 
 /* The process that is asked about: into the body, as if it had been there. */
 static bool take_pid(struct ask *a, struct guest *g)
@@ -199,7 +199,16 @@ void get_environment(struct ask *a)
 		ask_process(a, g, true);
 }
 
-static void mapped(struct ask *a, const struct m_done *done, json_t *rows)
+void get_kernel(struct ask *a)
+{
+	struct guest *g = ask_guest(a);
+
+	if (g && is_observable(a, g))
+		ask_rows(a, g, REQUEST_KERNEL, &msg_tell_kernel, &(struct m_tell_kernel){ 0 });
+}
+
+/* False, and it is answered, if that is why there is nothing to tell. */
+static bool is_told(struct ask *a, const struct m_done *done)
 {
 	if (!done)
 		ask_fail(a, 503, "the introspector ended meanwhile", "ask again in a moment");
@@ -207,14 +216,37 @@ static void mapped(struct ask *a, const struct m_done *done, json_t *rows)
 		ask_fail(a, 404, "no such process in that guest", "wardenctl ps lists them");
 	else if (done->status == DONE_UNOBSERVABLE)
 		ask_fail(a, 503, done->why, "see GET /v1/guests");
-	else if (a->route->run != get_maps)
-		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:o}", "guest", I(a->guest),
-			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,
-			"why", done->why, "process", process_json(rows)));
 	else
-		ask_answer(a, 200, json_pack("{s:I,s:I,s:b,s:s,s:O}", "guest", I(a->guest),
-			"pid", I(a->body.pid), "complete", done->status == DONE_COMPLETE,
-			"why", done->why, "maps", rows));
+		return true;
+	return false;
+}
+
+static void told(struct ask *a, const struct m_done *done, json_t *rows)
+{
+	const bool complete = done && done->status == DONE_COMPLETE;
+	json_t *answer;
+
+	if (!is_told(a, done))
+		return;
+	if (a->route->run == get_kernel) {
+		answer = json_pack("{s:I,s:b,s:s}", "guest", I(a->guest), "complete", complete,
+				   "why", done->why);
+		kernel_json(answer, rows);
+	} else {
+		answer = json_pack("{s:I,s:I,s:b,s:s}", "guest", I(a->guest), "pid", I(a->body.pid),
+				   "complete", complete, "why", done->why);
+		if (a->route->run == get_maps)
+			json_object_set(answer, "maps", rows);
+		else
+			json_object_set_new(answer, "process", process_json(rows));
+	}
+	ask_answer(a, 200, answer);
+}
+
+static bool asks_rows(const struct ask *a)
+{
+	return a->route->run == get_kernel || a->route->run == get_maps ||
+	       a->route->run == get_process || a->route->run == get_environment;
 }
 
 /* Several may wait for one list. */
@@ -226,9 +258,8 @@ void control_introspected(struct control *c, uint64_t ticket, const struct m_don
 	while ((a = ask_find(c, ticket))) {
 		if (a->route->run == get_tasks)
 			listed(a, done, rows);
-		else if (a->route->run == get_maps || a->route->run == get_process ||
-			 a->route->run == get_environment)
-			mapped(a, done, rows);
+		else if (asks_rows(a))
+			told(a, done, rows);
 		else if (done)	/* a look is over, and the route goes on with what it showed */
 			a->looked = *done;
 		ask_go_on(a);

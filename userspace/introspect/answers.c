@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "introspect/answers.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "introspect/check.h"
 #include "introspect/facts.h"
+#include "introspect/kerneltell.h"
 #include "introspect/mappings.h"
 #include "introspect/process.h"
 #include "lib/task_json.h"
@@ -16,14 +15,6 @@
 typedef json_int_t I;
 
 /* ---- words ---- */
-
-json_t *hex_json(uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%016" PRIx64, v);
-	return json_string(text);
-}
 
 json_t *escaped_json(const char *raw)
 {
@@ -51,36 +42,16 @@ bool no_process(const struct m_done *done, json_t *unused, json_t **ret_error)
 
 /* ---- the kernel, and its processes ---- */
 
-static int add_module(void *ctx, const struct kernel_module *m)
+static int add_kernel_facts(void *ctx, const struct m_kernel_facts *m)
 {
-	static const char *const states[] = { "live", "coming", "going" };
-
-	json_array_append_new(ctx, json_pack("{s:o,s:o,s:I,s:s}", "name", escaped_json(m->name),
-			      "base", hex_json(m->base), "size", (I)m->size, "state",
-			      m->state < ARRAY_SIZE(states) ? states[m->state] : "unknown"));
+	json_array_append_new(ctx, kernel_facts_json(m));
 	return 0;
 }
 
-static const char *modules_problem(int error)
+static int add_module(void *ctx, const struct m_module *m)
 {
-	return !error ? "" : error == -ENOENT ? "this kernel has no list of modules that is known here" :
-	       error == -ELOOP ? "the list of modules does not hold together" :
-	       "the list of modules could not be read whole";
-}
-
-static json_t *facts_json(const struct kernel *k)
-{
-	char id[2 * BUILD_ID_MAX + 1] = "";
-	struct kernel_facts f;
-
-	kernel_read_facts(k, &f);
-	hex_encode(id, f.build_id, f.build_id_size);
-	return json_pack("{s:s,s:I,s:I,s:o,s:o,s:i,s:o,s:I}", "build_id", id,
-			 "boot_ns", (I)f.boot_ns, "uptime_ns", (I)f.uptime_ns,
-			 "command_line", escaped_json(f.command_line), "text_base", hex_json(k->text_base),
-			 "paging_levels", (int)k->as.levels,
-			 "kpti", f.kpti < 0 ? json_null() : json_boolean(f.kpti),
-			 "symbols", (I)k->kallsyms.nsyms);
+	json_array_append_new(ctx, module_json(m));
+	return 0;
 }
 
 static json_t *file_json(const struct inspection *i)
@@ -96,14 +67,16 @@ static json_t *file_json(const struct inspection *i)
 
 json_t *answer_kernel(struct inspection *i, char *const *args)
 {
-	json_t *modules = json_array(), *kernel = facts_json(&i->in.kernel);
-	int r = modules_walk(&i->in.kernel, add_module, modules);
+	json_t *rows = json_array(), *answer = json_pack("{s:o}", "file", file_json(i));
+	const struct kernel_sink sink = { add_kernel_facts, add_module, rows };
+	struct m_done done;
 
-	json_object_set_new(kernel, "release", json_string(i->in.state.release));
-	json_object_set_new(kernel, "banner", json_string(i->in.state.banner));
-	json_object_set_new(kernel, "discovery_us", json_integer(i->in.kernel.discovery_us));
-	return json_pack("{s:o,s:o,s:o,s:b,s:s}", "file", file_json(i), "kernel", kernel,
-			 "modules", modules, "complete", !r, "why", modules_problem(r));
+	kernel_tell(&i->in, &sink, &done);
+	kernel_json(answer, rows);
+	json_decref(rows);
+	json_object_set_new(answer, "complete", json_boolean(done.status == DONE_COMPLETE));
+	json_object_set_new(answer, "why", json_string(done.why));
+	return answer;
 }
 
 static int add_task(void *ctx, const struct m_task *t)

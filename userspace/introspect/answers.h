@@ -17,7 +17,6 @@ uint64_t number_arg(const char *text);
 
 /* ---- answers.c ---- */
 
-json_t *hex_json(uint64_t v);
 json_t *escaped_json(const char *raw);
 json_t *error_json(const char *code, const char *message, const char *what_to_do);
 /* True: there is no such process.  unused is then freed, and the error is the answer. */

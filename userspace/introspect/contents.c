@@ -9,6 +9,7 @@
 #include "introspect/find.h"
 #include "introspect/inodes.h"
 #include "introspect/ownfiles.h"
+#include "lib/task_json.h"
 #include "lib/util.h"
 
 #define HUGETLBFS_MAGIC 0x958458f6u

@@ -10,6 +10,7 @@
 
 #include "introspect/beacon.h"
 #include "introspect/check.h"
+#include "introspect/kerneltell.h"
 #include "introspect/mappings.h"
 #include "introspect/post.h"
 #include "introspect/process.h"
@@ -67,6 +68,18 @@ static int post_vma(void *ctx, const struct m_vma *vma)
 static int post_fact(void *ctx, const struct m_fact *fact)
 {
 	post(ctx, &msg_fact, fact, -1);
+	return 0;
+}
+
+static int post_kernel_facts(void *ctx, const struct m_kernel_facts *facts)
+{
+	post(ctx, &msg_kernel_facts, facts, -1);
+	return 0;
+}
+
+static int post_module(void *ctx, const struct m_module *module)
+{
+	post(ctx, &msg_module, module, -1);
 	return 0;
 }
 
@@ -164,6 +177,18 @@ static bool run_process(struct role *role, const struct msg *m, struct m_done *r
 	return true;
 }
 
+static bool run_tell_kernel(struct role *role, const struct msg *m, struct m_done *ret_done)
+{
+	const struct kernel_sink sink = { post_kernel_facts, post_module, role };
+	struct m_tell_kernel tell;
+
+	if (!msg_decode(m, &msg_tell_kernel, &tell) || tell.flags)
+		return false;
+	if (ready(role))
+		kernel_tell(&role->in, &sink, ret_done);
+	return true;
+}
+
 static bool run_check(struct role *role, const struct msg *m, struct m_done *ret_done)
 {
 	const struct check_sink sink = { post_sign, role };
@@ -230,6 +255,7 @@ static const struct {
 	{ M_MAPS, .run = run_maps },
 	{ M_CHECK, .run = run_check },
 	{ M_PROCESS, .run = run_process },
+	{ M_TELL_KERNEL, .run = run_tell_kernel },
 	{ M_PROBE, .serve = serve_probe },
 	{ M_BEACON, .serve = serve_beacon },
 };

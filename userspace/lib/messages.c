@@ -101,6 +101,14 @@ SCHEMA(beacon, BEACON, U32(m_beacon, pid), U64(m_beacon, gva), BYTES(m_beacon, n
 SCHEMA(beacon_seen, BEACON_SEEN, U32(m_beacon_seen, state), TEXT(m_beacon_seen, why))
 SCHEMA(process, PROCESS, U32(m_process, pid), U64(m_process, start_ns), U32(m_process, environment))
 SCHEMA(fact, FACT, U32(m_fact, kind), U64(m_fact, number), TEXT(m_fact, name), TEXT(m_fact, value))
+SCHEMA(tell_kernel, TELL_KERNEL, U32(m_tell_kernel, flags))
+SCHEMA(kernel_facts, KERNEL_FACTS, TEXT(m_kernel_facts, build_id), U64(m_kernel_facts, boot_ns),
+       U64(m_kernel_facts, uptime_ns), U64(m_kernel_facts, text_base),
+       U32(m_kernel_facts, paging_levels), U32(m_kernel_facts, kpti), U64(m_kernel_facts, symbols),
+       U64(m_kernel_facts, discovery_us), TEXT(m_kernel_facts, release),
+       TEXT(m_kernel_facts, banner), TEXT(m_kernel_facts, command_line))
+SCHEMA(module, MODULE, TEXT(m_module, name), U64(m_module, base), U64(m_module, size),
+       U32(m_module, state))
 SCHEMA(check, CHECK, U32(m_check, checks))
 SCHEMA(sign, SIGN, U32(m_sign, kind), U32(m_sign, pid), U64(m_sign, start_ns),
        U64(m_sign, address), TEXT(m_sign, name), TEXT(m_sign, subject), TEXT(m_sign, detail),

@@ -29,6 +29,8 @@
 #define TEXT_COMM 64		/* 15 bytes, each escaped at worst, and NUL */
 #define TEXT_PATH 1024
 #define TEXT_WHY 256
+#define TEXT_LINE 8192		/* x86's 2048 bytes of command line, each escaped at worst */
+#define TEXT_MODULE 256		/* 63 bytes, the same, and NUL */
 #define HASH_BYTES 32		/* BLAKE2b-256 */
 #define EXE_MAX_RANGES 64
 
@@ -67,6 +69,9 @@ enum message_type {
 	M_CHECKED,		/* introspector -> engine: one for each check */
 	M_PROCESS,		/* engine -> introspector: answers FACT, DONE */
 	M_FACT,			/* introspector -> engine */
+	M_TELL_KERNEL,		/* engine -> introspector: answers KERNEL_FACTS (one), MODULE, DONE */
+	M_KERNEL_FACTS,		/* introspector -> engine: before any M_MODULE */
+	M_MODULE,		/* introspector -> engine */
 
 	M_SCAN = 64,		/* engine -> scan, fd: a sealed memfd */
 	M_VERDICT,		/* scan -> engine */
@@ -257,6 +262,10 @@ struct m_probe {
 
 /* A list is of identities alone: no code is read, no hash of an executable made. */
 struct m_list {
+	uint32_t flags;			/* must be 0 */
+};
+
+struct m_tell_kernel {
 	uint32_t flags;			/* must be 0 */
 };
 
@@ -460,6 +469,29 @@ struct m_fact {
 	char value[TEXT_PATH];
 };
 
+enum kpti_state { KPTI_OFF = 0, KPTI_ON = 1, KPTI_UNKNOWN = 2 };
+
+/* What a kernel says of itself, each unknown (0, "") on its own.  Numbers are below 2^63. */
+struct m_kernel_facts {
+	char build_id[2 * HASH_BYTES + 1];	/* hexadecimal */
+	uint64_t boot_ns, uptime_ns;	/* boot: since 1970, by the guest's clock */
+	uint64_t text_base;
+	uint32_t paging_levels;		/* 4 or 5 */
+	uint32_t kpti;			/* KPTI_* */
+	uint64_t symbols;
+	uint64_t discovery_us;		/* how long it took to find it */
+	char release[128];
+	char banner[TEXT_PATH];
+	char command_line[TEXT_LINE];
+};
+
+/* One line of /proc/modules. */
+struct m_module {
+	char name[TEXT_MODULE];
+	uint64_t base, size;		/* GVA; bytes, below 2^63 */
+	uint32_t state;			/* the kernel's enum module_state */
+};
+
 enum beacon_state {
 	BEACON_THERE = 1,		/* the session is of this guest */
 	BEACON_ABSENT = 2,		/* that memory was read, and it is not there */
@@ -637,7 +669,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_check, msg_sign, msg_checked,
-	msg_process, msg_fact, msg_bound, msg_agent_act,
+	msg_process, msg_fact, msg_tell_kernel, msg_kernel_facts, msg_module, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
 	msg_guard_taken, msg_cids_state;

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lib/task_json.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "lib/util.h"
+
+json_t *hex_json(uint64_t va)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%016" PRIx64, va);
+	return json_string(text);
+}
 
 json_t *task_flags_json(uint32_t flags)
 {
@@ -83,4 +92,38 @@ json_t *process_json(const json_t *rows)
 	json_array_foreach(rows, i, row)
 		add_fact(o, row);
 	return o;
+}
+
+/* ---- the kernel ---- */
+
+json_t *kernel_facts_json(const struct m_kernel_facts *m)
+{
+	return json_pack("{s:s,s:I,s:I,s:s,s:o,s:i,s:o,s:I,s:s,s:s,s:I}", "build_id", m->build_id,
+			 "boot_ns", (json_int_t)m->boot_ns, "uptime_ns", (json_int_t)m->uptime_ns,
+			 "command_line", m->command_line, "text_base", hex_json(m->text_base),
+			 "paging_levels", (int)m->paging_levels, "kpti",
+			 m->kpti == KPTI_UNKNOWN ? json_null() : json_boolean(m->kpti == KPTI_ON),
+			 "symbols", (json_int_t)m->symbols, "release", m->release,
+			 "banner", m->banner, "discovery_us", (json_int_t)m->discovery_us);
+}
+
+json_t *module_json(const struct m_module *m)
+{
+	static const char *const states[] = { "live", "coming", "going" };
+
+	return json_pack("{s:s,s:o,s:I,s:s}", "name", m->name, "base", hex_json(m->base),
+			 "size", (json_int_t)m->size, "state",
+			 m->state < ARRAY_SIZE(states) ? states[m->state] : "unknown");
+}
+
+void kernel_json(json_t *object, json_t *rows)
+{
+	json_t *modules = json_array(), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		if (i)
+			json_array_append(modules, row);
+	json_object_set(object, "kernel", json_array_get(rows, 0));
+	json_object_set_new(object, "modules", modules);
 }

@@ -14,6 +14,8 @@
 #include "introspect/serve.h"
 
 #define FIND_SECONDS 120
+#define ASKS 20
+#define ASKS_MAX 600		/* a busy guest takes its time to load a module */
 
 static struct testee t;
 static const char *ram_path;
@@ -134,6 +136,51 @@ static void show_process(void)
 	ok(p && !pclose(p) && uid && cgroup && listens && worker, "wardenctl process shows it whole");
 }
 
+static json_t *module_named(const json_t *answer, const char *name)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "modules"), i, m)
+		if (!strcmp(text(m, "name"), name))
+			return m;
+	return NULL;
+}
+
+static void show_kernel(void)
+{
+	json_t *answer = ctl("kernel " NAME, 0), *k = json_object_get(answer, "kernel");
+	json_t *loop = module_named(answer, "loop");
+	const json_int_t levels = number(k, "paging_levels"), up = number(k, "uptime_ns");
+
+	printf("# wardenctl kernel: ");
+	json_dumpf(k, stdout, JSON_COMPACT);
+	printf(" %zu modules %s\n", json_array_size(json_object_get(answer, "modules")), text(answer, "why"));
+	ok(!strcmp(text(k, "release"), t.in.state.release), "wardenctl kernel tells the release");
+	ok(strlen(text(k, "build_id")) == 40, "and a BUILD-ID");
+	ok(levels == t.in.kernel.as.levels, "%lld levels of paging", (long long)levels);
+	ok(strstr(text(k, "command_line"), "console=ttyS0") && up > 0, "its command line, and that it is up");
+	ok(loop && !strcmp(text(loop, "state"), "live") && number(loop, "size") > 0 &&
+	   strncmp(text(loop, "base"), "0xffffffff", 10) == 0, "the module loop, at %s", text(loop, "base"));
+	json_decref(answer);
+}
+
+/* dummy comes and goes all the while: what is torn is read again. */
+static void tell_modules_in_motion(void)
+{
+	int asked = 0, whole = 0, with = 0;
+
+	for (; asked < ASKS || (!with && asked < ASKS_MAX); asked++) {
+		json_t *answer = ctl("kernel " NAME, 0);
+
+		whole += json_is_true(json_object_get(answer, "complete"));
+		with += module_named(answer, "dummy") != NULL;
+		json_decref(answer);
+		usleep(100000);
+	}
+	ok(whole == asked && with, "%d of %d times it is complete, %d with dummy", whole, asked, with);
+}
+
 static void hide(void)
 {
 	struct task v;
@@ -171,6 +218,8 @@ int main(int argc, char **argv)
 	   !found("Kernel.Text", "") && !found("Kernel.Rodata", "") && !found("Kernel.IDT", ""),
 	   "so far nothing is hidden or hooked");
 	show_process();
+	show_kernel();
+	tell_modules_in_motion();
 	hide();
 	expect_finding("Hidden.Process", "sleep");
 	expect_finding("Kernel.IDT", "");
