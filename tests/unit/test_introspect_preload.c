@@ -116,6 +116,52 @@ static void what_ends_a_list_for_us_ends_it_for_nobody(void **state)
 	assert_string_equal(library, "a.so /tmp/evil.so");
 }
 
+/* ld.so follows it; its own inode has no pages, on most file systems. */
+static void a_link_is_told(void **state)
+{
+	const uint64_t inode = get64(file + k.at.dentry_inode.at), etc = get64(file + k.at.dentry_d_parent.at);
+	char library[64];
+
+	write_list("");
+	set(inode, k.at.inode_i_mode, 0120777);
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
+	set(inode, k.at.inode_i_mode, 0100644);
+	assert_int_equal(told(&one, library, sizeof(library)), 0);
+	set(get64(etc + k.at.dentry_inode.at), k.at.inode_i_mode, 0120777);
+	assert_int_equal(told(&one, library, sizeof(library)), 1);
+}
+
+/* What a process was started with: entries, each with its zero. */
+static bool told_by(const char *entries, size_t len, char *library, size_t size)
+{
+	const uint64_t pgd = 0x80000, va = 0x7f0000000000, page = 0x310000;
+	struct task t = { .pid = 9, .mm = make(512), .pgd = pgd };
+
+	put64(pgd + (va >> 39 & 511) * 8, (pgd + 0x1000) | PRESENT_RW);
+	put64(pgd + 0x1000, (pgd + 0x2000) | PRESENT_RW);
+	put64(pgd + 0x2000, (pgd + 0x3000) | PRESENT_RW);
+	put64(pgd + 0x3000, page | PRESENT_RW);
+	memcpy(ram + page, entries, len);
+	set(t.mm, k.at.mm_struct_env_start, va);
+	set(t.mm, k.at.mm_struct_env_end, va + len);
+	memory_refresh(&mem);
+	return preload_by_environment(&k, &t, library, size);
+}
+
+static void of_two_entries_either_counts(void **state)
+{
+	static const char last[] = "A=b\0LD_PRELOAD=libgood.so /usr/lib/x.so\0LD_PRELOAD=/tmp/evil.so\0C=d";
+	static const char audit[] = "LD_AUDIT=/home/x/a.so\0LD_PRELOAD=";
+	static const char good[] = "LD_PRELOAD=/usr/lib/x.so\0XLD_PRELOAD=/tmp/evil.so";
+	char library[64];
+
+	assert_true(told_by(last, sizeof(last), library, sizeof(library)));
+	assert_string_equal(library, "/tmp/evil.so");
+	assert_true(told_by(audit, sizeof(audit), library, sizeof(library)));
+	assert_string_equal(library, "/home/x/a.so");
+	assert_false(told_by(good, sizeof(good), library, sizeof(library)));
+}
+
 /* Thousands of processes may have a root with a great /etc. */
 static void a_root_is_asked_once(void **state)
 {
@@ -126,11 +172,11 @@ static void a_root_is_asked_once(void **state)
 	assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 1);
 	assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 0);
 	assert_int_equal(asked.n, 1);
-	/* There are more of them than are kept. */
-	for (unsigned i = 0; i < 2 * PRELOAD_ROOTS; i++) {
-		set(get64(one.va + k.at.task_struct_fs.at), k.at.fs_struct_root, make_dentry("/", 0));
-		assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), 0);
-	}
+	/* There are more of them than are kept: that is said. */
+	asked.n = PRELOAD_ROOTS;
+	memory_refresh(&mem);
+	set(get64(one.va + k.at.task_struct_fs.at), k.at.fs_struct_root, make_dentry("/", 0));
+	assert_int_equal(preload_by_file(&k, &one, &asked, library, sizeof(library)), -E2BIG);
 }
 
 /* On an overlay, as a container's root is: its file is in the layer that is written to. */
@@ -190,7 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_list_is_told_once), T(an_empty_list_is_none), T(what_ends_a_list_for_us_ends_it_for_nobody),
-		T(a_root_is_asked_once),
+		T(a_root_is_asked_once), T(a_link_is_told), T(of_two_entries_either_counts),
 		T(a_list_on_an_overlay_is_read_in_its_upper_layer), T(a_list_that_lies_is_bounded),
 	};
 

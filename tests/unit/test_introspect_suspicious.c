@@ -11,7 +11,7 @@
 static uint64_t mount, root, below, upper, systems;
 static struct task container;
 static char told[8][TEXT_NAME];
-static unsigned n;
+static unsigned n, unread;
 
 static uint64_t inode_of(uint64_t file) { return get64(file + k.at.file_f_inode.at); }
 
@@ -70,6 +70,7 @@ static unsigned tell(uint64_t file)
 	assert_int_equal(file_read_info(&k, file, &f), 0);
 	code_signs_vma(&s, &v, &f);
 	assert_int_equal(code_signs_tell(&s, &asked, on_sign, NULL), 0);
+	unread = s.unread;
 	return n;
 }
 
@@ -96,8 +97,10 @@ static void a_system_that_is_an_overlay_as_a_whole_is_none(void **state)
 	/* What cannot be read is not taken for another. */
 	set(systems, k.at.inode_i_sb, make(64));
 	assert_int_equal(tell(below), 1);
+	assert_int_equal(unread, 0);
 	put64(k.symbol[SYM_INIT_TASK].address - DIRECT, 7);
 	assert_int_equal(tell(below), 0);
+	assert_int_equal(unread, 1);
 }
 
 /* Where its code began is the process's own word (prctl): its file tells as well. */

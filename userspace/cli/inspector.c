@@ -47,13 +47,16 @@ static void become_program(const struct question *q, int file, int answer)
 	const char *argv[2 + QUESTION_WORDS + 1] = { PROGRAM };
 	char path[PATH_MAX];
 	int out = q->out < 0 ? -1 : out_of_the_way(q->out);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	file = out_of_the_way(file);
 	answer = out_of_the_way(answer);
 	memcpy(argv + 1, q->words, sizeof(q->words));
 	find_program(path);
-	if (dup2(answer, STDOUT_FILENO) < 0 || dup2(file, FILE_FD) < 0 ||
-	    (q->out >= 0 && dup2(out, OUT_FD) < 0))
+	/* Whatever wardenctl's caller left open is none of its business. */
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(answer, STDOUT_FILENO) < 0 || dup2(file, FILE_FD) < 0 ||
+	    (q->out >= 0 && dup2(out, OUT_FD) < 0) ||
+	    close_range(q->out >= 0 ? OUT_FD + 1 : OUT_FD, ~0u, 0))
 		_exit(127);
 	execv(path, (char **)argv);
 	fprintf(stderr, "wardenctl: %s: %s\n", path, strerror(errno));

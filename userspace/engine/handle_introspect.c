@@ -49,9 +49,9 @@ static int on_kernel(struct guest *g, struct msg *m)
 /* A list is shown and changes nothing: no code was read for it. */
 static void add_row(struct request *r, json_t *row)
 {
-	if (json_array_size(r->rows) < ROWS_MAX)
-		json_array_append_new(r->rows, row);
-	else {
+	if (json_array_size(r->rows) < ROWS_MAX) {
+		r->is_cut = json_array_append_new(r->rows, row) || r->is_cut;
+	} else {
 		json_decref(row);
 		r->is_cut = true;
 	}

@@ -37,7 +37,8 @@ static json_t *bpf_json(const struct engine *e)
 /* Whether a guest's vsock CID is what its VMM did, or what its command line says. */
 static json_t *cids_json(const struct engine *e)
 {
-	return json_pack("{s:b,s:s}", "on", (int)e->cids.on, "why", e->cids.why);
+	return json_pack("{s:b,s:s}", "on", (int)e->cids.on, "why", e->cids.on || e->cids.why[0] ?
+			 e->cids.why : "the parent has not said");
 }
 
 static json_t *database_json(const struct engine *e)

@@ -9,6 +9,7 @@
 #include "introspect/kerneltell.h"
 #include "introspect/mappings.h"
 #include "introspect/process.h"
+#include "lib/log.h"
 #include "lib/task_json.h"
 #include "lib/util.h"
 
@@ -18,10 +19,16 @@ typedef json_int_t I;
 
 json_t *escaped_json(const char *raw)
 {
-	char text[4 * COMMAND_LINE_SIZE];
+	char text[4 * GUEST_PATH_SIZE];
 
 	text_escape(text, sizeof(text), raw, strlen(raw));
 	return json_string(text);
+}
+
+void add_row(json_t *rows, json_t *row)
+{
+	if (json_array_append_new(rows, row))
+		fatal("there is no memory for so large an answer");
 }
 
 json_t *error_json(const char *code, const char *message, const char *what_to_do)
@@ -44,13 +51,13 @@ bool no_process(const struct m_done *done, json_t *unused, json_t **ret_error)
 
 static int add_kernel_facts(void *ctx, const struct m_kernel_facts *m)
 {
-	json_array_append_new(ctx, kernel_facts_json(m));
+	add_row(ctx, kernel_facts_json(m));
 	return 0;
 }
 
 static int add_module(void *ctx, const struct m_module *m)
 {
-	json_array_append_new(ctx, module_json(m));
+	add_row(ctx, module_json(m));
 	return 0;
 }
 
@@ -81,7 +88,7 @@ json_t *answer_kernel(struct inspection *i, char *const *args)
 
 static int add_task(void *ctx, const struct m_task *t)
 {
-	json_array_append_new(ctx, json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o}", "pid", (I)t->pid,
+	add_row(ctx, json_pack("{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o}", "pid", (I)t->pid,
 			      "ppid", (I)t->ppid, "uid", (I)t->uid, "start_ns", (I)t->start_ns,
 			      "comm", t->comm, "exe", t->exe, "argv", t->argv,
 			      "flags", task_flags_json(t->flags)));
@@ -101,7 +108,7 @@ json_t *answer_tasks(struct inspection *i, char *const *args)
 
 static int add_vma(void *ctx, const struct m_vma *m)
 {
-	json_array_append_new(ctx, vma_json(m));
+	add_row(ctx, vma_json(m));
 	return 0;
 }
 
@@ -120,7 +127,7 @@ json_t *answer_maps(struct inspection *i, char *const *args)
 
 static int add_symbol(void *ctx, const char *name, uint64_t address)
 {
-	json_array_append_new(ctx, json_pack("{s:o,s:s#,s:o}", "address", hex_json(address),
+	add_row(ctx, json_pack("{s:o,s:s#,s:o}", "address", hex_json(address),
 			      "type", name, 1, "name", escaped_json(name + 1)));
 	return 0;
 }
@@ -136,7 +143,7 @@ json_t *answer_symbols(struct inspection *i, char *const *args)
 
 static int add_fact(void *ctx, const struct m_fact *m)
 {
-	json_array_append_new(ctx, fact_json(m));
+	add_row(ctx, fact_json(m));
 	return 0;
 }
 
@@ -159,7 +166,7 @@ json_t *answer_process(struct inspection *i, char *const *args)
 
 static int add_sign(void *ctx, const struct m_sign *m)
 {
-	json_array_append_new(ctx, json_pack("{s:s,s:I,s:s,s:o,s:s,s:s}", "name", m->name,
+	add_row(ctx, json_pack("{s:s,s:I,s:s,s:o,s:s,s:s}", "name", m->name,
 			      "pid", (I)m->pid, "comm", m->comm, "address", hex_json(m->address),
 			      "subject", m->subject, "detail", m->detail));
 	return 0;
@@ -199,7 +206,7 @@ static int add_checked(void *ctx, const struct m_checked *m)
 	struct checks *c = ctx;
 	const size_t at = strlen(c->why);
 
-	json_array_append_new(c->each, json_pack("{s:s,s:s,s:s,s:I,s:s}", "check", check_name(m->check),
+	add_row(c->each, json_pack("{s:s,s:s,s:s,s:I,s:s}", "check", check_name(m->check),
 			      "status", check_status_name(m->status), "counts", m->counts,
 			      "elapsed_us", (I)m->elapsed_us, "why", m->why));
 	if (m->why[0])

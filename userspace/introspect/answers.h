@@ -18,6 +18,8 @@ uint64_t number_arg(const char *text);
 /* ---- answers.c ---- */
 
 json_t *escaped_json(const char *raw);
+/* row is taken; an answer that lacks one for want of memory is none, and ends the program. */
+void add_row(json_t *rows, json_t *row);
 json_t *error_json(const char *code, const char *message, const char *what_to_do);
 /* True: there is no such process.  unused is then freed, and the error is the answer. */
 bool no_process(const struct m_done *done, json_t *unused, json_t **ret_error);

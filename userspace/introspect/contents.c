@@ -19,7 +19,7 @@ typedef json_int_t I;
 
 static void add_missing(void *ctx, uint64_t offset, uint64_t length, const char *why)
 {
-	json_array_append_new(ctx, json_pack("{s:I,s:I,s:s}", "offset", (I)offset, "length", (I)length,
+	add_row(ctx, json_pack("{s:I,s:I,s:s}", "offset", (I)offset, "length", (I)length,
 			      "why", why));
 }
 
@@ -199,20 +199,33 @@ static void why_not_all(int r, const struct inodes_walked *w, bool cut, char why
 			 w->cut || cut ? "; more files than the limit" : "");
 }
 
+/* Another may have that name, where it could not be read. */
+static json_t *with_doubt(json_t *answer, const char *why)
+{
+	char text[2 * WHY_SIZE];
+
+	if (!why[0] || json_object_get(answer, "error"))
+		return answer;
+	snprintf(text, sizeof(text), "it may not be the one that is meant: %s", why);
+	json_object_set_new(answer, "complete", json_false());
+	json_object_set_new(answer, "why", json_string(text));
+	return answer;
+}
+
 static json_t *file_at_rest(struct inspection *i, struct search *s)
 {
 	struct inodes_walked walked;
 	char why[WHY_SIZE], message[2 * WHY_SIZE];
 	int r = inodes_walk(&i->in.kernel, true, on_candidate, s, &walked);
 
+	why_not_all(r, &walked, false, why);
 	if (s->found == 1)
-		return extract(i, &s->file);
+		return with_doubt(extract(i, &s->file), why);
 	if (s->found)
 		return error_json("ambiguous", s->path ? "several file systems have a file of that path" :
 				  "several files have that number there", s->path ?
 				  "wardenctl inspect FILE files tells DEV:INODE of each, for --inode" :
 				  "wardenctl inspect FILE files tells their paths: name one by that");
-	why_not_all(r, &walked, false, why);
 	snprintf(message, sizeof(message), "the kernel has no such file in memory%s%s",
 		 why[0] ? ", as far as could be read: " : "", why);
 	return error_json("not_found", message, "wardenctl inspect FILE files --all lists those that it has");
@@ -247,7 +260,7 @@ static int add_inode(void *ctx, const struct guest_inode *n)
 	rows->cut = json_array_size(rows->array) == MAX_ROWS;
 	if (rows->cut)
 		return 1;
-	json_array_append_new(rows->array, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:b}",
+	add_row(rows->array, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:b}",
 			      "fs", escaped_json(n->fs), "id", escaped_json(n->id), "dev", dev_json(n->dev),
 			      "path", escaped_json(n->path), "inode", (I)n->ino, "size", (I)n->size,
 			      "pages", (I)n->nrpages, "mtime_sec", (I)n->mtime_sec, "uid", (I)n->uid,

@@ -44,7 +44,7 @@ static int search(struct search *s, uint64_t parent)
 		s->link = at->dentry_child.at;
 		return list_walk(s->k, parent + at->dentry_subdirs.at, MAX_CHILDREN, on_child, s);
 	}
-	return -ENOENT;
+	return -EOPNOTSUPP;
 }
 
 int dentry_find(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,

@@ -8,7 +8,6 @@
 
 #define MAX_PARTS 256
 #define MAX_NAME 255
-#define TMPFS_MAGIC 0x01021994u
 
 /* A path grows from its end, as the tree is climbed. */
 struct path {
@@ -146,6 +145,13 @@ static int read_inode(const struct kernel *k, struct guest_file *f)
 	kernel_member(k, f->inode, at->inode_mtime_sec, &f->mtime_sec);
 	kernel_member(k, f->inode, at->inode_mtime_nsec, &f->mtime_nsec);
 	return 0;
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }
 
 /* A memfd lies on the kernel's own tmpfs, where nobody else makes names. */

@@ -6,6 +6,7 @@
 #include "introspect/kernel.h"
 
 #define GUEST_PATH_SIZE 4096
+#define TMPFS_MAGIC 0x01021994u
 
 struct guest_file {
 	uint64_t inode;			/* the one that has the pages */
@@ -24,5 +25,8 @@ bool path_is(const char *path, bool deleted, const char *said);
 
 /* 0 or -errno; -EPROTO if what lies there is no file. */
 int file_read_info(const struct kernel *k, uint64_t file, struct guest_file *ret_file);
+
+/* The name that a path ends in. */
+const char *path_base(const char *path);
 
 #endif

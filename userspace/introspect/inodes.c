@@ -61,7 +61,8 @@ static void read_name(const struct kernel *k, struct guest_inode *inode, uint64_
 
 	if (k->at.inode_i_dentry.size && k->at.dentry_alias.size)
 		hlist_walk(k, inode->inode + k->at.inode_i_dentry.at, MAX_NAMES, on_name, &names);
-	inode->deleted = !nlink || (names.dentry && !names.hashed);
+	/* Network file systems drop the names of files that are there. */
+	inode->deleted = !nlink;
 	if (!names.dentry || dentry_path(k, names.dentry, inode->path))
 		inode->path[0] = '\0';
 }

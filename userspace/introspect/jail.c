@@ -51,7 +51,7 @@ int jail_introspect(uint32_t uid)
 		.ioctls = ioctls,
 		.nioctls = ARRAY_SIZE(ioctls),
 		.max_data = MAX_DATA,
-		.max_file = (uint64_t)MAX_FILE_PAGES * FRAME_SIZE,
+		.max_file = MAX_FILE_BYTES,
 		.max_files = 16 + KERNEL_FILES,
 		.uid = uid,
 		.die_with_parent = true,

@@ -247,19 +247,12 @@ struct backing {
 	bool found;
 };
 
-static bool same_name(const char *a, const char *b)
-{
-	const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
-
-	return x && y && strcmp(x, y) == 0;
-}
-
 static int match_backing(void *ctx, const struct vma *v)
 {
 	struct backing *b = ctx;
 
 	if (!v->file || !(v->flags & VM_EXEC) || file_read_info(b->k, v->file, b->lower) ||
-	    b->lower->size != b->upper->size || !same_name(b->lower->path, b->upper->path))
+	    b->lower->size != b->upper->size || strcmp(path_base(b->lower->path), path_base(b->upper->path)))
 		return 0;
 	b->found = true;
 	return -ECANCELED;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "introspect/dentries.h"
 #include "introspect/overlay.h"
@@ -66,25 +67,43 @@ static bool take_foreign(char *list, char *out, size_t size)
 	return false;
 }
 
+/* What it is set to, or NULL. */
+static char *value_of(char *entry)
+{
+	static const char *const names[] = { "LD_PRELOAD=", "LD_AUDIT=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (text_begins(entry, names[i]))
+			return entry + strlen(names[i]);
+	return NULL;
+}
+
+/* Of two entries ld.so takes the last, and others the first. */
 bool preload_by_environment(const struct kernel *k, const struct task *t, char *out, size_t size)
 {
-	static const char name[] = "LD_PRELOAD=";
 	size_t len = 0;
 	autofree char *env = read_environment(k, t, &len);
 
-	for (size_t at = 0; env && at < len; at += strlen(env + at) + 1)
-		if (text_begins(env + at, name))
-			return take_foreign(env + at + strlen(name), out, size);
+	for (size_t at = 0, next; env && at < len; at = next) {
+		char *value = value_of(env + at);
+
+		next = at + strlen(env + at) + 1;
+		if (value && take_foreign(value, out, size))
+			return true;
+	}
 	return false;
 }
 
 /* ---- /etc/ld.so.preload ---- */
 
+/* -ENOENT: it has none any more, as it ends. */
 static int read_root(const struct kernel *k, uint64_t task, uint64_t *ret_dentry)
 {
 	uint64_t fs;
 	int r = kernel_member(k, task, k->at.task_struct_fs, &fs);
 
+	if (!r && !fs)
+		return -ENOENT;
 	return r ? r : kernel_member(k, fs, k->at.fs_struct_root, ret_dentry);
 }
 
@@ -97,14 +116,16 @@ static bool is_first(const struct kernel *k, const struct task *t, uint64_t root
 			       !read_root(k, parent, &others) && others != root);
 }
 
-/* Another process with that root, or a container's many, was asked in this sweep. */
-static bool was_asked(struct preload_roots *asked, uint64_t root)
+/* 0: it is to be asked; 1: another process with that root was, in this sweep. */
+static int was_asked(struct preload_roots *asked, uint64_t root)
 {
-	for (uint32_t i = 0; i < MIN(asked->n, ARRAY_SIZE(asked->dentry)); i++)
+	for (uint32_t i = 0; i < asked->n; i++)
 		if (asked->dentry[i] == root)
-			return true;
-	asked->dentry[asked->n++ % ARRAY_SIZE(asked->dentry)] = root;
-	return false;
+			return 1;
+	if (asked->n == ARRAY_SIZE(asked->dentry))
+		return -E2BIG;
+	asked->dentry[asked->n++] = root;
+	return 0;
 }
 
 /* The first page of a file.  0; -ENODATA it is not resident. */
@@ -159,12 +180,24 @@ static unsigned take_words(char *list, char *out, size_t size)
 	return n;
 }
 
+/* -EMLINK: ld.so would follow it, and nobody has a reason to make it one. */
+static int find_name(const struct kernel *k, uint64_t parent, const char *name, uint64_t *ret_dentry,
+		     uint64_t *ret_inode)
+{
+	uint64_t mode;
+	int r = dentry_find(k, parent, name, ret_dentry, ret_inode);
+
+	if (!r)
+		r = kernel_member(k, *ret_inode, k->at.inode_i_mode, &mode);
+	return r ? r : S_ISLNK(mode) ? -EMLINK : 0;
+}
+
 static int find_list(const struct kernel *k, uint64_t root, uint64_t *ret_inode)
 {
 	uint64_t dentry;
-	int r = dentry_find(k, root, "etc", &dentry, ret_inode);
+	int r = find_name(k, root, "etc", &dentry, ret_inode);
 
-	return r ? r : dentry_find(k, dentry, "ld.so.preload", &dentry, ret_inode);
+	return r ? r : find_name(k, dentry, "ld.so.preload", &dentry, ret_inode);
 }
 
 int preload_by_file(const struct kernel *k, const struct task *t, struct preload_roots *asked, char *out,
@@ -174,9 +207,19 @@ int preload_by_file(const struct kernel *k, const struct task *t, struct preload
 	uint64_t root, inode, length;
 	int r;
 
-	if (read_root(k, t->va, &root) || !is_first(k, t, root) || was_asked(asked, root))
+	r = read_root(k, t->va, &root);
+	if (!r && !is_first(k, t, root))
 		return 0;
-	r = find_list(k, root, &inode);
+	if (!r)
+		r = was_asked(asked, root);
+	if (r > 0)
+		return 0;
+	if (!r)
+		r = find_list(k, root, &inode);
+	if (r == -EMLINK) {
+		snprintf(out, size, "(what a link there leads to)");
+		return 1;
+	}
 	if (!r)
 		r = kernel_member(k, inode, k->at.inode_i_size, &length);
 	if (!r)

@@ -5,7 +5,7 @@
 
 #include "introspect/tasks.h"
 
-#define PRELOAD_ROOTS 64u
+#define PRELOAD_ROOTS 1024u
 
 /* Roots that were looked at: thousands of processes may have one, with a great /etc. */
 struct preload_roots {
@@ -14,7 +14,7 @@ struct preload_roots {
 };
 
 /*
- * By LD_PRELOAD in its environment, if no package put it there.  The library's
+ * By LD_PRELOAD or LD_AUDIT in its environment, if no package put it there.  The library's
  * path, raw; false: none.
  */
 bool preload_by_environment(const struct kernel *k, const struct task *t, char *out, size_t size);
@@ -22,7 +22,8 @@ bool preload_by_environment(const struct kernel *k, const struct task *t, char *
 /*
  * By /etc/ld.so.preload below its root, as the page cache has it: whatever it
  * names, told of the first process of each root alone, as it is so of all of
- * them.  1 with the paths, raw; 0 none; -errno it could not be looked at.
+ * them.  1 with the paths, raw; 0 none; -errno it could not be looked at (-E2BIG:
+ * there are more roots than are remembered).
  */
 int preload_by_file(const struct kernel *k, const struct task *t, struct preload_roots *asked, char *out,
 		    size_t size);

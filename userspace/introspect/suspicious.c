@@ -12,15 +12,15 @@
 #include "introspect/pagecache.h"
 #include "lib/util.h"
 
-#define TMPFS_MAGIC 0x01021994u
 #define ECRYPTFS_MAGIC 0xf15fu
 #define AUFS_MAGIC 0x61756673u
 #define MAX_TABLES 2048u
+#define ATTEMPTS 3
 #define MAX_PATCHED_PAGES 4096u		/* compared, of one mapping */
 #define INT3 0xcc
 #define CALL 0xe8
 #define NOP5_SIZE 5u
-#define MAX_WALKS 16u
+#define MAX_WALKS 64u			/* of a process */
 #define KIB 1024u
 #define ALL UINT64_MAX
 
@@ -37,10 +37,13 @@ void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct
 	s->t = t;
 	if (k->at.mm_struct_start_code.size && t->mm)
 		kernel_member(k, t->mm, k->at.mm_struct_start_code, &s->start_code);
-	if (!t->mm || !t->exe_file || file_read_info(k, t->exe_file, &s->exe)) {
-		s->exe.path[0] = '\0';
+	s->exe.path[0] = '\0';
+	if (!t->mm || !t->exe_file)
 		return;
-	}
+	s->has_exe = !file_read_info(k, t->exe_file, &s->exe);
+	s->unread += !s->has_exe;
+	if (!s->has_exe)
+		return;
 	s->stacked = is_stacked(&s->exe);
 	if (!s->stacked)
 		s->program = s->exe.inode;
@@ -59,13 +62,6 @@ static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_
 }
 
 /* ---- engines that make code ---- */
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 static const struct engine {
 	const char *name;		/* how the file's name begins */
@@ -94,7 +90,7 @@ static bool is_installed(const struct kernel *k, const struct guest_file *f)
 
 static void look_for_engine(struct code_signs *s, const struct guest_file *f)
 {
-	const char *name = base_of(f->path);
+	const char *name = path_base(f->path);
 
 	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
 		if (!text_begins(name, engines[i].name) || engines[i].room <= s->jit_room ||
@@ -119,16 +115,21 @@ static bool is_drop(const struct guest_file *f)
 }
 
 /* An upgrade puts a new file in the old one's place: then the old one is no news. */
-static bool is_replaced(struct code_signs *s, uint64_t file, const struct guest_file *f)
+static bool is_replaced(struct code_signs *s, uint64_t file)
 {
 	const struct kernel *k = s->k;
-	uint64_t dentry, parent, inode;
+	uint64_t dentry, parent, text, inode;
+	char name[256];
 	int r = kernel_member(k, file, k->at.file_dentry, &dentry);
 
 	if (!r)
 		r = kernel_member(k, dentry, k->at.dentry_d_parent, &parent);
 	if (!r)
-		r = dentry_find(k, parent, base_of(f->path), &dentry, &inode);
+		r = kernel_member(k, dentry, k->at.dentry_name, &text);
+	/* Not as the path ends: a file may be mounted over another of any name. */
+	if (!r)
+		r = !kernel_pointer(k, text) || virt_read_text(&k->as, text, name, sizeof(name)) < 0 ? -EFAULT :
+		    dentry_find(k, parent, name, &dentry, &inode);
 	s->unread += r && r != -ENOENT;
 	return r != -ENOENT;
 }
@@ -140,7 +141,7 @@ static bool is_replaced(struct code_signs *s, uint64_t file, const struct guest_
 static bool is_program(const struct code_signs *s, const struct guest_file *f)
 {
 	return f->inode == s->program || (s->stacked && f->size == s->exe.size &&
-					  !strcmp(base_of(f->path), base_of(s->exe.path)));
+					  !strcmp(path_base(f->path), path_base(s->exe.path)));
 }
 
 static bool holds(const struct vma *v, uint64_t va)
@@ -170,12 +171,15 @@ static bool system_of(const struct kernel *k, uint64_t *ret_sb)
 }
 
 /* Of a system that is an overlay as a whole (a live one) the upper layer has all updates. */
-static bool is_of_system(const struct code_signs *s)
+static bool is_of_system(struct code_signs *s)
 {
 	uint64_t its, systems;
 
-	return kernel_member(s->k, s->exe.inode, s->k->at.inode_i_sb, &its) || !system_of(s->k, &systems) ||
-	       its == systems;
+	if (kernel_member(s->k, s->exe.inode, s->k->at.inode_i_sb, &its) || !system_of(s->k, &systems)) {
+		s->unread++;
+		return true;
+	}
+	return its == systems;
 }
 
 static void look_at_program(struct code_signs *s, const struct vma *v, const struct guest_file *f)
@@ -193,21 +197,19 @@ static void look_at_program(struct code_signs *s, const struct vma *v, const str
 		note(s, CODE_TMPFS, v->start, size, f->path);
 	if (s->stacked && f->inode == s->program && !is_of_system(s))
 		note(s, CODE_OVERLAY, v->start, size, s->exe.path);
-	if (f->deleted && !is_replaced(s, v->file, f))
+	if (f->deleted && !is_replaced(s, v->file))
 		note(s, CODE_DELETED, v->start, size, f->path);
 }
 
 /* ---- pages that are not as the file has them ---- */
 
 struct comparison {
-	const struct kernel *k;
-	const struct task *t;
+	struct code_signs *s;
 	const struct vma *v;
 	const struct page_map *map;
 	uint32_t left, patched;
 	uint64_t first;
 	struct vma tracers;		/* where a tracer's code was found last */
-	uint32_t walks;
 };
 
 static bool is_special(const struct kernel *k, const struct vma *v)
@@ -235,12 +237,13 @@ static bool calls_tracer(struct comparison *c, uint64_t va, const uint8_t *call)
 	to = va + NOP5_SIZE + (int64_t)distance;
 	if (holds(&c->tracers, to))
 		return true;
-	/* All calls of a mapping lead to few of them, unless they are no tracer's. */
-	if (c->walks == MAX_WALKS)
+	/* All calls lead to few of them, unless they are no tracer's. */
+	if (c->s->walks == MAX_WALKS)
 		return false;
-	c->walks++;
+	c->s->walks++;
 	c->tracers.start = to;
-	if (vmas_walk(c->k, c->t->mm, find_mapping, &c->tracers) == 1 && is_special(c->k, &c->tracers))
+	if (vmas_walk(c->s->k, c->s->t->mm, find_mapping, &c->tracers) == 1 &&
+	    is_special(c->s->k, &c->tracers))
 		return true;
 	c->tracers = (struct vma){ 0 };
 	return false;
@@ -283,8 +286,8 @@ static void compare_page(struct comparison *c, uint64_t va, uint64_t frame, uint
 	uint8_t now[FRAME_SIZE], file[FRAME_SIZE];
 	size_t at;
 
-	if (memory_read(c->k->mem, frame, now, sizeof(now)) ||
-	    memory_read(c->k->mem, file_frame, file, sizeof(file)) || !is_patched(c, va, now, file, &at))
+	if (memory_read(c->s->k->mem, frame, now, sizeof(now)) ||
+	    memory_read(c->s->k->mem, file_frame, file, sizeof(file)) || !is_patched(c, va, now, file, &at))
 		return;
 	if (!c->patched++)
 		c->first = va + at;
@@ -311,7 +314,7 @@ static int compare_leaf(void *ctx, const struct mapping *leaf)
 
 static bool compare(struct comparison *c, const struct guest_file *f)
 {
-	const struct address_space as = task_space(c->k, c->t);
+	const struct address_space as = task_space(c->s->k, c->s->t);
 	struct page_map map = { 0 };
 	bool patched;
 
@@ -319,7 +322,7 @@ static bool compare(struct comparison *c, const struct guest_file *f)
 	c->patched = 0;
 	c->map = &map;
 	if (!page_map_init(&map, (f->size + FRAME_MASK) / FRAME_SIZE) &&
-	    !pagecache_read(c->k, f->mapping, &map))
+	    !pagecache_read(c->s->k, f->mapping, &map))
 		page_leaves(&as, c->v->start, c->v->end, MAX_TABLES, compare_leaf, c);
 	patched = c->patched;
 	page_map_free(&map);
@@ -329,7 +332,7 @@ static bool compare(struct comparison *c, const struct guest_file *f)
 /* Only what has pages of its own can differ; pages move, so it is looked at twice. */
 static void look_at_pages(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
-	struct comparison c = { .k = s->k, .t = s->t, .v = v };
+	struct comparison c = { .s = s, .v = v };
 
 	if (!v->anon || (v->flags & VM_SHARED) || !f->nrpages || !compare(&c, f))
 		return;
@@ -373,7 +376,7 @@ static void look_at_special(struct code_signs *s, const struct vma *v)
 
 static void look_at_start(struct code_signs *s, const struct vma *v, const struct guest_file *f)
 {
-	if (!holds_start(s, v) || !s->exe.path[0] || (f && is_program(s, f)))
+	if (!holds_start(s, v) || !s->has_exe || (f && is_program(s, f)))
 		return;
 	s->is_hollow = true;
 	if (f)
@@ -422,25 +425,51 @@ static int see_again(void *ctx, const struct vma *v)
 		code_signs_vma(s, v, NULL);
 	else if (!file_read_info(s->k, v->file, &f))
 		code_signs_vma(s, v, &f);
+	else
+		s->unread++;
 	return 0;
 }
 
+static bool is_same(const struct code_signs *s)
+{
+	struct task now;
+
+	return !task_read(s->k, s->t->va, &now) && now.start_ns == s->t->start_ns &&
+	       now.mm == s->t->mm && !now.dying;
+}
+
+/* -ESRCH: the process ended, or runs another program; else -errno: it could not be walked. */
+static int walk_again(const struct code_signs *s, struct code_signs *again)
+{
+	int r = -EPROTO;
+
+	for (int i = 0; i < ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
+		memory_refresh(s->k->mem);
+		if (!is_same(s))
+			return -ESRCH;
+		code_signs_begin(again, s->k, s->t);
+		r = vmas_walk(s->k, s->t->mm, see_again, again);
+	}
+	return r;
+}
+
+/* What is not confirmed because it could not be looked at is no news, but is said. */
 void code_signs_confirm(struct code_signs *s)
 {
 	struct code_signs again;
-	struct task now;
-	bool same;
+	int r;
 
 	if (!any(s))
 		return;
-	memory_refresh(s->k->mem);
-	code_signs_begin(&again, s->k, s->t);
-	same = !task_read(s->k, s->t->va, &now) && now.start_ns == s->t->start_ns &&
-	       now.mm == s->t->mm && !now.dying && !vmas_walk(s->k, s->t->mm, see_again, &again);
+	r = walk_again(s, &again);
 	for (int i = 0; i < CODE_SIGNS; i++)
-		if (!same || !again.of[i].n || again.of[i].first != s->of[i].first)
+		if (r || !again.of[i].n)
 			s->of[i].n = 0;
-	s->is_hollow = s->is_hollow && same && again.is_hollow;
+	s->is_hollow = s->is_hollow && !r && again.is_hollow;
+	if (r)
+		s->unread += r != -ESRCH;
+	else
+		s->unread += again.unread;
 }
 
 /* ---- what is said ---- */
@@ -554,7 +583,7 @@ static int tell_preload(const struct teller *t)
 	if (preload_by_environment(t->s->k, t->s->t, library, sizeof(library))) {
 		text_escape(path, sizeof(path), library, strlen(library));
 		r = tell(t, "Process.Preloaded", 0, "process %u (%s) was started with the library"
-			 " %s before all others (LD_PRELOAD)", t->s->t->pid, t->comm, path);
+			 " %s before all others (LD_PRELOAD or LD_AUDIT)", t->s->t->pid, t->comm, path);
 	}
 	by_file = preload_by_file(t->s->k, t->s->t, t->asked, library, sizeof(library));
 	t->s->unread += by_file < 0;
@@ -567,7 +596,8 @@ static int tell_preload(const struct teller *t)
 	return r;
 }
 
-int code_signs_tell(struct code_signs *s, struct preload_roots *asked, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)
+int code_signs_tell(struct code_signs *s, struct preload_roots *asked,
+		    int (*fn)(void *ctx, const struct m_sign *sign), void *ctx)
 {
 	static int (*const all[])(const struct teller *t) = {
 		tell_code, tell_hollow, tell_tracer, tell_preload,

@@ -29,10 +29,12 @@ struct code_signs {
 	const struct kernel *k;
 	const struct task *t;
 	uint64_t start_code;		/* as the process says: it may move it */
-	struct guest_file exe;		/* its program; path "": none, or not known */
+	struct guest_file exe;		/* its program */
+	bool has_exe;			/* it is known */
 	uint64_t program;		/* the inode with its pages, 0 if that is not known */
 	bool stacked;			/* on a file system over another, which has the pages */
 	uint32_t unread;		/* things that could not be looked at */
+	uint32_t walks;			/* for tracers' code */
 	struct {
 		uint32_t n;
 		uint64_t first, bytes;
@@ -56,6 +58,7 @@ void code_signs_vma(struct code_signs *s, const struct vma *v, const struct gues
 void code_signs_confirm(struct code_signs *s);
 
 /* asked: in this sweep.  0, or what fn returned. */
-int code_signs_tell(struct code_signs *s, struct preload_roots *asked, int (*fn)(void *ctx, const struct m_sign *sign), void *ctx);
+int code_signs_tell(struct code_signs *s, struct preload_roots *asked,
+		    int (*fn)(void *ctx, const struct m_sign *sign), void *ctx);
 
 #endif
