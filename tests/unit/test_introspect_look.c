@@ -24,8 +24,12 @@ static unsigned ntasks, nobjects, nuses;
 static uint64_t init, prog, victim, prog_mm, mount;
 static int refuse;
 
+static void (*meanwhile)(void);		/* what the guest does once a process was told */
+
 static int on_task(void *ctx, const struct m_task *t)
 {
+	if (meanwhile)
+		meanwhile();
 	if (ntasks < 16)
 		tasks[ntasks] = *t;
 	ntasks++;
@@ -480,6 +484,38 @@ static void test_private_mapping_of_a_file_without_pages(void **state)
 	assert_int_equal(nobjects, 1);
 }
 
+static uint64_t first_task(void)
+{
+	uint64_t next;
+
+	memcpy(&next, ram + (k.symbol[SYM_INIT_TASK].address - DIRECT), 8);
+	return next;
+}
+
+static void ends(void) { set(first_task(), k.at.task_struct_mm, 0); }
+static void is_anothers(void) { set(first_task(), k.at.task_struct_pid, 77); }
+
+/* The mm of a process that ends, with all that is in it, may be the next one's: nothing is laid to the first. */
+static void test_ends_meanwhile(void **state)
+{
+	meanwhile = ends;
+	sweep(false);
+	meanwhile = NULL;
+	/* Its program, which was its own when that was read. */
+	assert_int_equal(nuses, 1);
+	assert_int_equal(uses[0].gva, 0);
+	assert_int_equal(done.status, DONE_COMPLETE);
+}
+
+static void test_task_is_anothers_meanwhile(void **state)
+{
+	meanwhile = is_anothers;
+	sweep(false);
+	meanwhile = NULL;
+	for (unsigned i = 0; i < nuses; i++)
+		assert_true(uses[i].pid != 1 || !uses[i].gva);
+}
+
 static unsigned nsigns;
 
 static int on_sign(void *ctx, const struct m_sign *m)
@@ -534,7 +570,7 @@ int main(void)
 		T(test_hostile_comm), T(test_vdso), T(test_vdso_elsewhere), T(test_overlay),
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
-		T(test_suspicious_alone),
+		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_suspicious_alone),
 	};
 
 	if (sodium_init() < 0)

@@ -39,6 +39,28 @@ static bool must_stop(const struct look *l)
 	return l->sink_error || l->in->mem->expired || l->in->gone;
 }
 
+static bool reads_now(const struct look *l, struct field f, uint64_t *ret_value)
+{
+	uint64_t pa, missing = 0;
+
+	*ret_value = 0;
+	return f.size <= sizeof(*ret_value) && !virt_to_phys(&l->k->as, l->task.va + f.at, &pa) &&
+	       !memory_read_stretch(l->in->mem, pa, (uint8_t *)ret_value, f.size, &missing) && !missing;
+}
+
+/*
+ * Is what was read through the task's mm still the task's?  One that ends gives its
+ * mm back, and the next process may be given the same, with all in it.  Past the
+ * cache, which is as old as the look.
+ */
+static bool has_its_mm(const struct look *l)
+{
+	uint64_t mm, pid;
+
+	return reads_now(l, l->k->at.task_struct_mm, &mm) && mm == l->task.mm &&
+	       reads_now(l, l->k->at.task_struct_pid, &pid) && pid == l->task.pid;
+}
+
 /* ---- sources of objects ---- */
 
 struct file_source {
@@ -199,6 +221,8 @@ static int visit_vma(void *ctx, const struct vma *v)
 		return -ECANCELED;
 	if (!(v->flags & VM_EXEC))
 		return 0;
+	if (!has_its_mm(l))
+		return -EPROTO;
 	if (v->file) {
 		struct guest_file f;
 
@@ -277,6 +301,8 @@ static bool name_exe(struct look *l, struct m_task *m, struct guest_file *ret_fi
 		l->torn_objects++;
 		return false;
 	}
+	if (!has_its_mm(l))
+		return false;
 	text_escape(m->exe, sizeof(m->exe), ret_file->path, strlen(ret_file->path));
 	m->flags |= (ret_file->deleted ? TASK_EXE_DELETED : 0) |
 		    (ret_file->memfd ? TASK_EXE_MEMFD : 0);
