@@ -51,9 +51,30 @@ static void who_plays_dead_is_found(void **state)
 	list_cut(checked_task[2] + k.at.task_struct_tasks.at);
 	set(checked_task[2], k.at.task_struct_exit_state, 16);
 	set(checked_task[2], k.at.task_struct_flags, 4);
+	set(checked_task[2], k.at.task_struct_mm, DIRECT);
 	assert_sign(check(check_processes), "Hidden.Process", "task list");
+	set(checked_task[2], k.at.task_struct_mm, 0);
 	set(checked_task[2], k.at.task_struct_state, 0x80);
 	assert_clean(check(check_processes));
+}
+
+/* A starved guest stays for seconds in the middle of an end, or of a fork. */
+static void who_comes_or_goes_for_ever_is_found(void **state)
+{
+	list_cut(checked_task[2] + k.at.task_struct_tasks.at);
+	set(checked_task[2], k.at.task_struct_exit_state, 16);
+	set(checked_task[2], k.at.task_struct_flags, 4);
+	assert_incomplete(check(check_processes), "1 tasks come or go");
+	/* It was only slow: what it is next is another thing. */
+	set(checked_task[2], k.at.task_struct_state, 0x80);
+	assert_clean(check(check_processes));
+	set(checked_task[2], k.at.task_struct_exit_state, 0);
+	set(checked_task[2], k.at.task_struct_flags, 0);
+	set(checked_task[2], k.at.task_struct_state, 0x800);
+	assert_incomplete(check(check_processes), "1 tasks come or go");
+	in.passing_tasks.thing[0].since_ns -= (PASSING_SECONDS + 1) * 1000000000ull;
+	assert_incomplete(check(check_processes), "1 tasks come or go");
+	assert_sign(check(check_processes), "Hidden.Process", "task list");
 }
 
 /* A guest that stands still in the middle of a fork shows it for as long. */
@@ -708,7 +729,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_clean_guest_is_clean), T(a_kernel_without_its_file_is_told),
 		T(a_process_out_of_any_list_is_found),
-		T(who_plays_dead_is_found), T(a_fork_under_way_is_nobody),
+		T(who_plays_dead_is_found), T(who_comes_or_goes_for_ever_is_found), T(a_fork_under_way_is_nobody),
 		T(a_list_with_a_loop_is_incomplete),
 		T(a_view_that_is_not_there_is_said), T(a_module_out_of_any_list_is_found),
 		T(a_module_half_loaded_passes), T(what_stays_is_seen_in_check_after_check),

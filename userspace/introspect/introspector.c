@@ -137,6 +137,7 @@ static void settle_boot(struct introspector *in)
 		kernel_seen_free(in->kernel_seen);
 		in->kernel_seen = NULL;
 		memset(&in->passing, 0, sizeof(in->passing));
+		memset(&in->passing_tasks, 0, sizeof(in->passing_tasks));
 	}
 	in->lost = false;
 	in->boot = now;

@@ -46,7 +46,7 @@ struct introspector {
 	const struct watches *watches;		/* NULL: none are wanted */
 	struct kernel_seen *kernel_seen;	/* NULL: not checked yet */
 	bool seen_anew;			/* and what was measured before is not known any more */
-	struct passing passing;
+	struct passing passing, passing_tasks;
 	struct boot boot;
 	bool lost;			/* it is not known yet whether this is still that boot */
 	struct m_kernel state;

@@ -27,6 +27,7 @@
 struct candidate {
 	uint64_t va, start_ns, mm, stack;
 	uint32_t pid, tgid, seen, missing;
+	bool passing;			/* by its own word it comes or goes, in each look */
 	char comm[17];
 };
 
@@ -35,6 +36,7 @@ struct comparison {
 	struct task_views views;
 	struct candidate *candidate;	/* MAX_CANDIDATES */
 	uint32_t n;
+	uint32_t passing;		/* those that come or go */
 	uint32_t stood_still;		/* those that nobody can tell of: the guest did not run */
 	bool cut;
 };
@@ -96,6 +98,16 @@ static bool has_ended(const struct kernel *k, const struct candidate *c, const s
 {
 	return s->exit_state && (s->flags & PF_EXITING) && !c->mm &&
 	       (!k->at.task_struct_state.size || s->state == TASK_DEAD);
+}
+
+/*
+ * In the middle of its end, or of the fork that makes it.  Both are short in a guest that
+ * gets on; a starved one was seen to stay there for seconds, with its clock going.  It is
+ * only its own word, and may be no news for ten minutes.
+ */
+static bool is_passing(const struct candidate *c, const struct status *s)
+{
+	return s->state == TASK_NEW || (s->exit_state && (s->flags & PF_EXITING) && !c->mm);
 }
 
 struct twin {
@@ -161,6 +173,7 @@ static bool is_missing(const struct comparison *c, const struct seen *seen, stru
 		return false;
 	ret->seen = seen->views;
 	ret->missing = expected(c, ret, &s) & ~seen->views;
+	ret->passing = is_passing(ret, &s);
 	/* Nobody but the allocator knows of it yet. */
 	if (seen->views == 1u << VIEW_SLAB && is_being_made(&c->in->kernel, ret, &s))
 		ret->missing = 0;
@@ -202,11 +215,14 @@ static uint32_t keep_common(struct candidate *old, uint32_t n, const struct comp
 
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t j = 0; j < now->n; j++) {
-			if (!is_same(&old[i], &now->candidate[j]))
+			struct candidate both = now->candidate[j];
+
+			if (!is_same(&old[i], &both))
 				continue;
-			old[kept] = now->candidate[j];
-			old[kept].missing &= old[i].missing;
-			old[kept++].seen |= old[i].seen;
+			both.missing &= old[i].missing;
+			both.seen |= old[i].seen;
+			both.passing = both.passing && old[i].passing;
+			old[kept++] = both;
 			break;
 		}
 	return kept;
@@ -237,6 +253,25 @@ static int confirm(struct comparison *c)
 	c->n = c->stood_still ? 0 : n;
 	free(old);
 	return r;
+}
+
+/* What comes or goes is a finding if it does so for ever. */
+static void set_passing_apart(struct comparison *c)
+{
+	struct passing *p = &c->in->passing_tasks;
+	const uint64_t now = clock_now_ns();
+	uint32_t n = 0;
+
+	passing_begin(p);
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct candidate *t = &c->candidate[i];
+
+		if (!t->passing || passing_stays(p, t->va, t->start_ns, now))
+			c->candidate[n++] = *t;
+	}
+	c->passing = c->n - n;
+	c->n = n;
+	passing_end(p);
 }
 
 /* ---- what is said ---- */
@@ -282,6 +317,8 @@ static void explain(const struct comparison *c, struct m_checked *m)
 		if (error)
 			check_add_why(m, "%s: %s", task_view_name(view), check_problem(error));
 	}
+	if (c->passing)
+		check_add_why(m, "%u tasks come or go", c->passing);
 	if (c->stood_still)
 		check_add_why(m, "the guest stood still: %u differences may be under way", c->stood_still);
 	if (c->cut)
@@ -304,6 +341,8 @@ int check_processes(struct introspector *in, const struct check_sink *sink,
 		r = look(&c);
 	if (!r)
 		r = confirm(&c);
+	if (!r)
+		set_passing_apart(&c);
 	for (uint32_t i = 0; !r && !stop && i < c.n; i++) {
 		stop = sign_candidate(&c, &c.candidate[i], sink);
 		ret_checked->signs++;
