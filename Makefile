@@ -162,7 +162,9 @@ $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthrea
 $(eval $(call program,labtest/truth,$(addprefix tests/lab/introspect/,truth.c pages.c spaces.c rest.c),,-static))
 $(eval $(call program,labtest/filehash,tests/lab/introspect/filehash.c,))
 $(eval $(call program,labtest/seen,tests/lab/introspect/seen.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
-$(eval $(call program,labtest/follow,tests/lab/introspect/follow.c tests/lab/tells/guest.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+FOLLOWED := tests/lab/introspect/followed.c tests/lab/tells/guest.c $(INTROSPECT_SRCS) $(LIB_SRCS)
+$(eval $(call program,labtest/follow,tests/lab/introspect/follow.c $(FOLLOWED),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/reset,tests/lab/introspect/reset.c $(FOLLOWED),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
 
 $(eval $(call program,labtest/tell-hide,$(addprefix tests/lab/tells/,hide.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
@@ -177,7 +179,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 

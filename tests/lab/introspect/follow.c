@@ -4,14 +4,10 @@
  * guest of kernel FIRST, goes on looking while that replaces itself by NEXT, and must
  * know NEXT by itself; what it says meanwhile is one of both, or that it knows none.
  */
-#include <err.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "../tells/guest.h"
+#include "followed.h"
 
 #define SECONDS 300
 #define LOOKS_A_SECOND 5
@@ -19,26 +15,6 @@
 static struct testee t;
 static const char *console, *first, *next;
 static struct { unsigned first, next, none, other, changes; } told;
-
-static bool console_says(const char *word)
-{
-	FILE *f = fopen(console, "r");
-	char line[4096];
-	bool said = false;
-
-	while (f && !said && fgets(line, sizeof(line), f))
-		said = !strncmp(line, word, strlen(word));
-	if (f)
-		fclose(f);
-	return said;
-}
-
-/* The guest goes on. */
-static void give_word(int commands)
-{
-	if (write(commands, "go\n", 3) != 3)
-		err(1, "commands");
-}
 
 static void look(void)
 {
@@ -58,7 +34,7 @@ static void look(void)
 static bool look_until(const char *word)
 {
 	for (int i = 0; i < SECONDS * LOOKS_A_SECOND; i++) {
-		bool said = console_says(word);
+		bool said = console_says(console, word);
 
 		look();
 		if (said)
@@ -66,16 +42,6 @@ static bool look_until(const char *word)
 		check_pause(1000 / LOOKS_A_SECOND);
 	}
 	return false;
-}
-
-static unsigned count(const char *comm)
-{
-	struct task v;
-	unsigned n = 0;
-
-	while (testee_find(&t, comm, n, &v))
-		n++;
-	return n;
 }
 
 static void look_at(const char *release, const char *word)
@@ -86,19 +52,8 @@ static void look_at(const char *release, const char *word)
 	   told.next, next, told.none, told.other, told.changes);
 	ok(t.in.state.state == KERNEL_READY && !strcmp(t.in.state.release, release), "it is %s",
 	   t.in.state.release);
-	ok(count("pages") == 1 && count("idle") == 5, "%u process pages, %u idle", count("pages"),
-	   count("idle"));
-}
-
-static int open_commands(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
-		err(1, "%s", path);
-	return fd;
+	ok(processes_named(&t, "pages") == 1 && processes_named(&t, "idle") == 5, "%u process pages, %u idle",
+	   processes_named(&t, "pages"), processes_named(&t, "idle"));
 }
 
 int main(int argc, char **argv)
@@ -111,10 +66,10 @@ int main(int argc, char **argv)
 	first = argv[5];
 	next = argv[6];
 	testee_open(&t, argv[1], argv[2]);
-	commands = open_commands(argv[3]);
+	commands = commands_open(argv[3]);
 	look_at(first, "FIRST");
-	give_word(commands);
+	commands_go(commands);
 	look_at(next, "READY");
-	give_word(commands);
+	commands_go(commands);
 	return ok_done();
 }

@@ -102,6 +102,13 @@ void testee_run(struct testee *t)
 	t->mem.still = false;
 }
 
+void testee_reset(struct testee *t)
+{
+	char out[4096];
+
+	ask(t, "system_reset", out, sizeof(out));
+}
+
 #define MAX_WAITS 1000			/* then it would be a finding */
 
 struct cleanness {

@@ -41,6 +41,9 @@ bool testee_again(struct testee *t, bool *ret_changed);
 void testee_stop(struct testee *t);
 void testee_run(struct testee *t);
 
+/* As its machine's button does: it boots anew, and its memory is left as it is. */
+void testee_reset(struct testee *t);
+
 /*
  * Makes these checks (CHECK_*) so many times, while it runs: nothing may be found,
  * and nothing may be left open but what is under way in it.
