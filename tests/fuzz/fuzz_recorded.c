@@ -520,18 +520,20 @@ static size_t find_bases(const struct words *w, uint64_t *bases, size_t max)
 	return n;
 }
 
-/* A changed guest may have been taken for another kernel, and pushed the real one out. */
+/* Kernels that changed guests were taken for push the real one out of those that are known. */
 static void restore(void)
 {
-	const bool other = !in.kernel.known && in.kernel.kallsyms.nsyms;
+	static unsigned others;
 
+	others += !in.kernel.known && in.kernel.kallsyms.nsyms;
 	in.kernel = untouched.kernel;
 	in.state = untouched.state;
 	in.boot = untouched.boot;
 	in.passing = untouched.passing;
 	in.lost = in.seen_anew = in.gone = false;
-	if (!other)
+	if (others < 3)
 		return;
+	others = 0;
 	known_forget();
 	discover(true);
 	must(in.state.state == KERNEL_READY);
