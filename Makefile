@@ -304,12 +304,17 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/libreal.a
 
 # Looks follow each other without a pause.
 $(B)/fuzz/fuzz_views: FUZZ_LINK := -Wl,--wrap=check_pause
+# What is read of a guest is written down, and ends soon.
+$(B)/fuzz/fuzz_recorded: FUZZ_LINK := -Wl,--wrap=check_pause,--wrap=memory_set_budget \
+	-Wl,--wrap=memory_at,--wrap=memory_read,--wrap=memory_read_frames,--wrap=memory_read_stretch
 
 $(eval $(call program,fuzz/seeds,tests/fuzz/seeds.c userspace/agent/item.c userspace/agent/meta.c \
 	$(CHANNEL_PROTO_SRCS) $(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c),-lsodium))
 
-fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
-fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(B)/fuzz/seeds $(B)/unit/integrity_module.o
+# What they begin with; the last two are the guest's that is recorded.
+FUZZ_NEEDS := $(addprefix $(B)/,fuzz/seeds unit/integrity_module.o labtest/truth bench/introspect/idle)
+fuzzers: $(addprefix $(B)/fuzz/fuzz_,$(FUZZERS)) $(FUZZ_NEEDS)
+fuzz: $(addprefix $(B)/fuzz/fuzz_,$(FUZZ)) $(FUZZ_NEEDS)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
 .PHONY: fuzz fuzzers
 

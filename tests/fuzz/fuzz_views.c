@@ -7,6 +7,7 @@
 
 #include "../unit/test_introspect_kernel.h"
 
+#include "answers.h"
 #include "fuzz.h"
 #include "introspect/lists.h"
 #include "introspect/usage.h"
@@ -71,27 +72,9 @@ void __wrap_check_pause(unsigned milliseconds)
 {
 }
 
-static int take_sign(void *ctx, const struct m_sign *m)
-{
-	must(m->kind && m->kind < SIGN_KINDS && m->name[0] && m->detail[0]);
-	must(text_is_printable(m->name) && text_is_printable(m->subject) &&
-	     text_is_printable(m->detail) && text_is_printable(m->comm) && text_is_printable(m->exe));
-	return 0;
-}
-
-/* What is not known is said, and "clean" has no sign. */
-static int take_checked(void *ctx, const struct m_checked *m)
-{
-	must(m->status && m->status <= CHECK_UNAVAILABLE);
-	must(m->status == CHECK_CLEAN || m->why[0] || m->signs);
-	must(m->status != CHECK_CLEAN || (!m->signs && !m->why[0]));
-	must(text_is_printable(m->why) && text_is_printable(m->counts));
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct check_sink sink = { take_sign, NULL };
+	static const struct check_sink sink = { take_difference, NULL };
 	struct usage usage;
 	struct task t;
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "fuzz.h"
 #include "introspect/beacon.h"
 #include "introspect/extract.h"
@@ -194,93 +195,6 @@ static void start(void)
 
 /* ---- what is asked of it ---- */
 
-static int take_task(void *ctx, const struct m_task *t)
-{
-	must(text_is_printable(t->comm) && text_is_printable(t->exe) && text_is_printable(t->argv));
-	must(t->exe_ranges.len <= sizeof(t->exe_ranges.range));
-	return 0;
-}
-
-static int take_object(void *ctx, const struct m_object *o, int fd)
-{
-	must(text_is_printable(o->path) && fd >= 0 && o->resident);
-	return 0;
-}
-
-static int take_use(void *ctx, const struct m_uses *u)
-{
-	must(u->object);
-	return 0;
-}
-
-static int take_sign(void *ctx, const struct m_sign *m)
-{
-	must(m->kind == SIGN_SUSPICIOUS && m->name[0] && m->detail[0]);
-	must(text_is_printable(m->subject) && text_is_printable(m->detail) && text_is_printable(m->exe));
-	return 0;
-}
-
-static int take_fact(void *ctx, const struct m_fact *m)
-{
-	must(m->kind && m->kind < FACT_KINDS);
-	must(text_is_printable(m->name) && text_is_printable(m->value));
-	return 0;
-}
-
-static int take_vma(void *ctx, const struct m_vma *v)
-{
-	must(v->start < v->end && text_is_printable(v->path));
-	return 0;
-}
-
-static int take_kernel_facts(void *ctx, const struct m_kernel_facts *m)
-{
-	must(m->boot_ns <= INT64_MAX && m->uptime_ns <= INT64_MAX && m->kpti <= KPTI_UNKNOWN);
-	must(text_is_printable(m->command_line) && text_is_printable(m->build_id));
-	must(!*(uint32_t *)ctx);
-	return 0;
-}
-
-static int take_module(void *ctx, const struct m_module *m)
-{
-	must(++*(uint32_t *)ctx <= MAX_MODULES && text_is_printable(m->name) && m->size <= INT64_MAX);
-	return 0;
-}
-
-/* ---- bytes that are taken out of it ---- */
-
-struct taken {
-	uint64_t mapping, size;		/* of the last file told */
-	uint64_t end, missing;
-	uint32_t files;
-};
-
-static int take_inode(void *ctx, const struct guest_inode *n)
-{
-	struct taken *t = ctx;
-
-	must(++t->files <= MAX_INODES && S_ISREG(n->mode) && !(n->size >> 63));
-	must(strlen(n->path) < sizeof(n->path) && strlen(n->fs) < sizeof(n->fs) && strlen(n->id) < sizeof(n->id));
-	t->mapping = n->mapping;
-	t->size = n->size;
-	return 0;
-}
-
-static void take_missing(void *ctx, uint64_t offset, uint64_t length, const char *why)
-{
-	struct taken *t = ctx;
-
-	must(length && offset >= t->end && offset + length > offset && why[0]);
-	t->end = offset + length;
-	t->missing += length;
-}
-
-static void extracted(const struct taken *t, const struct extract *x, uint64_t size, int r)
-{
-	must(!x->unwritable && x->absent == t->missing);
-	must(r == -ETIME || r == -ENODEV || x->resident + x->absent == size);
-}
-
 static void take_contents(void)
 {
 	const int fd = memfd_create("out", MFD_CLOEXEC);
@@ -311,13 +225,6 @@ static void take_contents(void)
 	r = extract_memory(&as, ANON_VA - 100, 0x5000, &x);
 	extracted(&m, &x, 0x5000, r);
 	close(x.fd);
-}
-
-static void done_well(const struct m_done *d)
-{
-	must(d->status >= DONE_COMPLETE && d->status <= DONE_UNOBSERVABLE);
-	must(d->status == DONE_COMPLETE || d->why[0]);
-	must(text_is_printable(d->why));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

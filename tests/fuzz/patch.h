@@ -4,7 +4,8 @@
  * too large and too well connected to be made from nothing.
  *
  * A change: u24 where, u8 what, then by what: the bytes themselves, or one word
- * made from two bytes, so that pointers that lead somewhere are found.
+ * made from two bytes, so that pointers that lead somewhere are found.  Of what is
+ * mostly never looked at the words that matter are numbered, and where counts these.
  */
 #ifndef WARDEN_FUZZ_PATCH_H
 #define WARDEN_FUZZ_PATCH_H
@@ -17,6 +18,8 @@
 struct patched {
 	uint8_t *bytes;
 	size_t size;
+	const uint32_t *words;		/* by 8: those that matter; NULL: all */
+	size_t nwords;
 	const uint64_t *bases;		/* of the pointers there are */
 	size_t nbases;
 	size_t used;
@@ -25,6 +28,12 @@ struct patched {
 		uint8_t before[16];
 	} undo[PATCH_MAX];
 };
+
+/* Where its bytes lie. */
+static inline size_t patch_place(const struct patched *p, size_t where)
+{
+	return p->nwords ? p->words[where / 8 % p->nwords] * (size_t)8 + where % 8 : where % p->size;
+}
 
 static inline void patch_put(struct patched *p, size_t at, const void *bytes, size_t len)
 {
@@ -44,7 +53,7 @@ static inline void patch_word(struct patched *p, size_t at, uint8_t what, uint16
 	if (base < p->nbases)
 		word = p->bases[base] + number * 8ull + (what >> 4 & 3);
 	else if (base == 14)
-		memcpy(&word, p->bytes + number * 8ull % (p->size - 8), 8);
+		memcpy(&word, p->bytes + (patch_place(p, number * 8ull) & ~(size_t)7) % (p->size - 8), 8);
 	else if (base == 15)
 		word = -(uint64_t)number;
 	patch_put(p, at & ~7ull, &word, 8);
@@ -54,7 +63,7 @@ static inline void patch_apply(struct patched *p, const uint8_t *data, size_t si
 {
 	p->used = 0;
 	while (size >= 6) {
-		size_t at = (data[0] | data[1] << 8 | data[2] << 16) % p->size, len = 2;
+		size_t at = patch_place(p, data[0] | data[1] << 8 | data[2] << 16), len = 2;
 		uint8_t what = data[3];
 
 		data += 4;

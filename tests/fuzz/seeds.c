@@ -314,6 +314,36 @@ static void of_integrity(void)
 	fclose(f);
 }
 
+/*
+ * Each request of fuzz_recorded.c, of several processes, read in place and by calls, with
+ * few changes and with many: words made of each base, copies of others, bytes.
+ */
+static void of_recordings(void)
+{
+	static const uint8_t how[] = { 0x10, 0x35, 0x4a, 0x2f };
+	uint8_t bytes[2 + 24 * 6];
+	uint32_t number = 1;
+	char name[32];
+
+	for (uint8_t request = 0; request < 17; request++)
+		for (size_t n = 0; n < ARRAY_SIZE(how); n++) {
+			size_t len = 2;
+
+			bytes[0] = request;
+			bytes[1] = how[n];
+			for (uint32_t change = 0; change < 3u << n; change++) {
+				number = number * 1664525 + 1013904223;
+				memcpy(bytes + len, &number, 3);
+				bytes[len + 3] = change % 5 ? number >> 24 & 0x3f : 14;
+				bytes[len + 4] = number >> 8;
+				bytes[len + 5] = change % 3 ? 0 : number >> 16 & 3;
+				len += 6;
+			}
+			snprintf(name, sizeof(name), "%u-%zu", request, n);
+			seed("recorded", name, bytes, len);
+		}
+}
+
 /* Changes of tests/vmlinux_image.h: where, what, bytes. */
 static void of_kernels(void)
 {
@@ -346,6 +376,7 @@ int main(int argc, char **argv)
 	of_roles();
 	of_vmms();
 	of_guests();
+	of_recordings();
 	of_dumps();
 	of_vmms_deeds();
 	of_configuration();
