@@ -165,7 +165,10 @@ $(eval $(call program,labtest/seen,tests/lab/introspect/seen.c $(INTROSPECT_SRCS
 FOLLOWED := tests/lab/introspect/followed.c tests/lab/tells/guest.c $(INTROSPECT_SRCS) $(LIB_SRCS)
 $(eval $(call program,labtest/follow,tests/lab/introspect/follow.c $(FOLLOWED),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/reset,tests/lab/introspect/reset.c $(FOLLOWED),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/midboot,tests/lab/introspect/midboot.c $(FOLLOWED),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/fnv,tests/lab/introspect/fnv.c,))
+$(eval $(call program,labtest/nokernel,tests/lab/introspect/nokernel.c tests/lab/tells/guest.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
+$(eval $(call program,labtest/spoil,tests/lab/introspect/spoil.c,))
 
 $(eval $(call program,labtest/tell-hide,$(addprefix tests/lab/tells/,hide.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-hook,$(addprefix tests/lab/tells/,hook.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
@@ -179,7 +182,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 

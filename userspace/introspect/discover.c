@@ -166,7 +166,8 @@ static enum discovery find_image(struct attempt *a)
 			    "no Linux kernel found: firmware or a boot loader runs");
 	if (a->error)
 		return fail_errno(a, a->error, "the kernel's page tables");
-	return fail(a, DISCOVERY_NOT_YET, "no Linux kernel found: nothing mapped where its image lies");
+	return fail(a, DISCOVERY_NOT_YET, "no Linux kernel found: nothing mapped where its image lies "
+		    "(UEFI firmware, a boot loader, or another system)");
 }
 
 /* ---- types and symbols ---- */

@@ -290,11 +290,16 @@ void testee_detach(struct testee *t)
 	memory_close(&t->mem);
 }
 
+void testee_connect(struct testee *t, const char *monitor)
+{
+	open_monitor(t, monitor);
+}
+
 void testee_open(struct testee *t, const char *ram, const char *monitor)
 {
 	if (sodium_init() < 0)
 		errx(1, "libsodium");
-	open_monitor(t, monitor);
+	testee_connect(t, monitor);
 	map_ram(t, ram);
 	for (int i = 0; i < KERNEL_SECONDS; i++) {
 		if (testee_attach(t, ram))

@@ -28,6 +28,9 @@ int testee_memory(struct guest_memory *mem, const char *ram, const struct kvm_wa
 /* RAM file and the monitor's socket.  Ends the program if there is no kernel in time. */
 void testee_open(struct testee *t, const char *ram, const char *monitor);
 
+/* The monitor alone, of a guest that need not have a kernel: it is attached to, not written. */
+void testee_connect(struct testee *t, const char *monitor);
+
 /* Anew, with the registers of just now.  True if its kernel was found at once. */
 bool testee_attach(struct testee *t, const char *ram);
 /* As before each look of the daemon's: is it still that kernel?  It is discovered anew if not. */

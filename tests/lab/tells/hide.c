@@ -11,11 +11,15 @@
 #include "guest.h"
 #include "introspect/modset.h"
 
+#define MOST_PAGES 8u			/* of a slab: SLUB makes none larger */
+#define MOST_SECONDS 120
+
 static struct testee t;
 
 struct found {
-	unsigned n;
+	unsigned n, elsewhere;
 	bool right;
+	uint64_t start, end;		/* of memory; elsewhere counts tasks that lie outside */
 	const char *name;
 	uint32_t pid;
 	char detail[TEXT_PATH];
@@ -27,6 +31,7 @@ static int on_sign(void *ctx, const struct m_sign *m)
 
 	printf("# %s: %s\n", m->name, m->detail);
 	f->n++;
+	f->elsewhere += m->address < f->start || m->address >= f->end;
 	if (f->name && !strcmp(m->name, f->name) && (!f->pid || m->pid == f->pid)) {
 		f->right = true;
 		snprintf(f->detail, sizeof(f->detail), "%s", m->detail);
@@ -88,14 +93,105 @@ static void expect_hidden(const struct task *v, unsigned from, unsigned to)
 	   from < to ? " too" : " alone");
 }
 
+/* The first page of a slab says whose it is; task_structs are several to one. */
+static uint64_t slab_of(const struct task *v, uint64_t *ret_start)
+{
+	const struct kernel *k = &t.in.kernel;
+	const uint32_t at = k->at.slab_slab_cache.size ? k->at.slab_slab_cache.at : k->at.page_slab_cache.at;
+	const uint64_t cache = testee_read(&t, k->symbol[SYM_TASK_CACHE].address);
+	uint64_t frame = (v->va - k->page_offset) / FRAME_SIZE;
+
+	for (unsigned i = 0; i < MOST_PAGES; i++, frame--) {
+		uint64_t page = k->vmemmap + frame * k->at.page_size.size;
+
+		if (testee_read(&t, page + at) != cache)
+			continue;
+		*ret_start = k->page_offset + frame * FRAME_SIZE;
+		return page + at;
+	}
+	return 0;
+}
+
+/* Nobody's slab: all tasks in it are missing there, and no others are. */
+static void cut_slab(const struct task *v, struct found *ret_lies)
+{
+	uint64_t start = 0, slab = slab_of(v, &start);
+
+	*ret_lies = (struct found){ .start = start, .end = start + MOST_PAGES * FRAME_SIZE };
+	if (slab)
+		testee_write(&t, slab, 0);
+}
+
+/* A slow guest starts its processes late. */
+static bool find(const char *comm, struct task *ret_task)
+{
+	bool found = false;
+
+	for (int i = 0; !found && i < MOST_SECONDS; i++) {
+		if (i)
+			check_pause(1000);
+		found = testee_find(&t, comm, 0, ret_task);
+	}
+	if (!found)
+		ok(false, "there is a process %s to hide", comm);
+	return found;
+}
+
+static void hide_from_slab(void)
+{
+	struct check_sink sink = { on_sign, NULL };
+	struct m_checked m;
+	struct found f;
+	struct task v;
+
+	if (!find("sleep", &v))
+		return;
+	testee_stop(&t);
+	cut_slab(&v, &f);
+	f.name = "Hidden.Process";
+	f.pid = v.pid;
+	sink.ctx = &f;
+	check_processes(&t.in, &sink, &m);
+	ok(f.right && hidden_from(&f, "task_struct slab") && !f.elsewhere && m.status == CHECK_DIFFERS,
+	   "process %u cut out of task_struct slab alone is found, with %u neighbours and %u others", v.pid,
+	   f.n - 1, f.elsewhere);
+	testee_restore(&t);
+	testee_run(&t);
+}
+
+/* One that runs all the time: to get a CPU it has to wait for it in a queue. */
+static void hide_from_all_but_queues(void)
+{
+	struct check_sink sink = { on_sign, NULL };
+	struct m_checked m;
+	struct found f;
+	struct task v;
+	bool all = true;
+
+	if (!find("miner", &v))
+		return;
+	testee_stop(&t);
+	cut_slab(&v, &f);
+	for (unsigned i = 0; i < CUTS; i++)
+		cuts[i].cut(&v);
+	f.name = "Hidden.Process";
+	f.pid = v.pid;
+	sink.ctx = &f;
+	check_processes(&t.in, &sink, &m);
+	for (unsigned i = 0; i < CUTS; i++)
+		all = all && hidden_from(&f, cuts[i].view);
+	ok(f.right && all && hidden_from(&f, "task_struct slab") && strstr(f.detail, "it is in: run queues"),
+	   "process %u that is in the run queues alone is found", v.pid);
+	testee_restore(&t);
+	testee_run(&t);
+}
+
 static void hide_process(void)
 {
 	struct task v;
 
-	if (!testee_find(&t, "sleep", 0, &v)) {
-		ok(false, "there is a process to hide");
+	if (!find("sleep", &v))
 		return;
-	}
 	for (unsigned i = 0; i < CUTS; i++) {
 		testee_stop(&t);
 		cuts[i].cut(&v);
@@ -174,6 +270,8 @@ int main(int argc, char **argv)
 	printf("# %s\n", t.in.state.release);
 	testee_stays_clean(&t, CHECK_PROCESSES | CHECK_MODULES, atoi(argv[3]));
 	hide_process();
+	hide_from_slab();
+	hide_from_all_but_queues();
 	testee_stays_clean(&t, CHECK_PROCESSES, 3);
 	hide_module("loop");
 	testee_stays_clean(&t, CHECK_MODULES, 3);
