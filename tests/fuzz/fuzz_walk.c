@@ -107,15 +107,6 @@ static void make_process(uint64_t task, uint64_t file)
 	set(mm, k.at.mm_struct_ma_root, maple | 1 << 3 | 2);
 }
 
-static uint64_t add_name(const char *name, uint64_t parent, uint64_t inode)
-{
-	const uint64_t d = make_dentry(name, parent);
-
-	set(d, k.at.dentry_inode, inode);
-	hlist_append(parent + k.at.dentry_children.at, d + k.at.dentry_sib.at);
-	return d;
-}
-
 /* Process 1 has a root, and all programs begin with what a file there names. */
 static void make_preload(uint64_t task, uint64_t file, uint64_t root)
 {

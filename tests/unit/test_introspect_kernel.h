@@ -124,6 +124,16 @@ static inline void hlist_append(uint64_t head, uint64_t node)
 	put64(head - DIRECT, node);
 }
 
+/* A name in a directory, with a file. */
+static inline uint64_t add_name(const char *name, uint64_t parent, uint64_t inode)
+{
+	const uint64_t d = make_dentry(name, parent);
+
+	set(d, k.at.dentry_inode, inode);
+	hlist_append(parent + k.at.dentry_children.at, d + k.at.dentry_sib.at);
+	return d;
+}
+
 /* The kernel's image, executable text and then read-only data, in 4 KiB pages. */
 static inline void map_image(void)
 {

@@ -12,16 +12,6 @@
 static uint64_t file;			/* its dentry */
 static struct task one, child;
 
-/* A name in a directory, with a file. */
-static uint64_t add_name(const char *name, uint64_t parent, uint64_t inode)
-{
-	const uint64_t d = make_dentry(name, parent);
-
-	set(d, k.at.dentry_inode, inode);
-	hlist_append(parent + k.at.dentry_children.at, d + k.at.dentry_sib.at);
-	return d;
-}
-
 static uint64_t task_of_root(uint32_t pid, uint64_t parent, uint64_t root)
 {
 	const uint64_t t = make(TASK_SIZE), fs = make(64);

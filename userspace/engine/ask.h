@@ -107,6 +107,8 @@ void get_status(struct ask *a);
 void get_guests(struct ask *a);
 void get_guest(struct ask *a);
 void get_kernel(struct ask *a);
+/* It is one of those that show what is in a guest now, row by row. */
+bool asks_rows(const struct ask *a);
 void get_tasks(struct ask *a);
 void get_maps(struct ask *a);
 void get_process(struct ask *a);

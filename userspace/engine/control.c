@@ -257,9 +257,7 @@ static bool is_noted(struct ask *a)
 
 static bool note_look(struct ask *a, const char *url)
 {
-	bool looks = a->route->run == get_tasks || a->route->run == get_maps ||
-		     a->route->run == get_process || a->route->run == get_environment ||
-		     a->route->run == get_kernel;
+	bool looks = a->route->run == get_tasks || asks_rows(a);
 
 	return !looks || is_noted(a) || note_operator(a, url);
 }

@@ -243,7 +243,7 @@ static void told(struct ask *a, const struct m_done *done, json_t *rows)
 	ask_answer(a, 200, answer);
 }
 
-static bool asks_rows(const struct ask *a)
+bool asks_rows(const struct ask *a)
 {
 	return a->route->run == get_kernel || a->route->run == get_maps ||
 	       a->route->run == get_process || a->route->run == get_environment;

@@ -54,6 +54,11 @@ static bool hit(const struct tlb_entry *e, const struct address_space *as, uint6
 	return e->page == page && e->root == as->root && e->generation == as->mem->generation;
 }
 
+static struct tlb_entry *large_slot(const struct address_space *as, uint64_t large_page)
+{
+	return &as->tlb->large[mix(large_page, as->root) >> 54];
+}
+
 int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 {
 	const uint64_t page = va >> 12, large_page = va >> LARGE_SHIFT;
@@ -67,7 +72,7 @@ int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa)
 	if (!as->tlb)
 		return walk(as, va, ret_pa, &level);
 	/* The direct map is of large pages: nearly all that is read lies there. */
-	large = &as->tlb->large[mix(large_page, as->root) >> 54];
+	large = large_slot(as, large_page);
 	if (hit(large, as, large_page)) {
 		*ret_pa = large->pa | (va & LARGE_MASK);
 		return 0;
@@ -109,6 +114,20 @@ int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len
 	return 0;
 }
 
+size_t virt_read_start(const struct address_space *as, uint64_t va, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t chunk = MIN(len - done, FRAME_SIZE - ((va + done) & FRAME_MASK));
+
+		if (virt_read(as, va + done, (uint8_t *)buf + done, chunk))
+			break;
+		done += chunk;
+	}
+	return done;
+}
+
 int virt_view(const struct address_space *as, uint64_t va, void *buf, size_t len,
 	      const uint8_t **ret_bytes)
 {
@@ -128,7 +147,7 @@ void virt_prefetch(const struct address_space *as, uint64_t va, size_t len)
 
 	if (!as->tlb || !canonical(va, as->levels))
 		return;
-	large = &as->tlb->large[mix(large_page, as->root) >> 54];
+	large = large_slot(as, large_page);
 	if (hit(large, as, large_page))
 		memory_prefetch(as->mem, large->pa | (va & LARGE_MASK), len);
 }

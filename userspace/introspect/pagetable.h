@@ -64,6 +64,9 @@ int virt_to_phys(const struct address_space *as, uint64_t va, uint64_t *ret_pa);
 /* All len bytes or nothing. */
 int virt_read(const struct address_space *as, uint64_t va, void *buf, size_t len);
 
+/* As many, up to the first page that cannot be read: how many bytes. */
+size_t virt_read_start(const struct address_space *as, uint64_t va, void *buf, size_t len);
+
 /*
  * The same without a copy where that can be: *ret_bytes is in the guest's own
  * memory, and may change, or turn into zeros, while it is read; or it is buf.

@@ -43,12 +43,10 @@ static char *read_environment(const struct kernel *k, const struct task *t, size
 		return NULL;
 	len = MIN(end - start, (uint64_t)ENV_SIZE);
 	env = calloc(1, len + 1);
-	for (size_t at = 0; env && at < len;) {
-		size_t chunk = MIN(len - at, FRAME_SIZE - ((start + at) & FRAME_MASK));
-
+	for (size_t at = 0, chunk; env && at < len; at += chunk) {
+		chunk = MIN(len - at, FRAME_SIZE - ((start + at) & FRAME_MASK));
 		if (virt_read(&as, start + at, env + at, chunk))
 			memset(env + at, 0, chunk);
-		at += chunk;
 	}
 	*ret_len = len;
 	return env;

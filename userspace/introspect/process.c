@@ -341,23 +341,18 @@ static void tell_environment(struct teller *t)
 	struct address_space as = task_space(t->k, &t->task);
 	uint64_t start, end;
 	autofree char *env = malloc(ENV_SIZE + 1);
-	size_t len = 0;
+	size_t len, room;
 
 	if (!t->task.mm || !env)
 		return;
 	start = get(t, t->task.mm, t->k->at.mm_struct_env_start);
 	end = get(t, t->task.mm, t->k->at.mm_struct_env_end);
-	t->cut = t->cut || (end > start && end - start > ENV_SIZE);
-	for (end = MIN(end, start + ENV_SIZE); start < end;) {
-		size_t chunk = MIN(end - start, FRAME_SIZE - (start & FRAME_MASK));
-
-		if (virt_read(&as, start, env + len, chunk)) {
-			t->unread++;
-			break;
-		}
-		start += chunk;
-		len += chunk;
-	}
+	if (end <= start)
+		return;
+	t->cut = t->cut || end - start > ENV_SIZE;
+	room = MIN(end - start, (uint64_t)ENV_SIZE);
+	len = virt_read_start(&as, start, env, room);
+	t->unread += len < room;
 	env[len] = '\0';
 	for (size_t at = 0; at < len; at += strlen(env + at) + 1) {
 		char text[TEXT_PATH];

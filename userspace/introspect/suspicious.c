@@ -37,7 +37,6 @@ void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct
 	s->t = t;
 	if (k->at.mm_struct_start_code.size && t->mm)
 		kernel_member(k, t->mm, k->at.mm_struct_start_code, &s->start_code);
-	s->exe.path[0] = '\0';
 	if (!t->mm || !t->exe_file)
 		return;
 	s->has_exe = !file_read_info(k, t->exe_file, &s->exe);
@@ -45,10 +44,10 @@ void code_signs_begin(struct code_signs *s, const struct kernel *k, const struct
 	if (!s->has_exe)
 		return;
 	s->stacked = is_stacked(&s->exe);
-	if (!s->stacked)
+	if (s->stacked)
+		overlay_upper(k, s->exe.inode, &s->program);
+	else
 		s->program = s->exe.inode;
-	else if (!overlay_upper(k, s->exe.inode, &s->program))
-		s->program = 0;
 }
 
 static void note(struct code_signs *s, enum code_sign sign, uint64_t at, uint64_t bytes,

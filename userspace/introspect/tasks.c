@@ -178,21 +178,13 @@ size_t task_argv(const struct kernel *k, const struct task *t, char *buf, size_t
 {
 	struct address_space as = task_space(k, t);
 	uint64_t start, end;
-	size_t len = 0;
+	size_t len;
 
 	if (!t->mm || kernel_member(k, t->mm, k->at.mm_struct_arg_start, &start) ||
 	    kernel_member(k, t->mm, k->at.mm_struct_arg_end, &end) || end <= start)
 		return 0;
-	end = MIN(end, start + size);
-	/* Page by page: the second may not be resident. */
-	while (start < end) {
-		size_t chunk = MIN(end - start, FRAME_SIZE - (start & FRAME_MASK));
-
-		if (virt_read(&as, start, buf + len, chunk))
-			break;
-		start += chunk;
-		len += chunk;
-	}
+	/* The second page may not be resident. */
+	len = virt_read_start(&as, start, buf, MIN(end - start, (uint64_t)size));
 	while (len && !buf[len - 1])
 		len--;
 	for (size_t i = 0; i < len; i++)

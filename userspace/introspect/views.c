@@ -89,6 +89,12 @@ static int read_status(const struct kernel *k, uint64_t va, struct candidate *re
 	return 0;
 }
 
+/* It says that it ends, and has no memory any more. */
+static bool is_leaving(const struct candidate *c, const struct status *s)
+{
+	return s->exit_state && (s->flags & PF_EXITING) && !c->mm;
+}
+
 /*
  * One that has ended may be held in memory for as long as anybody likes.  It
  * has no memory of its own, and its last state is one that nothing leaves: to
@@ -96,7 +102,7 @@ static int read_status(const struct kernel *k, uint64_t va, struct candidate *re
  */
 static bool has_ended(const struct kernel *k, const struct candidate *c, const struct status *s)
 {
-	return s->exit_state && (s->flags & PF_EXITING) && !c->mm &&
+	return is_leaving(c, s) &&
 	       (!k->at.task_struct_state.size || s->state == TASK_DEAD);
 }
 
@@ -107,7 +113,7 @@ static bool has_ended(const struct kernel *k, const struct candidate *c, const s
  */
 static bool is_passing(const struct candidate *c, const struct status *s)
 {
-	return s->state == TASK_NEW || (s->exit_state && (s->flags & PF_EXITING) && !c->mm);
+	return s->state == TASK_NEW || is_leaving(c, s);
 }
 
 struct twin {
