@@ -379,7 +379,7 @@ static void test_entry_hook(void)
 	uint64_t thawed;
 
 	check(entry_hook_is("0 0"), "kvm_entry is not attached while nothing is stopped");
-	check(!freeze(guest, 5000, &f) && entry_hook_is("1 1"), "a freeze attaches it");
+	check(!freeze(guest, KVM_WARDEN_FREEZE_MAX_MS, &f) && entry_hook_is("1 1"), "a freeze attaches it");
 	check(!thaw(guest) && entry_hook_is("0 1"), "it stays for a moment after that");
 	thawed = now_us();
 	while (!entry_hook_is("0 0") && now_us() < thawed + 10000000)
