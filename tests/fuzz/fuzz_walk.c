@@ -27,11 +27,13 @@
 #define PGD 0x80000u
 #define CODE 0x600000u
 #define ANON_VA 0x7f0000000000ull
-#define PATCHED_PA 0x1000u		/* page tables ... */
-#define PATCHED_END (HEAP_PA + 0xf000)	/* ... to the end of the heap */
+#define FOLIO (CODE + 4 * 4096)		/* one of two pages */
+#define CODE_PAGES 6u
 
 static struct introspector in;
 static struct patched patched;
+static uint32_t words[RAM_SIZE / 8];	/* by 8: where changes go */
+static size_t nwords;
 
 /* ---- a whole guest: as in tests/unit/test_introspect_look.c, and a list of mappings ---- */
 
@@ -49,8 +51,9 @@ static uint64_t make_cached_file(uint64_t mount, uint64_t root, const char *name
 	uint64_t file = make_file(mount, make_dentry(name, root), 9000, 0x01021994);
 	uint64_t node = make_xa_node(6), leaf = make_xa_node(0);
 
-	for (unsigned i = 0; i < 3; i++)
-		xa_set(leaf, i, make_page(CODE + i * 4096, UPTODATE));
+	xa_set(leaf, 0, make_page(CODE, UPTODATE));
+	xa_set(leaf, 1, make_page(CODE + 4096, UPTODATE));
+	xa_set(leaf, 2, make_folio(FOLIO, 1));	/* more than the file has */
 	xa_set(node, 0, leaf | 2);
 	set(mapping_of(file), k.at.address_space_xa_head, node | 2);
 	set(mapping_of(file), k.at.address_space_nrpages, 3);
@@ -168,9 +171,23 @@ static void make_guest(void)
 	make_facts();
 	make_module("ext4", 0xffffffffc0000000ull);
 	make_module("loop", 0xffffffffc0100000ull);
-	must(heap <= PATCHED_END);
 	must(!introspector_init(&in, &mem));
 	in.kernel = k;
+}
+
+static void add_words(uint64_t pa, uint64_t end, bool all)
+{
+	for (; pa < end; pa += 8)
+		if (all || get64(DIRECT + pa))
+			words[nwords++] = pa / 8;
+}
+
+/* Page tables as far as they are used, all of the heap, and struct pages. */
+static void choose_words(void)
+{
+	add_words(0x1000, HEAP_PA, false);
+	add_words(HEAP_PA, heap, true);
+	add_words(VMEMMAP_PA + CODE / 4096 * 64, VMEMMAP_PA + (CODE / 4096 + CODE_PAGES) * 64, true);
 }
 
 static void start(void)
@@ -178,8 +195,9 @@ static void start(void)
 	static const uint64_t bases[] = { DIRECT + HEAP_PA, VMEMMAP, DIRECT, HEAP_PA, PGD | 7 };
 
 	make_guest();
+	choose_words();
 	patched = (struct patched){
-		.bytes = ram + PATCHED_PA, .size = PATCHED_END - PATCHED_PA,
+		.bytes = ram, .size = RAM_SIZE, .words = words, .nwords = nwords,
 		.bases = bases, .nbases = ARRAY_SIZE(bases),
 	};
 }

@@ -186,6 +186,16 @@ static inline uint64_t make_page(uint64_t pa, uint64_t flags)
 	return VMEMMAP + pfn * 64;
 }
 
+/* 2^order frames, each with its struct page. */
+static inline uint64_t make_folio(uint64_t pa, unsigned order)
+{
+	uint64_t page = make_page(pa, UPTODATE | HEAD);
+
+	put64(VMEMMAP_PA + (pa / 4096 + 1) * 64, 0);
+	ram[VMEMMAP_PA + pa / 4096 * 64 + k.at.folio_order.at] = order;
+	return page;
+}
+
 static inline uint64_t make_task(uint32_t pid, uint64_t after)
 {
 	uint64_t t = make(128), cred = make(64), next;

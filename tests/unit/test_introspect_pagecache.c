@@ -66,15 +66,6 @@ static void test_not_resident(void **state)
 	assert_int_equal(map.resident, 0);
 }
 
-static uint64_t make_folio(uint64_t pa, unsigned order)
-{
-	uint64_t page = make_page(pa, UPTODATE | HEAD);
-
-	put64(VMEMMAP_PA + (pa / 4096 + 1) * 64, 0);
-	ram[VMEMMAP_PA + pa / 4096 * 64 + k.at.folio_order.at] = order;
-	return page;
-}
-
 static void test_large_folio(void **state)
 {
 	uint64_t n = make_xa_node(0);
