@@ -339,24 +339,26 @@ static void test_arguments(void)
 static void test_freeze(void)
 {
 	struct counters before, at, after;
-	struct kvm_warden_freeze f;
+	struct kvm_warden_freeze f, unless_told;
 	uint64_t asked;
 	int r;
 
 	before = counters();
 	asked = now_us();
-	r = freeze(guest, 0, &f);
+	/* They have a quarter of it to come to rest, which is little on a slow host. */
+	r = freeze(guest, KVM_WARDEN_FREEZE_MAX_MS / 2, &f);
 	asked = now_us() - asked;
 	at = counters();
 	usleep(30000);
 	after = counters();
 	check(!r && f.vcpus == 4 && f.parked + f.outside == 4,
 	      "frozen: of %u vCPUs %u parked or halted, %u in the VMM", f.vcpus, f.parked, f.outside);
-	check(f.timeout_ms == KVM_WARDEN_FREEZE_DEFAULT_MS, "for %u ms unless told", f.timeout_ms);
 	check(!memcmp(&at.of, &after.of, sizeof(at.of)), "no counter moves");
 	check(flags() == KVM_WARDEN_GUEST_FROZEN, "the flag tells");
 	check(freeze(guest, 10, &(struct kvm_warden_freeze){ 0 }) == EALREADY, "a second freeze is EALREADY");
 	check(!thaw(guest) && !flags(), "thawed");
+	check(!freeze(guest, 0, &unless_told) && unless_told.timeout_ms == KVM_WARDEN_FREEZE_DEFAULT_MS &&
+	      !thaw(guest), "for %u ms unless told", unless_told.timeout_ms);
 	check(go_on(BUSY), "and it goes on");
 	printf("# freeze: %llu us until the last vCPU stood, %llu us in all; %u increments of the one that spins, %u MMIO exits after the request\n",
 	       (unsigned long long)f.took_ns / 1000, (unsigned long long)asked,
@@ -570,10 +572,15 @@ static void test_added(void)
 	int r;
 
 	kill(vmm, SIGUSR1);
-	usleep(100000);
+	/* A slow host has it a while later. */
+	for (int i = 0; i < 50; i++) {
+		usleep(100000);
+		r = freeze(guest, 50, &f);
+		if (r || thaw(guest) || f.vcpus == 5)
+			break;
+	}
 	check(counters().of[ADDED] == 0, "a vCPU that is added runs nothing");
-	r = freeze(guest, 50, &f);
-	check(!r && f.vcpus == 5 && f.parked == 5 && !thaw(guest), "it is counted: %u of %u parked",
+	check(!r && f.vcpus == 5 && f.parked == 5, "it is counted: %u of %u parked",
 	      f.parked, f.vcpus);
 }
 
