@@ -158,7 +158,7 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c $(TINYVM),-lpthread
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
-$(eval $(call program,labtest/encrypted,tests/lab/module/encrypted.c $(addprefix tests/lab/intel/,vm64.c nested.c)))
+$(eval $(call program,labtest/encrypted,tests/lab/module/encrypted.c $(addprefix tests/lab/intel/,vm64.c nested.c) $(TINYVM)))
 $(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/bomb,tests/lab/accounting/bomb.c,,-static))

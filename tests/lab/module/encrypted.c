@@ -3,9 +3,12 @@
  * encrypted: guests that mark_encrypted.ko gives the marks of SEV and SEV-ES, from their
  * first entry on or while they run, beside one that has none.  Prints TAP.
  */
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "../intel/observe.h"
+#include "../tinyvm.h"
 
 #define PARAMETERS "/sys/module/mark_encrypted/parameters/"
 #define NEW_LSTAR 0xffffffff12345678ull
@@ -230,6 +233,34 @@ static void test_becomes(const char *kind)
 	close(guest);
 }
 
+/*
+ * It shows the same at each exit, as the save area of a real one does with SEV-ES.  Alone,
+ * or each change to another vCPU would have it looked at.
+ */
+static void test_unchanging(void)
+{
+	struct kvm_warden_guest_info info = { 0 };
+	int vm, vcpu;
+	pid_t pid;
+
+	printf("# protected, with nothing new at its exits\n");
+	write_file(PARAMETERS "kind", "protected");
+	pid = fork();
+	if (pid == 0) {
+		vm = tiny_vm();
+		tiny_ram_with(vm, 65536, tiny_exits, sizeof(tiny_exits));
+		vcpu = tiny_vcpu_at_code(vm, 0);
+		tiny_map_run(vcpu);
+		tiny_run(vcpu, 1000);
+	}
+	check(EVENTUALLY(find_guest(pid, &info) && info.exits > 20) && !info.flags, "a guest runs");
+	mark(pid);
+	check(EVENTUALLY(is_encrypted(pid, &info)), "marked, it is an encrypted guest");
+	mark(0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
 	struct vm64 plain;
@@ -245,6 +276,7 @@ int main(void)
 	test_becomes("protected");
 	test_plain(&plain);
 	vm64_end(&plain);
+	test_unchanging();
 	trace_off();
 	printf("1..%d\n", tests);
 	return failures != 0;
