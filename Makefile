@@ -77,6 +77,11 @@ $(foreach k,$(sort $(LAB_KERNEL) $(KERNELS)),$(eval $(call kernel_today,$(k))))
 $(B)/module/%/kvm_warden.ko: $(B)/module/%/for $(KMOD_FILES) | $(B)/setup.done
 	+@scripts/build-module $* $(CURDIR)/$(B)/module/$*
 
+# The lab's own, which gives a guest the marks of an encrypted one.
+$(B)/module/%/mark_encrypted.ko: $(B)/module/%/for $(wildcard tests/lab/module/mark/*) | $(B)/setup.done
+	+@tests/lab/guest-module "$$(scripts/fetch-kernel $*)" $(CURDIR)/tests/lab/module/mark $(CURDIR)/$(B)/module/$*/mark
+	@cp $(B)/module/$*/mark/mark_encrypted.ko $@
+
 modules: $(foreach k,$(KERNELS),$(B)/module/$(k)/kvm_warden.ko)
 module: modules
 
@@ -153,6 +158,7 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c $(TINYVM),-lpthread
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/encrypted,tests/lab/module/encrypted.c $(addprefix tests/lab/intel/,vm64.c nested.c) $(TINYVM)))
 $(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/bomb,tests/lab/accounting/bomb.c,,-static))
@@ -182,7 +188,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers ticker guard-vmm flood bomb
+LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 
@@ -194,7 +200,7 @@ $(eval $(call program,bench/introspect/crowd,tests/bench/introspect/crowd.c,,-st
 $(eval $(call program,bench/introspect/idle,tests/bench/introspect/idle.c,,-static))
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,exit/exits boot/cost memory/memory introspect/walk introspect/crowd introspect/idle)
 
-lab-ready: userspace $(B)/bench/introspect/idle $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko
+lab-ready: userspace $(B)/bench/introspect/idle $(DEMO_PROGRAMS) $(addprefix $(B)/labtest/,$(LABTESTS)) $(B)/module/$(LAB_KERNEL)/kvm_warden.ko $(B)/module/$(LAB_KERNEL)/mark_encrypted.ko
 .PHONY: lab-ready
 
 demo: lab-ready

@@ -21,7 +21,7 @@ struct kw_backend {
 	u32 (*reason)(struct kvm_vcpu *vcpu);
 	unsigned int (*reason_slot)(u32 reason);
 	u32 (*slot_reason)(unsigned int slot);
-	bool (*encrypted)(struct kvm_vcpu *vcpu);	/* at its first exit: never sampled then */
+	bool (*encrypted)(struct kvm_vcpu *vcpu);	/* for good; not asked while it runs a nested guest */
 	void (*sample)(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs);
 	/* Error bits of kvm_page_fault; 0: the vendor has none. */
 	u64 fault_fetch;	/* an instruction fetch */

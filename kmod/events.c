@@ -57,15 +57,23 @@ void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason)
 	kw_emit_event(v, &event);
 }
 
+/* What the vCPU holds is not the guest's own, or not to be read. */
+static bool is_withheld(const struct kw_vcpu *v)
+{
+	return v->opaque || kw_vcpu_in_nested_guest(v->vcpu);
+}
+
 static void stamp(struct kw_vcpu *v, struct kvm_warden_event *event)
 {
+	bool withheld = is_withheld(v);
+
 	event->seq = atomic64_inc_return(&v->guest->emitted);
 	event->guest = v->guest->id;
 	event->time_ns = ktime_get_mono_fast_ns();
-	event->cr3 = v->seen.cr3;
+	event->cr3 = withheld ? 0 : v->seen.cr3;
 	event->vcpu = v->idx;
 	event->vmm_pid = v->guest->vmm_pid;
-	event->rip = v->opaque ? 0 : kw_vcpu_rip(v->vcpu);
+	event->rip = withheld ? 0 : kw_vcpu_rip(v->vcpu);
 }
 
 void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)

@@ -60,7 +60,28 @@ void kw_exit_want_regs(struct kw_vcpu *v)
 {
 	WRITE_ONCE(v->want_regs, true);
 	smp_mb();	/* pairs with regs_are_wanted() */
+	kw_exit_look_again(v);
+}
+
+void kw_exit_look_again(struct kw_vcpu *v)
+{
 	WRITE_ONCE(v->hot.idtr, KW_NO_IDTR);
+}
+
+/*
+ * A VM can become encrypted after it ran, as the destination of an encrypted one
+ * that moves.  The mark comes first: who reads no sample then finds out why.
+ */
+static noinline void become_opaque(struct kw_vcpu *v)
+{
+	v->opaque = true;
+	kw_guest_mark(v->guest, KVM_WARDEN_GUEST_ENCRYPTED);
+	v->seen = (struct kw_seen){ 0 };
+	write_seqcount_begin(&v->regs_seq);
+	memset(&v->regs, 0, sizeof(v->regs));
+	WRITE_ONCE(v->regs_time, 0);
+	write_seqcount_end(&v->regs_seq);
+	WRITE_ONCE(v->want_regs, false);
 }
 
 static __always_inline void note_changes(struct kw_vcpu *v, u64 cr3, u64 lstar, u64 idtr,
@@ -94,11 +115,13 @@ static __always_inline void slow_path(struct kw_vcpu *v, struct kvm_vcpu *vcpu,
 	preempt_disable_notrace();
 	v->hot.cr3 = cr3;
 	v->hot.lstar = lstar;
+	if (!v->opaque && !nested && unlikely(backend->encrypted(vcpu)))
+		become_opaque(v);
 	if (regs_are_wanted(v, idtr) && !v->opaque &&
 	    READ_ONCE(v->guest->level) != KVM_WARDEN_LEVEL_OFF)
 		take_regs(v, vcpu, backend);
 	if (nested)
-		WRITE_ONCE(v->guest->flags, v->guest->flags | KVM_WARDEN_GUEST_NESTED);
+		kw_guest_mark(v->guest, KVM_WARDEN_GUEST_NESTED);
 	else if (!v->opaque)
 		note_changes(v, cr3, lstar, idtr, backend->reason(vcpu));
 	preempt_enable_notrace();

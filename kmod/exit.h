@@ -22,6 +22,9 @@ void kw_probe_entry_vmx(void *data, struct kvm_vcpu *vcpu, bool immediate_exit);
 /* Its registers are sampled at its next exit; then v->want_regs is false. */
 void kw_exit_want_regs(struct kw_vcpu *v);
 
+/* Its next exit is looked at, whatever it shows. */
+void kw_exit_look_again(struct kw_vcpu *v);
+
 /* No CPU remembers a vCPU of an unhashed guest afterwards. */
 void kw_exit_forget(void);
 

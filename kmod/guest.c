@@ -136,7 +136,7 @@ static struct kw_guest *insert(struct kw_guest *fresh, struct kw_vcpu *v)
 		goto out;
 	v->guest = guest;
 	if (v->opaque)
-		guest->flags |= KVM_WARDEN_GUEST_ENCRYPTED;
+		kw_guest_mark(guest, KVM_WARDEN_GUEST_ENCRYPTED);
 	list_add_tail_rcu(&v->node, &guest->vcpus);
 	hash_add_rcu(kw_vcpus, &v->hash, (unsigned long)v->vcpu);
 out:
@@ -294,7 +294,7 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 	*info = (struct kvm_warden_guest_info) {
 		.guest = guest->id,
 		.vmm_pid = guest->vmm_pid,
-		.flags = READ_ONCE(guest->flags) | kw_freeze_flags(guest),
+		.flags = atomic_read(&guest->flags) | kw_freeze_flags(guest),
 		.emitted = atomic64_read(&guest->emitted),
 		.suppressed = atomic64_read(&guest->suppressed),
 		.level = READ_ONCE(guest->level),
@@ -393,15 +393,31 @@ static bool is_alive(struct kw_guest *guest)
 	guest->exits_seen = info.exits;
 	if (info.flags & KVM_WARDEN_GUEST_NESTED)
 		kw_watch_end(guest, KVM_WARDEN_WRITE_NESTED, true);
+	if (info.flags & KVM_WARDEN_GUEST_ENCRYPTED)
+		kw_watch_end(guest, KVM_WARDEN_WRITE_ENCRYPTED, true);
 	if (!file) {
 		/* A watch holds the VM, which the VMM has let go. */
 		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
 		if (ran)
-			WRITE_ONCE(guest->flags, guest->flags | KVM_WARDEN_GUEST_HIDDEN);
+			kw_guest_mark(guest, KVM_WARDEN_GUEST_HIDDEN);
 		return ran || (atomic_read(&guest->mm->mm_users) && has_vcpus(guest));
 	}
 	fput(file);
 	return true;
+}
+
+/*
+ * What shows nothing new at its exits may be another kind of guest by now: its save
+ * area stands still once it is encrypted, and a guest of its own may share its values.
+ */
+static void look_again(struct kw_guest *guest)
+{
+	struct kw_vcpu *v;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(v, &guest->vcpus, node)
+		kw_exit_look_again(v);
+	rcu_read_unlock();
 }
 
 /* One worker at a time: the references it takes keep each guest in place. */
@@ -413,10 +429,12 @@ static void reap_fn(struct work_struct *work)
 
 	while ((guest = kw_guest_next(id))) {
 		id = guest->id;
-		if (is_alive(guest))
+		if (is_alive(guest)) {
 			kw_sysfs_add(guest);
-		else
+			look_again(guest);
+		} else {
 			unhash(guest, &dead);
+		}
 		kw_guest_put(guest);
 	}
 	remove_guests(&dead);

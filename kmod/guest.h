@@ -34,7 +34,7 @@ struct kw_guest {
 	struct mm_struct *mm;		/* mmgrab'ed: the pointer is not reused */
 	struct pid *vmm;
 	pid_t vmm_pid;
-	u32 flags;			/* KVM_WARDEN_GUEST_* */
+	atomic_t flags;			/* KVM_WARDEN_GUEST_*: kw_guest_mark() */
 	u32 level;			/* KVM_WARDEN_LEVEL_* */
 	bool gone;
 	bool unhashed;			/* no probe finds it any more */
@@ -76,7 +76,7 @@ struct kw_vcpu {
 	u64 reasons[KW_REASONS];	/* exits by reason; their sum is its exits */
 	struct kw_seen seen;		/* what was told of it last */
 	u32 idx;
-	bool opaque;			/* encrypted: counted, never sampled */
+	bool opaque;			/* encrypted: counted, not sampled */
 	bool want_regs;			/* someone waits for a fresh sample */
 	seqcount_t regs_seq;
 	u64 regs_time;			/* ns, monotonic; 0: none yet */
@@ -91,6 +91,18 @@ struct kw_vcpu {
 	struct hlist_node hash;
 	struct list_head node;		/* kw_guest.vcpus */
 };
+
+/* Threads of several vCPUs, and the reaper, mark at once; what is set stays. */
+static inline void kw_guest_mark(struct kw_guest *guest, u32 flag)
+{
+	if (!(atomic_read(&guest->flags) & flag))
+		atomic_or(flag, &guest->flags);
+}
+
+static inline bool kw_guest_is(const struct kw_guest *guest, u32 flag)
+{
+	return atomic_read(&guest->flags) & flag;
+}
 
 /* No guest's IDT base: the exit that meets it takes the slow path. */
 #define KW_NO_IDTR (1ull << 63)

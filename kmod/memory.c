@@ -329,7 +329,7 @@ long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *reques
 	r = kw_check_read(request);
 	if (r)
 		return r;
-	if (READ_ONCE(guest->flags) & KVM_WARDEN_GUEST_ENCRYPTED)
+	if (kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED))
 		return -EPERM;
 	r = hold(&reading);
 	if (r)

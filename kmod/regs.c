@@ -23,8 +23,8 @@
 /* A vCPU is interrupted once in that time at most, whoever asks how often. */
 #define INTERRUPT_EVERY NSEC_PER_MSEC
 
-/* What the vCPU's own thread last wrote, whole. */
-static void copy_sample(struct kw_vcpu *v, u64 asked, struct kvm_warden_regs *regs)
+/* What the vCPU's own thread last wrote, whole; when that was, 0: never. */
+static u64 copy_sample(struct kw_vcpu *v, u64 asked, struct kvm_warden_regs *regs)
 {
 	unsigned int seq;
 	u64 taken, now;
@@ -40,6 +40,7 @@ static void copy_sample(struct kw_vcpu *v, u64 asked, struct kvm_warden_regs *re
 	/* The fast clock of two CPUs may differ by a little. */
 	now = ktime_get_mono_fast_ns();
 	regs->age_ns = now > taken ? now - taken : 0;
+	return taken;
 }
 
 /* For a pinned VM: why its vCPU will not exit soon, or 0. */
@@ -83,13 +84,13 @@ static void wait_until_sampled(struct kw_vcpu *v, u64 asked)
 int kw_regs_get(struct kw_guest *guest, struct kvm_warden_regs *regs)
 {
 	struct kw_vcpu *v = kw_guest_vcpu(guest, regs->vcpu);
-	u64 asked = ktime_get_mono_fast_ns();
+	u64 asked = ktime_get_mono_fast_ns(), taken;
 	struct file *file = NULL;
 	u32 rest = 0;
 
 	if (!v)
 		return -ENXIO;
-	if (v->opaque)
+	if (kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED))
 		return -EPERM;
 	if (kw_is_attached()) {
 		kw_exit_want_regs(v);
@@ -102,9 +103,11 @@ int kw_regs_get(struct kw_guest *guest, struct kvm_warden_regs *regs)
 		if (file)
 			fput(file);
 	}
-	if (!READ_ONCE(v->regs_time))
+	taken = copy_sample(v, asked, regs);
+	if (kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED))
+		return -EPERM;	/* meanwhile */
+	if (!taken)
 		return -ENXIO;
-	copy_sample(v, asked, regs);
 	regs->flags |= rest;
 	return 0;
 }

@@ -514,16 +514,14 @@ static bool is_root(struct kw_guest *guest, u64 first_gfn, u64 pages)
 /* The level too: who sets it to off ends a watch that is there, under the lock. */
 static int refuse(struct kw_guest *guest, const struct kvm_warden_watch *request)
 {
-	u32 flags = READ_ONCE(guest->flags);
-
 	lockdep_assert_held(&guest->watch_lock);
 	if (READ_ONCE(guest->gone))
 		return -ENODEV;
 	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
 		return -EACCES;
-	if (!kw_watch_enabled() || (flags & KVM_WARDEN_GUEST_NESTED))
+	if (!kw_watch_enabled() || kw_guest_is(guest, KVM_WARDEN_GUEST_NESTED))
 		return -EOPNOTSUPP;
-	if (flags & KVM_WARDEN_GUEST_ENCRYPTED)
+	if (kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED))
 		return -EPERM;
 	if (kw_range_pages(request->gpa, request->len) > KVM_WARDEN_WATCH_PAGES)
 		return -ENOSPC;

@@ -109,7 +109,7 @@ static int may_map(struct kw_guest *guest)
 		return -ENODEV;
 	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
 		return -EACCES;
-	return READ_ONCE(guest->flags) & KVM_WARDEN_GUEST_ENCRYPTED ? -EPERM : 0;
+	return kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED) ? -EPERM : 0;
 }
 
 /*

@@ -196,6 +196,7 @@ static const char *ending(uint32_t flags)
 		{ KVM_WARDEN_WRITE_OFF, "hooks were switched off" },
 		{ KVM_WARDEN_WRITE_VM, "the VM ends" },
 		{ KVM_WARDEN_WRITE_NESTED, "the guest runs guests" },
+		{ KVM_WARDEN_WRITE_ENCRYPTED, "the guest is encrypted" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)

@@ -164,7 +164,7 @@ enum kvm_warden_event_type {
  * @guest:	guest id, never reused while the module is loaded
  * @time_ns:	CLOCK_MONOTONIC at the exit, ns
  * @cr3:	guest CR3 at the exit, as the hardware holds it (PCID and KPTI
- *		bits included)
+ *		bits included); 0: withheld, as @rip
  * @value:	by type, see below
  * @type:	enum kvm_warden_event_type
  * @vcpu:	vCPU index
@@ -229,8 +229,12 @@ struct kvm_warden_info {
 /*
  * ENCRYPTED: its state or memory is not the host's to read: SEV, SEV-ES, SEV-SNP,
  * TDX, memory of its own (guest_memfd), or a VMCS that VMREAD does not read
- * (enlightened, below Hyper-V).  Its exits are counted; registers and memory are
- * -EPERM, and no change is announced.
+ * (enlightened, below Hyper-V).  Its exits are counted; registers, memory and write
+ * watches are -EPERM, and no change is announced.  What it has KVM do (a fault, a write
+ * to an MSR) is told to who asks, with cr3 and rip withheld.  Freezes, containments and
+ * the list of its memslots are as ever.  A VM that becomes so after it ran, as the
+ * destination of one that moves, is noticed at its first exit in a new quarter of a
+ * second at the latest: its sample is forgotten and its watches end, mappings stay.
  * NESTED: it runs guests itself.  While it does, its registers are withheld and no
  * change is announced: they would be those of its guest.  An LSTAR that it loads for
  * its guest beforehand is announced, as any other.
@@ -553,7 +557,7 @@ struct kvm_warden_map {
  *     such as a kernel's tables of functions.
  *   - For a nested guest's write there is no second try: KVM would end the VM.  So
  *     the watch of a guest that begins to run guests ends (_NESTED), a quarter of a
- *     second later at most.
+ *     second later at most.  So does that of one that becomes encrypted (_ENCRYPTED).
  *   - A page whose memory slot is deleted or moved is let go (_SLOT).  So it is if
  *     KVM refuses the move in the end and the slot stays, as from 6.5 on it does
  *     each move while a guest is watched (no VMM is known to move one).  Slots
@@ -589,13 +593,14 @@ struct kvm_warden_watch {
 #define KVM_WARDEN_WRITE_OFF		(1U << 4)	/* ... hooks or the guest were switched off */
 #define KVM_WARDEN_WRITE_VM		(1U << 5)	/* ... the VMM goes, or gave its VM away */
 #define KVM_WARDEN_WRITE_NESTED		(1U << 6)	/* ... the guest runs guests itself */
+#define KVM_WARDEN_WRITE_ENCRYPTED	(1U << 7)	/* ... the guest is encrypted now */
 
 /**
  * struct kvm_warden_write - what read() gives of a guest fd that watches (128 bytes)
  * @seq:	number of the event kvm_warden_write; 0: ENDED
  * @time_ns:	CLOCK_MONOTONIC
  * @gpa:	first byte written; ENDED: the page
- * @cr3, @rip:	of the writer; @rip is the instruction's
+ * @cr3, @rip:	of the writer (of a nested guest withheld: 0); @rip is the instruction's
  * @lost:	records lost so far, since the fd's first watch, for want of room
  * @vcpu:	the writer
  * @len:	bytes written, of which @data holds at most the first 64

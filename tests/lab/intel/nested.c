@@ -22,6 +22,10 @@ static const uint8_t nested_code[] = {
 #define EFER_SVME	0x1000
 
 static const uint8_t svm_hypervisor[] = {
+	0x48, 0xff, 0x04, 0x25, 0x00, 0x90, 0x00, 0x00,	/* again: inc qword [rounds] */
+	0xe6, 0x10,					/* out 0x10, al */
+	0x83, 0x3c, 0x25, 0x18, 0x90, 0x00, 0x00, 0x00,	/* cmp dword [begin], 0 */
+	0x74, 0xec,					/* je again */
 	0xb8, 0x00, 0xa0, 0x00, 0x00,			/* mov eax, VMCB */
 	0x0f, 0x01, 0xd8,				/* vmrun */
 	0xf4,						/* hlt */
@@ -42,6 +46,8 @@ static void make_vmcb(uint8_t *ram)
 	for (uint64_t segment = 0x400; segment <= 0x450; segment += 0x10)
 		put_segment(ram, VMCB + segment, 0x0c930010);
 	put_segment(ram, VMCB + 0x410, 0x0a9b0008);	/* CS */
+	vm64_put32(ram, VMCB + 0x484, 0xfff);		/* IDTR */
+	vm64_put64(ram, VMCB + 0x488, VM64_IDTR_NESTED);
 	vm64_put64(ram, VMCB + 0x4d0, VM64_EFER | EFER_SVME);
 	vm64_put64(ram, VMCB + 0x548, VM64_CR4);
 	vm64_put64(ram, VMCB + 0x550, VM64_CR3_NESTED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest that runs a guest: a few instructions that enter it by VMRUN (AMD
- * alone).  The nested one goes round for ever, and its OUT is nobody's but the VMM's.
+ * A guest that runs a guest: a few instructions that go round until the mailbox says
+ * "begin", and then enter it by VMRUN (AMD alone).  The nested one goes round for ever, and its OUT is nobody's but the VMM's.
  */
 #ifndef NESTED_H
 #define NESTED_H

@@ -144,12 +144,20 @@ void vm64_run(uint8_t *ram, bool nested)
 
 struct vm64 vm64_start(bool nested)
 {
+	return vm64_start_after(NULL, nested);
+}
+
+struct vm64 vm64_start_after(void (*first)(void), bool nested)
+{
 	struct vm64 vm = { .ram = vm64_ram() };
 
 	vm.mailbox = (volatile struct vm64_mailbox *)(vm.ram + VM64_MAILBOX);
 	vm.pid = fork();
-	if (vm.pid == 0)
+	if (vm.pid == 0) {
+		if (first)
+			first();
 		vm64_run(vm.ram, nested);
+	}
 	for (int i = 0; i < 1000 && vm.mailbox->rounds < 3; i++)
 		usleep(10000);
 	return vm;

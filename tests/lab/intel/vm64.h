@@ -17,6 +17,7 @@
 #define VM64_CR3_B	0x6000
 #define VM64_CR3_NESTED	0x7000		/* another, of the nested guest */
 #define VM64_MAILBOX	0x9000
+#define VM64_BEGIN	0x9018
 #define VM64_STACK	0xf000
 
 /* What the guest begins with. */
@@ -25,6 +26,7 @@
 #define VM64_EFER	0xd01		/* SCE, LME, LMA, NXE */
 #define VM64_LSTAR	0xffffffff81abcde0ull
 #define VM64_IDTR	0xfffffe0000001000ull
+#define VM64_IDTR_NESTED	0xfffffe0000777000ull
 #define VM64_GS_BASE	0xffff888012345000ull
 #define VM64_KERNEL_GS	0x00007f1234567000ull
 
@@ -33,6 +35,7 @@ struct vm64_mailbox {
 	uint64_t rounds;		/* each has two CPUIDs and one OUT */
 	uint64_t set_lstar;		/* the test says 1: the guest writes it, and says 0 */
 	uint64_t lstar;
+	uint64_t begin;			/* nested: the guest goes round itself until this is set */
 };
 
 struct vm64 {
@@ -43,6 +46,8 @@ struct vm64 {
 
 /* nested: the guest runs a guest of its own (nested.h), and that one goes round. */
 struct vm64 vm64_start(bool nested);
+/* The VMM calls that first. */
+struct vm64 vm64_start_after(void (*first)(void), bool nested);
 void vm64_end(struct vm64 *vm);
 
 /* In this process, without end. */
