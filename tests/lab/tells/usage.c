@@ -8,7 +8,7 @@
 #define SWEEP_SECONDS "2"
 #include "whole.h"
 
-#define CPU_PERCENT 60
+#define CPU_PERCENT 50
 #define CPU_SECONDS 60
 #define MEMORY_MIB 48
 #define MEMORY_SECONDS 20
