@@ -34,12 +34,14 @@ void __wrap_signs_found(struct guest *guest, const struct m_sign *m)
 	memory_found[m->pid] += !strcmp(m->name, "Usage.Memory");
 }
 
-static void minute(void)
+static void sweep_after(uint64_t ns)
 {
-	now += MINUTE;
+	now += ns;
 	g.counts.sweeps++;
 	g.sweep_began = now;
 }
+
+static void minute(void) { sweep_after(MINUTE); }
 
 /* In the sweep of this minute: pid is an index. */
 static void show(unsigned pid, char *exe, unsigned cpu_percent, unsigned mib)
@@ -126,6 +128,22 @@ static void what_lasts_becomes_usual(void **state)
 	assert_int_equal(cpu_found[2], 1);
 }
 
+/* However many sweeps a day has. */
+static void sweeps_may_be_short(void **state)
+{
+	e.policy.usage[1].baseline_s = 24 * 3600;
+	for (unsigned i = 0; i < 3 * 24 * 3600 / 5; i++) {
+		sweep_after(5 * NS_PER_S);
+		show(9, "/bin/other", 0, 1);
+		if (i > 0)
+			show(1, "/bin/service", 0, 300);
+		if (i > 2 * 24 * 3600 / 5)
+			show(2, "/bin/service", 0, 300);
+	}
+	assert_int_equal(memory_found[1], 1);
+	assert_int_equal(memory_found[2], 0);
+}
+
 /* A program that ran for a moment yesterday has not been as busy as it is now. */
 static void absence_teaches_nothing(void **state)
 {
@@ -165,7 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		U(sessions_of_a_large_program_are_usual), U(growth_and_a_large_newcomer_are_told),
-		U(what_lasts_becomes_usual), U(absence_teaches_nothing), U(a_compiler_is_not_told),
+		U(what_lasts_becomes_usual), U(sweeps_may_be_short), U(absence_teaches_nothing), U(a_compiler_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,14 +49,17 @@ static const struct usage_rule *rule_for(const struct guest *g, bool cpu)
 	return NULL;
 }
 
-/* A half of what was known fades in about the rule's baseline time. */
+/*
+ * A half of what was known fades in about the rule's baseline time; a sweep may be less
+ * than a ten-thousandth of it.
+ */
 static uint64_t fade(uint64_t average, uint64_t value, const struct usage_rule *r, uint64_t passed)
 {
-	/* Weights in 1/4096: many short samples add up as one long one does. */
-	const uint64_t ns = r ? r->baseline_s * NS_PER_S : 0;
-	const uint64_t weight = r ? MIN(passed, ns) / (ns / 4096 + 1) : 0;
+	const double ns = r ? r->baseline_s * (double)NS_PER_S : 0;
 
-	return (average * (8192 - weight) + value * weight) / 8192;
+	if (!r)
+		return average;
+	return average + ((double)value - average) * MIN(passed, ns) / (2 * ns);
 }
 
 /*
