@@ -13,7 +13,7 @@
 #define MEMORY_MIB 48
 #define MEMORY_SECONDS 20
 #define WATCH_MS (2 * CPU_SECONDS * 1000)	/* the compilers are seen for so long, and more */
-#define BURST_MS 5000				/* some sweeps' time */
+#define BURST_MS 3000				/* more than a sweep's time */
 
 #define STR(x) #x
 #define XSTR(x) STR(x)
