@@ -184,11 +184,13 @@ $(eval $(call program,labtest/tell-suspect,$(addprefix tests/lab/tells/,suspect.
 $(eval $(call program,labtest/tells-filters,tests/lab/tells/filters.c,,-static))
 $(eval $(call program,labtest/tells-suspects,tests/lab/tells/suspects.c,,-static))
 $(eval $(call program,labtest/tell-engine,$(addprefix tests/lab/tells/,engine.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -lcmocka -ljansson))
+$(eval $(call program,labtest/tell-usage,$(addprefix tests/lab/tells/,usage.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -lcmocka -ljansson))
+$(eval $(call program,labtest/usage-users,tests/lab/tells/users.c,,-static))
 $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted ticker guard-vmm flood bomb
+LABTESTS := tell-usage usage-users tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 
@@ -277,6 +279,8 @@ $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) 
 endef
 # Between two looks a test changes its guest.
 $(addprefix $(B)/unit/test_introspect_,checks tables watches): LINK += -Wl,--wrap=check_pause
+# What is found is counted.
+$(B)/unit/test_engine_baseline: LINK += -Wl,--wrap=signs_found
 $(B)/unit/test_introspect_watches: LINK += -Wl,--wrap=ioctl
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 

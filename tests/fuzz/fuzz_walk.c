@@ -6,6 +6,7 @@
 #include "../unit/test_introspect_kernel.h"
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +61,18 @@ static uint64_t make_cached_file(uint64_t mount, uint64_t root, const char *name
 	return file;
 }
 
+static void make_sockets(uint64_t array)
+{
+	const uint64_t root = make_dentry("", 0), mount = make_mount(root, 0, root);
+	const uint64_t named = make_sock(AF_UNIX, 0, 10), abstract = make_sock(AF_UNIX, 0, 1);
+
+	make_unix_name(named, "/run/x", 7);
+	make_unix_name(abstract, "\0a\0b", 4);
+	put64(array - DIRECT + 24, make_socket(mount, root, named, SOCK_STREAM));
+	put64(array - DIRECT + 32, make_socket(mount, root, abstract, SOCK_DGRAM));
+	put64(array - DIRECT + 40, make_socket(mount, root, make_sock(AF_INET6, 6, 1), SOCK_STREAM));
+}
+
 /* What process_tell goes through, as far as a task has it. */
 static void make_more(uint64_t task, uint64_t file)
 {
@@ -71,6 +84,7 @@ static void make_more(uint64_t task, uint64_t file)
 	set(table, k.at.fdtable_max_fds, 8);
 	set(table, k.at.fdtable_fd, array);
 	put64(array - DIRECT + 16, file);
+	make_sockets(array);
 	set(task, k.at.task_struct_thread_pid, pid);
 	set(pid + k.at.pid_size.at + 48, k.at.upid_ns, ns);
 	set(task, k.at.task_struct_nsproxy, proxy);

@@ -34,7 +34,11 @@ static void show_sweep(unsigned n)
 	show(id, 200 + n, "cc1", 900000000, 300);
 	/* Rests every third sweep. */
 	show(id, 300, "batch", passed / 3 * 2, 10);
-	show(id, 400, "leak", passed / 100, 200);
+	show(id, 400, "leak", passed / 100, n ? 200 : 20);
+	/* As large before its guest was seen, and so is each new session. */
+	show(id, 700, "database", passed / 100, 300);
+	if (n)
+		show(id, 701, "database", passed / 100, 300);
 	show(id, 500, "renderer", passed, 10);
 	show(id, 600, "quiet", passed / 50, 50);
 	send_to(w.introspect, &msg_done, id, &done, -1);

@@ -78,6 +78,8 @@ static inline void check_layout(struct layout *l)
 	F(sock_common_skc_daddr, 4, 4); F(sock_common_skc_rcv_saddr, 8, 4);
 	F(sock_common_skc_dport, 12, 2); F(sock_common_skc_num, 14, 2);
 	F(sock_common_skc_v6_daddr, 16, 16); F(sock_common_skc_v6_rcv_saddr, 32, 16);
+	F(sock_sk_protocol, 48, 2); F(unix_sock_addr, 56, 8);
+	F(unix_address_len, 4, 4); F(unix_address_size, 0, 8);
 	F(dentry_children, 24, 8); F(dentry_sib, 32, 16); F(dentry_inode, 48, 8);
 	F(dentry_alias, 56, 16); F(inode_i_sb_list, 64, 16); F(inode_i_dentry, 80, 8);
 	F(super_block_s_list, 16, 16); F(super_block_s_inodes, 32, 16); F(super_block_s_type, 48, 8);
@@ -465,6 +467,42 @@ static inline void make_checked_guest(void)
 	make_owners();
 	make_image();
 	make_trampoline_of(PIECE, get64(k.symbol[SYM_FTRACE_OPS].address), IMAGE + 0x100);
+}
+
+/* The file of a socket with that struct sock. */
+static inline uint64_t make_socket(uint64_t mount, uint64_t root, uint64_t sk, unsigned type)
+{
+	const uint64_t file = make_file(mount, make_dentry("TCP", root), 0, 0x534f434b), socket = make(128);
+	const uint64_t inode = socket + k.at.socket_alloc_vfs_inode.at;
+
+	memcpy(ram + (inode - DIRECT), ram + (get64(file + k.at.file_f_inode.at) - DIRECT), 64);
+	set(file, k.at.file_f_inode, inode);
+	set(mapping_of(file), k.at.address_space_host, inode);
+	set(socket, k.at.socket_sk, sk);
+	set(socket, k.at.socket_type, type);
+	return file;
+}
+
+static inline uint64_t make_sock(unsigned family, unsigned protocol, unsigned state)
+{
+	const uint64_t sk = make(64);
+
+	set(sk, k.at.sock_common_skc_family, family);
+	set(sk, k.at.sock_common_skc_state, state);
+	set(sk, k.at.sock_sk_protocol, protocol);
+	return sk;
+}
+
+/* What it is bound to. */
+static inline uint64_t make_unix_name(uint64_t sk, const char *name, size_t size)
+{
+	const uint64_t bound = make(128);
+
+	set(bound, k.at.unix_address_len, size + 2);
+	put32(bound - DIRECT + k.at.unix_address_size.size, 1);
+	memcpy(ram + (bound - DIRECT) + k.at.unix_address_size.size + 2, name, size);
+	set(sk, k.at.unix_sock_addr, bound);
+	return bound;
 }
 
 #endif

@@ -98,14 +98,15 @@ struct guest_check {
 	uint64_t at_wall;
 };
 
-/* What a program has used in a guest: slow averages. */
+/* What a program has used in a guest: slow averages of its largest process in each sweep. */
 #define USAGE_PROGRAMS 512
 
 struct program_usage {
 	uint64_t key;			/* of its path */
-	uint64_t first, last;		/* 0: free */
-	uint64_t cpu;			/* millionths of a CPU */
-	uint64_t memory;		/* bytes */
+	uint64_t sweep, sweep_began;	/* the last that showed it; 0: free */
+	uint64_t since;			/* what that showed is so since */
+	uint64_t cpu, cpu_now;		/* millionths of a CPU; as that sweep showed it */
+	uint64_t memory, memory_now;	/* bytes */
 };
 
 struct guest_counts {
@@ -154,6 +155,7 @@ struct guest {
 	uint64_t next_check, check_began, check_ended, check_gap, check_wait;
 	bool check_open;		/* of a kernel that was just found */
 	struct program_usage programs[USAGE_PROGRAMS];
+	uint64_t usage_sweep;		/* the first that was judged; 0: none */
 	struct quota signs_new[SIGN_KINDS];
 	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;

@@ -15,38 +15,24 @@
 #define MIB (1ull << 20)
 
 /* A program by its path: a guest chooses paths, and with them whose history it shares. */
-static struct program_usage *program_of(struct guest *g, const char *exe)
+static struct program_usage *program_of(struct guest *g, const struct task *t)
 {
 	uint64_t key = g->inventory.seed | 1;
 	struct program_usage *oldest = NULL;
 
-	for (const char *c = exe; *c; c++)
+	for (const char *c = t->exe[0] ? t->exe : t->comm; *c; c++)
 		key = (key ^ (uint8_t)*c) * 0x100000001b3ull;
 	for (unsigned i = 0; i < USAGE_PROGRAMS; i++) {
 		struct program_usage *p = &g->programs[i];
 
-		if (p->key == key && p->first)
+		if (p->key == key && p->sweep)
 			return p;
-		if (!oldest || p->last < oldest->last)
+		if (!oldest || p->sweep < oldest->sweep)
 			oldest = p;
 	}
-	*oldest = (struct program_usage){ .key = key };
+	*oldest = (struct program_usage){ .key = key, .sweep = g->counts.sweeps,
+					  .sweep_began = g->sweep_began, .since = g->sweep_began };
 	return oldest;
-}
-
-/* A slow average: a half of what was known fades in the rule's baseline time. */
-static void learn(struct program_usage *p, uint64_t cpu, uint64_t memory, uint64_t baseline_ns,
-		  uint64_t now)
-{
-	uint64_t passed = p->last ? MIN(now - p->last, baseline_ns) : 0;
-
-	if (!p->first)
-		p->first = now;
-	/* Weights in 1/4096: many short samples add up as one long one does. */
-	passed = baseline_ns ? passed / (baseline_ns / 4096 + 1) : 0;
-	p->cpu = (p->cpu * (8192 - passed) + cpu * PERMILLE * passed) / 8192;
-	p->memory = (p->memory * (8192 - passed) + memory * passed) / 8192;
-	p->last = now;
 }
 
 static const struct usage_rule *rule_for(const struct guest *g, bool cpu)
@@ -61,6 +47,58 @@ static const struct usage_rule *rule_for(const struct guest *g, bool cpu)
 			return r;
 	}
 	return NULL;
+}
+
+/*
+ * A half of what was known fades in about the rule's baseline time; a sweep may be less
+ * than a ten-thousandth of it.
+ */
+static uint64_t fade(uint64_t average, uint64_t value, const struct usage_rule *r, uint64_t passed)
+{
+	const double ns = r ? r->baseline_s * (double)NS_PER_S : 0;
+
+	if (!r)
+		return average;
+	return average + ((double)value - average) * MIN(passed, ns) / (2 * ns);
+}
+
+/*
+ * A program has many processes: a master that rests and workers that do not, a database's
+ * sessions.  What the largest of them used in a sweep is what counts for all, and is
+ * learned once the sweep is over.  The time when none of it ran teaches nothing.
+ */
+static void learn(struct guest *g, struct program_usage *p, uint64_t cpu, uint64_t memory)
+{
+	if (p->sweep != g->counts.sweeps) {
+		const uint64_t passed = p->sweep_began - p->since;
+
+		p->cpu = fade(p->cpu, p->cpu_now, rule_for(g, true), passed);
+		p->memory = fade(p->memory, p->memory_now, rule_for(g, false), passed);
+		p->since = p->sweep + 1 == g->counts.sweeps ? p->sweep_began : g->sweep_began;
+		p->sweep = g->counts.sweeps;
+		p->sweep_began = g->sweep_began;
+		p->cpu_now = p->memory_now = 0;
+	}
+	p->cpu_now = MAX(p->cpu_now, cpu);
+	p->memory_now = MAX(p->memory_now, memory);
+}
+
+/*
+ * What a process held when its guest was looked into first is its program's use so far: a
+ * database that was large before is no finding when wardend starts.  Of CPU time there is
+ * no such thing: a miner that came before us must not be taken for what is usual.
+ */
+static void begin_memory(struct guest *g, const struct task *t, uint64_t memory)
+{
+	struct program_usage *p;
+
+	if (!g->usage_sweep)
+		g->usage_sweep = g->counts.sweeps;
+	if (g->usage_sweep != g->counts.sweeps)
+		return;
+	p = program_of(g, t);
+	p->memory = MAX(p->memory, memory);
+	learn(g, p, 0, memory);
 }
 
 static void tell(struct guest *g, const struct task *t, const char *name, const char *format, ...)
@@ -110,12 +148,13 @@ static void judge_cpu(struct guest *g, struct task *t, const struct program_usag
 }
 
 static void judge_memory(struct guest *g, struct task *t, const struct program_usage *p,
-			 uint64_t bytes, uint64_t from, uint64_t now)
+			 uint64_t bytes, uint64_t now)
 {
 	const struct usage_rule *r = rule_for(g, false);
 	bool above = r && bytes >= r->memory_mib * MIB && bytes >= 2 * p->memory;
 
-	if (!r || !is_long(&t->memory_since, above, r->seconds, from, now))
+	/* What it held before this sample is not known to be as much. */
+	if (!r || !is_long(&t->memory_since, above, r->seconds, now, now))
 		return;
 	tell(g, t, "Usage.Memory", "abnormal memory use: process %u (%s) has held %u MiB or more for"
 	     " %llu s; rule %s: %u MiB for %u s; its program's average here was %llu MiB", t->pid,
@@ -137,13 +176,15 @@ void usage_sample(struct guest *g, struct task *t, const struct m_task *m, uint6
 	t->sampled = now;
 	t->cpu_ns = m->cpu_ns;
 	/* The first sample of a process is where the count begins. */
+	if (!from)
+		begin_memory(g, t, m->rss_bytes);
 	if (!from || m->cpu_ns < spent)
 		return;
 	permille = spent * PERMILLE / (now - from);
-	p = program_of(g, t->exe[0] ? t->exe : t->comm);
+	p = program_of(g, t);
 	if (!t->cpu_told)
 		judge_cpu(g, t, p, permille, from, now);
 	if (!t->memory_told)
-		judge_memory(g, t, p, m->rss_bytes, from, now);
-	learn(p, permille, m->rss_bytes, policy->usage[0].baseline_s * NS_PER_S, now);
+		judge_memory(g, t, p, m->rss_bytes, now);
+	learn(g, p, permille * PERMILLE, m->rss_bytes);
 }

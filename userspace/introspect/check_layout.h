@@ -70,6 +70,10 @@
 	X(sock_common, skc_num, "skc_num", false) \
 	X(sock_common, skc_v6_daddr, "skc_v6_daddr", false) \
 	X(sock_common, skc_v6_rcv_saddr, "skc_v6_rcv_saddr", false) \
+	X(sock, sk_protocol, "sk_protocol", false) \
+	X(unix_sock, addr, "addr", false) \
+	X(unix_address, len, "len", false) \
+	X(unix_address, size, "", false) \
 	X(task_struct, runtime, "se.sum_exec_runtime", false) \
 	X(signal_struct, sum_runtime, "sum_sched_runtime", false) \
 	X(mm_struct, rss_count, "rss_stat.count", false) \

@@ -5,11 +5,14 @@
 #include <stdarg.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "introspect/files.h"
 #include "introspect/find.h"
@@ -258,32 +261,99 @@ static const char *tcp_state(uint64_t state)
 	return state < ARRAY_SIZE(names) ? names[state] : "";
 }
 
-static void address(struct teller *t, uint64_t sk, bool v6, bool local, char *out)
+/* IPv6 in brackets, or nobody could tell the port from it. */
+static void address(struct teller *t, uint64_t sk, bool v6, bool local, char *out, size_t size)
 {
 	const struct layout *at = &t->k->at;
 	const struct field four = local ? at->sock_common_skc_rcv_saddr : at->sock_common_skc_daddr;
 	const struct field six = local ? at->sock_common_skc_v6_rcv_saddr : at->sock_common_skc_v6_daddr;
-	uint8_t bytes[16] = { 0 };
 	const struct field f = v6 ? six : four;
+	char text[INET6_ADDRSTRLEN];
+	uint8_t bytes[16] = { 0 };
 
 	if (!f.size || virt_read(&t->k->as, sk + f.at, bytes, v6 ? 16 : 4))
 		t->unread++;
-	inet_ntop(v6 ? AF_INET6 : AF_INET, bytes, out, INET6_ADDRSTRLEN);
+	inet_ntop(v6 ? AF_INET6 : AF_INET, bytes, text, sizeof(text));
+	snprintf(out, size, v6 ? "[%s]" : "%s", text);
+}
+
+/* SOCK_STREAM may be SCTP and SOCK_DGRAM a ping, so the type does not tell alone. */
+static const char *inet_protocol(struct teller *t, uint64_t sk, bool v6, uint64_t type)
+{
+	const struct field f = t->k->at.sock_sk_protocol;
+
+	if (type == SOCK_RAW)
+		return v6 ? "raw6" : "raw";
+	switch (f.size ? get(t, sk, f) : type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP) {
+	case IPPROTO_TCP: return v6 ? "tcp6" : "tcp";
+	case IPPROTO_UDP: return v6 ? "udp6" : "udp";
+	case IPPROTO_ICMP: return "icmp";
+	case IPPROTO_ICMPV6: return "icmp6";
+	case IPPROTO_UDPLITE: return v6 ? "udplite6" : "udplite";
+	case IPPROTO_SCTP: return v6 ? "sctp6" : "sctp";
+	case IPPROTO_MPTCP: return v6 ? "mptcp6" : "mptcp";
+	default: return v6 ? "inet6" : "inet";
+	}
 }
 
 static void tell_inet(struct teller *t, uint64_t fd, uint64_t sk, bool v6, uint64_t type)
 {
 	const struct layout *at = &t->k->at;
-	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
-	bool tcp = type == SOCK_STREAM;
+	const char *protocol = inet_protocol(t, sk, v6, type);
+	char local[INET6_ADDRSTRLEN + 2], remote[INET6_ADDRSTRLEN + 2];
+	bool states = strstr(protocol, "tcp");
 
-	address(t, sk, v6, true, local);
-	address(t, sk, v6, false, remote);
-	tell(t, FACT_FILE, fd, "socket", "%s%s %s:%" PRIu64 " %s:%u%s%s", tcp ? "tcp" :
-	     type == SOCK_DGRAM ? "udp" : "raw", v6 ? "6" : "", local,
+	address(t, sk, v6, true, local, sizeof(local));
+	address(t, sk, v6, false, remote, sizeof(remote));
+	tell(t, FACT_FILE, fd, "socket", "%s %s:%" PRIu64 " %s:%u%s%s", protocol, local,
 	     get(t, sk, at->sock_common_skc_num), remote,
-	     ntohs(get(t, sk, at->sock_common_skc_dport)), tcp ? " " : "",
-	     tcp ? tcp_state(get(t, sk, at->sock_common_skc_state)) : "");
+	     ntohs(get(t, sk, at->sock_common_skc_dport)), states ? " " : "",
+	     states ? tcp_state(get(t, sk, at->sock_common_skc_state)) : "");
+}
+
+/*
+ * The name that it was bound to, or its listener was, as /proc/net/unix has it: a path as
+ * bind() was given it, or "@" and an abstract name, which may hold anything, zeros as well.
+ */
+static void unix_name(struct teller *t, uint64_t sk, char *out, size_t size)
+{
+	const struct layout *at = &t->k->at;
+	const uint64_t bound = get(t, sk, at->unix_sock_addr);
+	struct sockaddr_un name = { 0 };
+	uint64_t bytes, most = sizeof(name);
+
+	*out = '\0';
+	if (!bound)
+		return;
+	bytes = get(t, bound, at->unix_address_len);
+	/* The name is what the structure ends with; a zero after the longest counts too. */
+	if (!at->unix_address_size.size || bytes <= offsetof(struct sockaddr_un, sun_path) ||
+	    bytes > most + 1 ||
+	    virt_read(&t->k->as, bound + at->unix_address_size.size, &name, MIN(bytes, most))) {
+		t->unread++;
+		return;
+	}
+	bytes = MIN(bytes, most) - offsetof(struct sockaddr_un, sun_path);
+	if (name.sun_path[0]) {
+		text_escape(out, size, name.sun_path, strnlen(name.sun_path, bytes));
+		return;
+	}
+	for (uint64_t i = 0; i < bytes; i++)
+		if (!name.sun_path[i])
+			name.sun_path[i] = '@';
+	text_escape(out, size, name.sun_path, bytes);
+}
+
+static void tell_unix(struct teller *t, uint64_t fd, uint64_t sk, uint64_t type, uint64_t ino)
+{
+	const uint64_t state = get(t, sk, t->k->at.sock_common_skc_state);
+	char name[4 * sizeof(struct sockaddr_un) + 1];
+
+	unix_name(t, sk, name, sizeof(name));
+	tell(t, FACT_FILE, fd, "socket", "unix socket:[%" PRIu64 "] %s%s%s%s", ino,
+	     type == SOCK_STREAM ? "stream" : type == SOCK_DGRAM ? "dgram" : "seqpacket",
+	     state == TCP_LISTEN ? " LISTEN" : state == TCP_ESTABLISHED ? " ESTABLISHED" : "",
+	     *name ? " " : "", name);
 }
 
 static void tell_socket(struct teller *t, uint64_t fd, const struct guest_file *f)
@@ -295,8 +365,10 @@ static void tell_socket(struct teller *t, uint64_t fd, const struct guest_file *
 
 	if (family == AF_INET || family == AF_INET6)
 		tell_inet(t, fd, sk, family == AF_INET6, type);
+	else if (family == AF_UNIX)
+		tell_unix(t, fd, sk, type, f->ino);
 	else
-		tell(t, FACT_FILE, fd, "socket", "%s socket:[%" PRIu64 "]", family == AF_UNIX ? "unix" :
+		tell(t, FACT_FILE, fd, "socket", "%s socket:[%" PRIu64 "]",
 		     family == AF_NETLINK ? "netlink" : family == AF_PACKET ? "packet" :
 		     family == AF_VSOCK ? "vsock" : "other", f->ino);
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +22,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define IMAGE "/disk.img"
 #define DISK "/dev/ram1"
 #define FILE_PAGES 32
+#define MAX_FDS 64
 
 static pid_t rest;
 static bool disk;
@@ -120,53 +123,142 @@ static void loopback_up(void)
 	close(fd);
 }
 
-static struct sockaddr_in local(int fd)
+/* Of either family; port 0: any. */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+};
+
+static int bound_to(int type, int protocol, const char *text)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
+	union address a = { .any.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	int fd = socket(a.any.sa_family, type, protocol);
 
-	if (fd >= 0)
-		getsockname(fd, (struct sockaddr *)&a, &len);
-	return a;
-}
-
-static int bound(int type)
-{
-	struct sockaddr_in a = local(-1);
-	int fd = socket(AF_INET, type, 0);
-
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)))
-		failed("bind");
+	inet_pton(a.any.sa_family, text, a.any.sa_family == AF_INET ? (void *)&a.four.sin_addr :
+		  (void *)&a.six.sin6_addr);
+	if (bind(fd, &a.any, sizeof(a)))
+		failed(text);
 	return fd;
 }
 
-static void connected(int fd, int to)
-{
-	struct sockaddr_in a = local(to);
+static int bound(int type, const char *text) { return bound_to(type, 0, text); }
 
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
-		failed("connect");
+/* To the port of another, by the address that is meant. */
+static int connected(int fd, const char *text, int to)
+{
+	union address a = { 0 };
+	socklen_t len = sizeof(a);
+
+	getsockname(to, &a.any, &len);
+	if (!strchr(text, ':')) {
+		a.any.sa_family = AF_INET;
+		inet_pton(AF_INET, text, &a.four.sin_addr);
+	} else {
+		inet_pton(AF_INET6, text, &a.six.sin6_addr);
+	}
+	if (connect(fd, &a.any, sizeof(a)))
+		failed(text);
+	return fd;
+}
+
+static int listening(int fd)
+{
+	if (listen(fd, 4))
+		failed("listen");
+	return fd;
+}
+
+static void accepted(int listener)
+{
+	if (accept(listener, NULL, NULL) < 0)
+		failed("accept");
 }
 
 /* A listener, both ends of a connection, a UDP socket that is connected and one that is not. */
-static void open_sockets(void)
+static void open_inet(const char *text)
 {
-	int listener, udp;
+	const int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	int listener = listening(bound(SOCK_STREAM, text));
 
-	loopback_up();
-	listener = bound(SOCK_STREAM);
-	if (listen(listener, 1))
-		failed("listen");
-	connected(socket(AF_INET, SOCK_STREAM, 0), listener);
-	if (accept(listener, NULL, NULL) < 0)
-		failed("accept");
-	udp = bound(SOCK_DGRAM);
-	connected(bound(SOCK_DGRAM), udp);
+	connected(socket(family, SOCK_STREAM, 0), text, listener);
+	accepted(listener);
+	connected(bound(SOCK_DGRAM, text), text, bound(SOCK_DGRAM, text));
+}
+
+/* IPv4 that an IPv6 socket takes, and IPv6's own way to ask for it. */
+static void open_mapped(void)
+{
+	int listener = listening(bound(SOCK_STREAM, "::"));
+
+	connected(socket(AF_INET, SOCK_STREAM, 0), "127.0.0.1", listener);
+	accepted(listener);
+	connected(socket(AF_INET6, SOCK_STREAM, 0), "::ffff:127.0.0.1", listener);
+	accepted(listener);
+	connected(socket(AF_INET6, SOCK_DGRAM, 0), "::ffff:127.0.0.1", bound(SOCK_DGRAM, "::"));
+}
+
+/* Datagram sockets that are none of UDP's (their port is an echo's id), and raw ones. */
+static void open_others(void)
+{
+	int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY);
+
+	if (write(fd, "0 0", 3) != 3)
+		failed("ping_group_range");
+	close(fd);
+	bound_to(SOCK_DGRAM, IPPROTO_ICMP, "127.0.0.1");
+	bound_to(SOCK_DGRAM, IPPROTO_ICMPV6, "::1");
+	bound_to(SOCK_RAW, IPPROTO_ICMP, "127.0.0.1");
+	bound_to(SOCK_RAW, IPPROTO_ICMPV6, "::1");
+}
+
+/* Its name is all of size, zeros too. */
+static int named(int type, const char *name, size_t size)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type, 0);
+
+	memcpy(a.sun_path, name, size);
+	if (bind(fd, (struct sockaddr *)&a, offsetof(struct sockaddr_un, sun_path) + size))
+		failed("a name");
+	return fd;
+}
+
+static void meets(int fd, int listener)
+{
+	struct sockaddr_un a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(listener, (struct sockaddr *)&a, &len) || connect(fd, (struct sockaddr *)&a, len))
+		failed("connect to a name");
+	accepted(listener);
+}
+
+static void open_unix(void)
+{
+	static const char abstract[] = "\0of tests\0 \\ \1\0";
+	char longest[sizeof(((struct sockaddr_un *)0)->sun_path)] = "/";
+	int pair[2];
+
+	memset(longest + 1, 'n', sizeof(longest) - 1);
+	meets(socket(AF_UNIX, SOCK_STREAM, 0), listening(named(SOCK_STREAM, "/a socket", 9)));
+	meets(socket(AF_UNIX, SOCK_SEQPACKET, 0), listening(named(SOCK_SEQPACKET, abstract, sizeof(abstract))));
+	named(SOCK_DGRAM, longest, sizeof(longest));
+	/* The kernel's own name for it. */
+	named(SOCK_DGRAM, "", 0);
+	socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		failed("pairs");
 }
 
 void rest_and_wait(int ready)
 {
-	open_sockets();
+	loopback_up();
+	open_inet("127.0.0.1");
+	open_inet("::1");
+	open_mapped();
+	open_others();
+	open_unix();
 	make_file(disk || !access("/disk/dir", F_OK) ? "/disk/gone" : "/gone file", 5);
 	unlink("/disk/gone");
 	unlink("/gone file");
@@ -265,7 +357,7 @@ static void tell_files(void)
 	tell_one("/sparse", "", "at /sparse -", false);
 	tell_one("/at rest", "", NULL, false);
 	/* Its last descriptor. */
-	for (int fd = 3; fd < 32; fd++) {
+	for (int fd = 3; fd < MAX_FDS; fd++) {
 		char link[300] = "", name[64];
 
 		snprintf(name, sizeof(name), "/proc/%d/fd/%d", rest, fd);
@@ -284,6 +376,14 @@ static void tell_files(void)
 
 /* ---- what is so: environment and sockets ---- */
 
+static void put(int c)
+{
+	if (c < 0x20 || c > 0x7e || c == '\\')
+		printf("\\x%02x", c);
+	else
+		putchar(c);
+}
+
 static void tell_environment(void)
 {
 	char path[64];
@@ -298,10 +398,8 @@ static void tell_environment(void)
 		if (!c) {
 			putchar('\n');
 			in = 0;
-		} else if (c < 0x20 || c > 0x7e || c == '\\') {
-			printf("\\x%02x", c);
 		} else {
-			putchar(c);
+			put(c);
 		}
 	}
 	if (f)
@@ -313,23 +411,62 @@ static const char *state_name(unsigned state)
 	return state == 1 ? " ESTABLISHED" : state == 10 ? " LISTEN" : " another";
 }
 
-static void tell_socket(int fd, unsigned long inode, const char *protocol, const char *path)
+/* "0100007F:1F90", or four such words and a port, as the kernel writes them. */
+static void say_address(const char *hex)
 {
-	unsigned a, p, b, q, state;
+	const char *port = strchr(hex, ':');
+	const bool six = port - hex == 32;
+	char text[INET6_ADDRSTRLEN];
+	uint32_t words[4] = { 0 };
+
+	for (int i = 0; i < (six ? 4 : 1); i++)
+		sscanf(hex + 8 * i, "%8x", &words[i]);
+	inet_ntop(six ? AF_INET6 : AF_INET, words, text, sizeof(text));
+	printf(six ? " [%s]:%lu" : " %s:%lu", text, strtoul(port + 1, NULL, 16));
+}
+
+static void tell_inet(int fd, unsigned long inode, const char *protocol)
+{
+	char line[512], path[64], from[64], to[64];
+	unsigned long number;
+	unsigned state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/net/%s", protocol);
+	f = fopen(path, "r");
+	if (!f)
+		failed(path);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %*d: %63s %63s %x %*x:%*x %*x:%*x %*x %*d %*d %lu", from, to, &state,
+			   &number) != 4 || number != inode)
+			continue;
+		printf("S %d %d %s", rest, fd, protocol);
+		say_address(from);
+		say_address(to);
+		printf("%s\n", protocol[0] == 't' ? state_name(state) : "");
+	}
+	if (f)
+		fclose(f);
+}
+
+static void tell_unix(int fd, unsigned long inode)
+{
+	FILE *f = fopen("/proc/net/unix", "r");
+	unsigned flags, type, state;
 	unsigned long number;
 	char line[512];
-	FILE *f = fopen(path, "r");
+	int at;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-
-		if (sscanf(line, " %*d: %x:%x %x:%x %x %*x:%*x %*x:%*x %*x %*d %*d %lu", &a, &p, &b, &q, &state,
-			   &number) != 6 || number != inode)
+		if (sscanf(line, "%*[^:]: %*x %*x %x %x %x %lu%n", &flags, &type, &state, &number, &at) != 4 ||
+		    number != inode)
 			continue;
-		inet_ntop(AF_INET, &a, from, sizeof(from));
-		inet_ntop(AF_INET, &b, to, sizeof(to));
-		printf("S %d %d %s %s:%u %s:%u%s\n", rest, fd, protocol, from, p, to, q,
-		       protocol[0] == 't' ? state_name(state) : "");
+		printf("S %d %d unix socket:[%lu] %s%s", rest, fd, inode, type == SOCK_STREAM ? "stream" :
+		       type == SOCK_DGRAM ? "dgram" : "seqpacket",
+		       flags & 0x10000 ? " LISTEN" : state == 3 ? " ESTABLISHED" : "");
+		for (; line[at] && line[at] != '\n'; at++)
+			put((uint8_t)line[at]);
+		putchar('\n');
 	}
 	if (f)
 		fclose(f);
@@ -337,15 +474,20 @@ static void tell_socket(int fd, unsigned long inode, const char *protocol, const
 
 static void tell_sockets(void)
 {
-	for (int fd = 0; fd < 32; fd++) {
+	static const char *const protocols[] = {
+		"tcp", "tcp6", "udp", "udp6", "icmp", "icmp6", "raw", "raw6",
+	};
+
+	for (int fd = 0; fd < MAX_FDS; fd++) {
 		char name[64], link[300] = "";
 		unsigned long inode;
 
 		snprintf(name, sizeof(name), "/proc/%d/fd/%d", rest, fd);
 		if (readlink(name, link, sizeof(link) - 1) < 0 || sscanf(link, "socket:[%lu]", &inode) != 1)
 			continue;
-		tell_socket(fd, inode, "tcp", "/proc/net/tcp");
-		tell_socket(fd, inode, "udp", "/proc/net/udp");
+		for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++)
+			tell_inet(fd, inode, protocols[i]);
+		tell_unix(fd, inode);
 	}
 }
 

@@ -5,99 +5,14 @@
  */
 #define CHECK_SECONDS "3"
 #define SWEEP_SECONDS "2"
-#include "../../unit/test_engine_world.h"
+#include "whole.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
-
-#include "guest.h"
-#include "introspect/serve.h"
-
-#define FIND_SECONDS 120
 #define ASKS 20
 #define ASKS_MAX 600		/* a busy guest takes its time to load a module */
-
-static struct testee t;
-static const char *ram_path;
 
 static const char policy_tells[] =
 	"[usage miners]\ncpu = 15%\nfor = 15s\nbaseline = 24h\n"
 	"[rule rootkits]\nmatch = Hidden.*\nkinds = hidden\nactions = report,contain\n";
-
-/* A guest's introspector without a guest of KVM: its memory is the file. */
-static void serve(int sock)
-{
-	/* An idle vCPU's: its tables stay, and the monitor is another's. */
-	struct kvm_warden_regs regs = *t.mem.fixed;
-	static struct role role;
-	int quiet[2];
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	assert_int_equal(pipe(quiet), 0);
-	dup2(sock, 200);
-	dup2(quiet[0], 201);
-	dup2(200, ROLE_FD);
-	dup2(201, ROLE_GUEST_FD);
-	regs.cr3 = t.in.kernel.as.root;
-	if (testee_memory(&role.mem, ram_path, &regs) ||
-	    introspector_init(&role.in, &role.mem))
-		_exit(1);
-	serve_engine(&role);
-	_exit(0);
-}
-
-static pid_t guest_of_file(void)
-{
-	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM,
-				 .name = NAME };
-	int s[2];
-	pid_t pid;
-
-	pair(s);
-	pid = fork();
-	if (!pid)
-		serve(s[1]);
-	close(s[1]);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[0]);
-	return pid;
-}
-
-/* How many findings of that name are of a process with that comm ("": any). */
-static unsigned found(const char *signature, const char *comm)
-{
-	json_t *answer = ctl("findings", 0), *f;
-	unsigned n = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "findings"), i, f)
-		n += !strcmp(text(f, "signature"), signature) &&
-		     (!comm[0] || !strcmp(text(f, "comm"), comm));
-	json_decref(answer);
-	return n;
-}
-
-static void expect_finding(const char *signature, const char *comm)
-{
-	int i = 0;
-
-	while (i < FIND_SECONDS && !found(signature, comm)) {
-		sleep(1);
-		i++;
-	}
-	ok(i < FIND_SECONDS, "wardenctl findings has %s of %s after %d s", signature,
-	   comm[0] ? comm : "the kernel", i);
-}
-
-static void print_findings(void)
-{
-	json_t *answer = ctl("findings", 0), *f;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "findings"), i, f)
-		printf("# %s %s: %s\n", text(f, "signature"), text(f, "comm"),
-		       text(json_object_get(f, "evidence"), "detail"));
-	json_decref(answer);
-}
 
 static void print_checks(void)
 {
@@ -194,23 +109,14 @@ static void hide(void)
 
 int main(int argc, char **argv)
 {
-	void *policy = (void *)policy_tells;
 	struct m_act act;
 	pid_t pid;
 
 	if (argc != 4)
 		return 2;
-	ram_path = argv[1];
-	testee_open(&t, argv[1], argv[2]);
-	printf("# %s\n", t.in.state.release);
-	fflush(stdout);
-	setup(&policy);
-	if (missing())
+	pid = whole_start(argv[1], argv[2], policy_tells);
+	if (!pid)
 		return 77;
-	pid = guest_of_file();
-	for (int i = 0; i < 100 && access(w.socket, F_OK); i++)
-		usleep(100000);
-	sleep(1);
 	expect_finding("Code.RWX", "rwx");
 	expect_finding("Usage.CPU", "miner");
 	ok(!found("Usage.CPU", "cc1") && !found("Usage.CPU", "make"), "a compiler's use is no finding");
@@ -230,7 +136,6 @@ int main(int argc, char **argv)
 	testee_stop(&t);
 	testee_restore(&t);
 	testee_run(&t);
-	kill(pid, SIGKILL);
-	kill(w.pid, SIGKILL);
+	whole_end(pid);
 	return ok_done();
 }
