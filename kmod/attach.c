@@ -173,12 +173,12 @@ static enum attach_state try_attach(void)
 	kobj = find_vendor(&found, &mod);
 	if (!kobj)
 		return WAITING;
+	WRITE_ONCE(vendor, found);
 	good = build_is_known(kvm_module, kvm_build_id) && build_is_known(mod, found->build_id) &&
 	       has_what_we_need(found, mod);
 	kobject_put(kobj);
 	if (!good)
 		return REFUSED;
-	WRITE_ONCE(vendor, found);
 	r = tracepoint_probe_register(kvm_exit_tp, vendor->exit, NULL);
 	if (r) {
 		snprintf(refusal, sizeof(refusal),
@@ -373,6 +373,16 @@ static bool is_vendor(const char *name)
 }
 
 /*
+ * The other vendor's module is told to go as well, after it came in vain: kvm takes
+ * one of the two.  The VMs, those that are stopped too, are of the one that was found.
+ */
+static bool is_found_vendor(const char *name)
+{
+	lockdep_assert_held(&attach_lock);
+	return !strcmp(name, vendor->name);
+}
+
+/*
  * The build-ids of a module can be read once it is live.  The vendor's may be
  * exchanged for another build without kvm going away.
  */
@@ -383,9 +393,10 @@ static int on_module(struct notifier_block *nb, unsigned long action, void *data
 
 	if (action == MODULE_STATE_LIVE && (ours || !strcmp(mod->name, "kvm")))
 		schedule_work(&attach_work);
-	if (action == MODULE_STATE_GOING && ours) {
+	if (action == MODULE_STATE_GOING) {
 		mutex_lock(&attach_lock);
-		detach();
+		if (is_found_vendor(mod->name))
+			detach();
 		mutex_unlock(&attach_lock);
 	}
 	return NOTIFY_OK;

@@ -222,6 +222,8 @@ struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backen
 	v = alloc_vcpu(vcpu, backend);
 	if (!v)
 		return ERR_PTR(-ENOMEM);
+	/* What tells of it is set up behind kvm_entry: its first exit looks. */
+	v->opaque = false;
 	if (insert(NULL, v))
 		return v;
 	free_vcpu(v);
@@ -386,7 +388,7 @@ static bool is_alive(struct kw_guest *guest)
 {
 	struct file *file = kw_guest_pin(guest);
 	struct kvm_warden_guest_info info;
-	bool ran;
+	bool ran, alive;
 
 	kw_guest_info(guest, &info);
 	ran = info.exits != guest->exits_seen;
@@ -398,9 +400,11 @@ static bool is_alive(struct kw_guest *guest)
 	if (!file) {
 		/* A watch holds the VM, which the VMM has let go. */
 		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
-		if (ran)
+		/* None runs without its VMM's memory: one that ran and is gone hides nothing. */
+		alive = atomic_read(&guest->mm->mm_users) && has_vcpus(guest);
+		if (ran && alive)
 			kw_guest_mark(guest, KVM_WARDEN_GUEST_HIDDEN);
-		return ran || (atomic_read(&guest->mm->mm_users) && has_vcpus(guest));
+		return alive;
 	}
 	fput(file);
 	return true;

@@ -45,8 +45,13 @@ u32 kw_vcpu_index(struct kvm_vcpu *vcpu)
 
 bool kw_kvm_has_run(struct kvm *kvm, u32 idx, void *run)
 {
-	struct kvm_vcpu *vcpu = xa_load(&kvm->vcpu_array, idx);	/* kvm_get_vcpu wants it online */
+	struct kvm_vcpu *vcpu;
 
+	/* One that is not online may be freed at once, where its creation fails. */
+	if (idx >= (u32)atomic_read(&kvm->online_vcpus))
+		return false;
+	smp_rmb();	/* pairs with kvm's, between the vCPU and its being counted */
+	vcpu = xa_load(&kvm->vcpu_array, idx);
 	return vcpu && vcpu->run == run;
 }
 
