@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "lib/inspecting.h"
 #include "lib/util.h"
 
-#define FILE_FD 3
-#define OUT_FD 4
 #define PROGRAM "warden-inspect"
 
 /* ---- the program ---- */
@@ -39,7 +38,7 @@ static void find_program(char path[PATH_MAX])
 /* Above all those that it gets, so that none is overwritten before it is moved. */
 static int out_of_the_way(int fd)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, OUT_FD + 1);
+	return fcntl(fd, F_DUPFD_CLOEXEC, INSPECT_OUT_FD + 1);
 }
 
 static void become_program(const struct question *q, int file, int answer)
@@ -54,9 +53,9 @@ static void become_program(const struct question *q, int file, int answer)
 	memcpy(argv + 1, q->words, sizeof(q->words));
 	find_program(path);
 	/* Whatever wardenctl's caller left open is none of its business. */
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(answer, STDOUT_FILENO) < 0 || dup2(file, FILE_FD) < 0 ||
-	    (q->out >= 0 && dup2(out, OUT_FD) < 0) ||
-	    close_range(q->out >= 0 ? OUT_FD + 1 : OUT_FD, ~0u, 0))
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(answer, STDOUT_FILENO) < 0 || dup2(file, INSPECT_FILE_FD) < 0 ||
+	    (q->out >= 0 && dup2(out, INSPECT_OUT_FD) < 0) ||
+	    close_range(q->out >= 0 ? INSPECT_OUT_FD + 1 : INSPECT_OUT_FD, ~0u, 0))
 		_exit(127);
 	execv(path, (char **)argv);
 	fprintf(stderr, "wardenctl: %s: %s\n", path, strerror(errno));

@@ -8,8 +8,6 @@
 #include "introspect/inspect.h"
 #include "lib/messages.h"
 
-#define OUT_FD 4			/* bytes that are asked for go there */
-
 /* ---- inspect.c ---- */
 
 /* A decimal number; what is none ends the program, which wardenctl alone calls. */
@@ -32,7 +30,7 @@ json_t *answer_process(struct inspection *i, char *const *args);
 json_t *answer_suspicious(struct inspection *i, char *const *args);
 json_t *answer_check(struct inspection *i, char *const *args);
 
-/* ---- contents.c: the bytes of read and file are written to OUT_FD ---- */
+/* ---- contents.c: the bytes of read and file are written to INSPECT_OUT_FD ---- */
 
 json_t *answer_files(struct inspection *i, char *const *args);
 json_t *answer_read(struct inspection *i, char *const *args);

@@ -9,6 +9,7 @@
 #include "introspect/find.h"
 #include "introspect/inodes.h"
 #include "introspect/ownfiles.h"
+#include "lib/inspecting.h"
 #include "lib/task_json.h"
 #include "lib/util.h"
 
@@ -86,11 +87,11 @@ json_t *answer_read(struct inspection *i, char *const *args)
 {
 	const uint64_t pid = number_arg(args[0]), va = number_arg(args[1]), length = number_arg(args[2]);
 	json_t *missing, *error;
-	struct extract x = { .fd = OUT_FD, .missing = add_missing };
+	struct extract x = { .fd = INSPECT_OUT_FD, .missing = add_missing };
 	struct address_space as;
 	int r;
 
-	if (pid > UINT32_MAX || !length || length > EXTRACT_MAX || va + length - 1 < va)
+	if (pid > UINT32_MAX || !length || length > INSPECT_READ_MAX || va + length - 1 < va)
 		return error_json("usage", "that is no range of at most 64 MiB", "");
 	memory_set_budget(i->in.mem, LOOK_BUDGET_MS);
 	error = find_space(i, pid, &as);
@@ -121,7 +122,7 @@ struct wanted {
 static json_t *extract(struct inspection *i, const struct wanted *f)
 {
 	json_t *missing;
-	struct extract x = { .fd = OUT_FD, .missing = add_missing };
+	struct extract x = { .fd = INSPECT_OUT_FD, .missing = add_missing };
 	int r;
 
 	/* Its page cache counts in huge pages, on some kernels. */

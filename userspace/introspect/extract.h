@@ -5,8 +5,6 @@
 
 #include "introspect/look.h"
 
-#define EXTRACT_MAX (64ull << 20)	/* of memory, at once */
-
 struct extract {
 	int fd;				/* where to */
 	/* Told what was not there, in order; offsets from the begin. */

@@ -16,10 +16,10 @@
 #include "introspect/inspect.h"
 #include "introspect/jail.h"
 #include "introspect/kernelfiles.h"
+#include "lib/inspecting.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-#define FILE_FD 3
 
 static const struct question {
 	const char *what;
@@ -70,7 +70,7 @@ static json_t *look_into(const struct question *q, char *const *args, const stru
 	static struct inspection i;
 	char why[WHY_SIZE] = "";
 	json_t *json;
-	int r = inspection_open(&i, FILE_FD, why);
+	int r = inspection_open(&i, INSPECT_FILE_FD, why);
 
 	if (r == -ENOENT)
 		return error_json("no_kernel", why, "only Linux guests of 64-bit x86 with BTF and kallsyms "
