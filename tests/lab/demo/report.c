@@ -187,8 +187,10 @@ static void match(const json_t *findings, struct tally *t)
 			continue;
 		if (!p || (is_victim(p) && !names_signature(finding, p))) {
 			t->strays++;
-			printf("unexpected: pid %lld, %s, %s\n", number(finding, "pid"),
-			       text(finding, "comm"), text(finding, "signature"));
+			printf("FAILED: unexpected: pid %lld, %s, %s, found by %s: %s\n",
+			       number(finding, "pid"), text(finding, "comm"),
+			       text(finding, "signature"), text(finding, "found_by"),
+			       text(json_object_get(finding, "evidence"), "detail"));
 		} else if (!p->finding || number(finding, "t_found_ns") < number(p->finding, "t_found_ns")) {
 			p->finding = finding;
 		}
@@ -213,7 +215,13 @@ static void count(struct tally *t)
 
 		if (!is_victim(p)) {
 			t->clean++;
-			t->touched += !p->counted || !p->alive || p->finding;
+			if (!p->counted || !p->alive || p->finding) {
+				t->touched++;
+				printf("FAILED: clean pid %d (%s):%s%s%s %s\n", p->pid, p->name,
+				       p->counted ? "" : " not in the guest's census",
+				       p->alive ? "" : " not alive", p->finding ? " found:" : "",
+				       text(p->finding, "signature"));
+			}
 			continue;
 		}
 		t->victims++;
@@ -295,7 +303,7 @@ static void print_unlisted(void)
 {
 	for (size_t i = 0; i < nprocesses; i++)
 		if (!processes[i].listed && processes[i].alive)
-			printf("introspection does not list pid %d (%s)\n", processes[i].pid,
+			printf("FAILED: introspection does not list pid %d (%s)\n", processes[i].pid,
 			       processes[i].name);
 }
 
@@ -363,7 +371,7 @@ static void print_finding(const struct process *p)
 	print_step(f, "ordered", number(order, "mono_ns"));
 	print_step(f, "dead", killed ? last_result(order) : 0);
 	if (!killed)
-		printf("  (order: %s)", text(order, "state"));
+		printf("  (order: %s %s)", text(order, "state"), text(order, "outcome"));
 	if (quarantined_at(f))
 		print_step(f, "quarantined", quarantined_at(f));
 	if (!strcmp(p->kind, "again"))
@@ -412,25 +420,45 @@ static void print_last_line(const char *control, const struct tally *t)
 
 /* ---- judging ---- */
 
+/* Says what is not as it has to be. */
+static bool holds(bool condition, const char *what)
+{
+	if (!condition)
+		printf("FAILED: %s\n", what);
+	return condition;
+}
+
 static bool as_expected(const char *control, const struct tally *t)
 {
-	if (t->victims != 4 + has_last_act || t->clean < 30 || t->touched || t->strays ||
-	    t->listed != t->clean + t->alive_victims)
-		return false;
-	if (!strcmp(control, "nosig"))
-		return !t->found && !t->killed && t->alive_victims == 4;
-	if (!strcmp(control, "nobpf"))
-		return t->found == 4 && t->killed == 4 && t->by_sweep == 4 && !t->delivered;
-	if (!strcmp(control, "noagent"))
-		return t->found == 4 && !t->killed && t->undeliverable == 4 && t->alive_victims == 4;
-	return t->found == 5 && t->killed == 4 && t->quarantined == 1 && t->contained == 1 &&
-	       t->delivered > 0;
+	const bool nosig = !strcmp(control, "nosig"), nobpf = !strcmp(control, "nobpf");
+	const bool noagent = !strcmp(control, "noagent");
+	bool ok = holds(t->victims == 4 + has_last_act, "the plan's victims were started");
+
+	ok &= holds(t->clean >= 30, "30 clean processes or more");
+	ok &= holds(!t->touched, "no clean process is touched or found");
+	ok &= holds(!t->strays, "no finding but of the plan's victims");
+	ok &= holds(t->listed == t->clean + t->alive_victims, "introspection lists what lives");
+	ok &= holds(t->found == (nosig ? 0 : t->victims), "every victim is found");
+	ok &= holds(t->killed == (nosig || noagent ? 0 : 4), "the first four victims are killed");
+	if (nosig || noagent)
+		ok &= holds(t->alive_victims == 4, "the victims live on");
+	if (nobpf)
+		ok &= holds(t->by_sweep == 4 && !t->delivered, "found by sweeps alone");
+	if (noagent)
+		ok &= holds(t->undeliverable == 4, "each order is undeliverable");
+	if (has_last_act) {
+		ok &= holds(t->quarantined == 1, "the file is quarantined");
+		ok &= holds(t->contained == 1, "the guest is contained for the one that came back");
+		ok &= holds(t->delivered > 0, "events arrive");
+	}
+	return ok;
 }
 
 int main(int argc, char **argv)
 {
 	struct tally tally = { 0 };
 	json_t *findings, *status, *tasks;
+	bool ok;
 
 	if (argc != 4)
 		errx(2, "usage: report CONTROL VICTIMS DIR");
@@ -457,9 +485,10 @@ int main(int argc, char **argv)
 	printf("introspection lists %d of the %zu processes the guest started and still had\n",
 	       tally.listed, nprocesses - tally.killed);
 	print_unlisted();
+	ok = as_expected(argv[1], &tally);
 	print_last_line(argv[1], &tally);
 	json_decref(findings);
 	json_decref(status);
 	json_decref(tasks);
-	return !as_expected(argv[1], &tally);
+	return !ok;
 }
