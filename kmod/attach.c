@@ -389,9 +389,8 @@ static bool is_found_vendor(const char *name)
 static int on_module(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct module *mod = data;
-	bool ours = is_vendor(mod->name);
 
-	if (action == MODULE_STATE_LIVE && (ours || !strcmp(mod->name, "kvm")))
+	if (action == MODULE_STATE_LIVE && (is_vendor(mod->name) || !strcmp(mod->name, "kvm")))
 		schedule_work(&attach_work);
 	if (action == MODULE_STATE_GOING) {
 		mutex_lock(&attach_lock);
@@ -415,9 +414,7 @@ int kw_attach_enable(bool on)
 		switch_off();
 	mutex_unlock(&attach_lock);
 	/* No new one begins; the lock of one that is there comes before ours. */
-	if (!on)
-		kw_watch_end_all(KVM_WARDEN_WRITE_OFF);
-	return 0;
+	return on ? 0 : kw_watch_end_all(KVM_WARDEN_WRITE_OFF);
 }
 
 bool kw_attach_enabled(void)

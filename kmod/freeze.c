@@ -113,6 +113,7 @@ static int hold(struct kw_guest *guest)
 	if (guest->stop_refused)
 		return -ENOENT;
 	WRITE_ONCE(ever_used, true);
+	kw_guest_may_stop(guest);
 	return kw_attach_hold_entry();
 }
 

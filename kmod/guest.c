@@ -33,6 +33,7 @@
 
 static DEFINE_RAW_SPINLOCK(kw_guests_lock);
 static LIST_HEAD(kw_guests);
+static HLIST_HEAD(kw_once_stopped);	/* RCU: guests that were, or are being, stopped */
 static DEFINE_HASHTABLE(kw_vcpus, 10);
 static u64 last_id;
 static unsigned int guest_count;
@@ -94,7 +95,6 @@ static struct kw_vcpu *alloc_vcpu(struct kvm_vcpu *vcpu, const struct kw_backend
 	v->run = kw_vcpu_run(vcpu);
 	get_page(virt_to_page(v->run));
 	v->idx = kw_vcpu_index(vcpu);
-	v->opaque = backend->encrypted(vcpu);
 	v->want_regs = true;
 	v->hot.idtr = KW_NO_IDTR;
 	seqcount_init(&v->regs_seq);
@@ -160,6 +160,7 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 
 	if (!v)
 		return give_up(NULL);
+	v->opaque = backend->encrypted(vcpu);
 	if (insert(NULL, v))
 		return v;
 	fresh = alloc_guest(vcpu);
@@ -197,12 +198,35 @@ struct kw_vcpu *kw_vcpu_current(void)
 	return vcpu ? kw_vcpu_find(vcpu) : NULL;
 }
 
+void kw_guest_may_stop(struct kw_guest *guest)
+{
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&kw_guests_lock, irq);
+	if (!guest->unhashed && hlist_unhashed(&guest->once_stopped))
+		hlist_add_head_rcu(&guest->once_stopped, &kw_once_stopped);
+	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);
+}
+
+static bool mm_was_stopped(struct mm_struct *mm)
+{
+	struct kw_guest *guest;
+
+	hlist_for_each_entry_rcu_notrace(guest, &kw_once_stopped, once_stopped)
+		if (guest->mm == mm)
+			return true;
+	return false;
+}
+
+/* Of a VM that is not tracked this is asked at each entry: it takes no lock. */
 static bool is_stopped(struct kvm *kvm)
 {
 	struct kw_guest *guest;
 	unsigned long irq;
 	bool stopped;
 
+	if (!mm_was_stopped(kw_kvm_mm(kvm)))
+		return false;
 	raw_spin_lock_irqsave(&kw_guests_lock, irq);
 	guest = find_by_kvm(kvm, kw_kvm_mm(kvm));
 	stopped = guest && READ_ONCE(guest->stop.why);
@@ -222,8 +246,7 @@ struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backen
 	v = alloc_vcpu(vcpu, backend);
 	if (!v)
 		return ERR_PTR(-ENOMEM);
-	/* What tells of it is set up behind kvm_entry: its first exit looks. */
-	v->opaque = false;
+	/* What tells of an encrypted one is set up behind kvm_entry: its first exit looks. */
 	if (insert(NULL, v))
 		return v;
 	free_vcpu(v);
@@ -331,6 +354,8 @@ static void unhash(struct kw_guest *guest, struct list_head *dead)
 	list_move_tail(&guest->node, dead);
 	guest_count--;
 	WRITE_ONCE(guest->unhashed, true);
+	if (!hlist_unhashed(&guest->once_stopped))
+		hlist_del_init_rcu(&guest->once_stopped);
 	list_for_each_entry(v, &guest->vcpus, node)
 		hash_del_rcu(&v->hash);
 	raw_spin_unlock_irqrestore(&kw_guests_lock, irq);

@@ -42,6 +42,7 @@ struct kw_guest {
 	refcount_t refs;
 	unsigned int fd_hint;
 	struct list_head node;		/* kw_guests */
+	struct hlist_node once_stopped;	/* kw_once_stopped */
 	struct list_head vcpus;		/* RCU; writers hold kw_guests_lock */
 	wait_queue_head_t wait;		/* woken when gone */
 	struct mutex stop_lock;		/* guards stop; the probe reads stop.why alone */
@@ -123,6 +124,9 @@ struct kw_vcpu *kw_vcpu_current(void);
  * there; NULL: it may run; -ENOMEM: it may not, and there is no memory.
  */
 struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backend *backend);
+
+/* Before it is stopped: from then on its vCPUs that come anew are looked for. */
+void kw_guest_may_stop(struct kw_guest *guest);
 
 /* A reference to the guest with this id, or to the next above it; or NULL. */
 struct kw_guest *kw_guest_find(u64 id);

@@ -122,7 +122,17 @@ struct file_search {
 	void *run;		/* tells this kvm from a later one at its address */
 	struct file *found;
 	unsigned int fd;
+	unsigned int files;	/* looked at */
+	unsigned int tables;	/* searched */
 };
+
+/*
+ * A VMM may have as many files as the system lets it, and a table of them for each
+ * thread, while this looks with preemption off.  Its VM's file behind so many is as
+ * good as none: what has no file is told as hidden.
+ */
+#define FILES_AT_MOST 65536
+#define TABLES_AT_MOST 16
 
 /*
  * A VM's or a vCPU's file of this kvm.  The names are KVM's own on anonymous
@@ -147,6 +157,8 @@ static int match_file(const void *data, struct file *file, unsigned int fd)
 {
 	struct file_search *search = (void *)data;
 
+	if (++search->files > FILES_AT_MOST)
+		return 1;
 	if (!file_is_of(file, search->kvm) || !kw_kvm_has_run(search->kvm, search->idx, search->run))
 		return 0;
 	search->found = get_file(file);
@@ -184,7 +196,8 @@ struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
 				continue;
 			searched = files;
 			search_task(&search, thread, *hint);
-			if (search.found)
+			if (search.found || ++search.tables == TABLES_AT_MOST ||
+			    search.files > FILES_AT_MOST)
 				break;
 		}
 	}

@@ -711,14 +711,16 @@ bool kw_watch_end(struct kw_guest *guest, u32 why, bool try)
 	return true;
 }
 
-void kw_watch_end_all(u32 why)
+int kw_watch_end_all(u32 why)
 {
 	struct kw_guest *guest;
 	u64 id = 0;
+	int r = 0;
 
-	while ((guest = kw_guest_next(id))) {
+	while (!r && (guest = kw_guest_next(id))) {
 		id = guest->id;
-		kw_watch_end(guest, why, false);
+		r = kw_watch_end(guest, why, false) ? 0 : -EINTR;
 		kw_guest_put(guest);
 	}
+	return r;
 }

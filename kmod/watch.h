@@ -33,7 +33,9 @@ void kw_watch_release(struct kw_guest *guest, const void *holder);
  * false if we are killed while we wait for them.
  */
 bool kw_watch_end(struct kw_guest *guest, u32 why, bool try);
-void kw_watch_end_all(u32 why);
+
+/* The same of every guest; -EINTR if we are killed before all of it is done. */
+int kw_watch_end_all(u32 why);
 
 /* Page-fault probe, preemption off. */
 void kw_watch_on_fault(struct kw_vcpu *v, u64 gpa, u64 error);

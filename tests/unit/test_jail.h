@@ -212,6 +212,13 @@ static inline int do_userfaultfd(void) { return syscall(SYS_userfaultfd, 0); }
 static inline int do_keyctl(void) { return syscall(SYS_keyctl, 0, 0, 0, 0, 0); }
 /* memory */
 
+static inline int do_read_ahead(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return madvise(p, 4096, MADV_WILLNEED);
+}
+
 static inline int do_exec_memory(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
@@ -239,7 +246,8 @@ static inline int do_exec_protect(void)
 	FORBIDDEN(do_setown_ioctl), FORBIDDEN(do_async_ioctl),			\
 	FORBIDDEN(do_type), FORBIDDEN(do_bpf), FORBIDDEN(do_perf),		\
 	FORBIDDEN(do_module), FORBIDDEN(do_io_uring), FORBIDDEN(do_userfaultfd), \
-	FORBIDDEN(do_keyctl), FORBIDDEN(do_exec_memory), FORBIDDEN(do_exec_protect)
+	FORBIDDEN(do_keyctl), FORBIDDEN(do_exec_memory), FORBIDDEN(do_exec_protect), \
+	FORBIDDEN(do_read_ahead)
 
 /* And to those that make no jails for others. */
 #define FORBIDDEN_BUT_TO_JAILERS						\

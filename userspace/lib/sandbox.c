@@ -29,7 +29,7 @@ static const int base_syscalls[] = {
 	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
 	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid),
 	SCMP_SYS(gettid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
@@ -41,6 +41,11 @@ static const int base_syscalls[] = {
 static const int fcntl_commands[] = {
 	F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC,
 	F_GETLK, F_SETLK, F_SETLKW, F_ADD_SEALS, F_GET_SEALS,
+};
+
+/* Of memory allocators.  None that reads in what was swapped out. */
+static const int advices[] = {
+	MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP,
 };
 
 static int set_limit(int which, uint64_t value)
@@ -183,9 +188,13 @@ static int allow_if(scmp_filter_ctx filter, int syscall, struct scmp_arg_cmp con
 static int allow_memory(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	int r = allow_if(filter, SCMP_SYS(mmap), no_exec);
+	int r = allow_if(filter, SCMP_SYS(mmap), no_exec) ?:
+		allow_if(filter, SCMP_SYS(mprotect), no_exec);
 
-	return r ? r : allow_if(filter, SCMP_SYS(mprotect), no_exec);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(advices); i++)
+		r = allow_if(filter, SCMP_SYS(madvise),
+			     SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)advices[i]));
+	return r;
 }
 
 /*

@@ -505,6 +505,8 @@ struct kvm_warden_read {
  *     reader's eyes.  One that is not in the page cache (never touched, swapped
  *     out, discarded by a balloon, not yet migrated), or is behind the end of a
  *     file that was truncated, is SIGBUS.
+ *     Reads bring nothing in; madvise(MADV_WILLNEED), which no VMA can refuse,
+ *     brings in what was swapped out of tmpfs or a memfd: forbid it to readers.
  *   - The range is what it was when KVM_WARDEN_MAP returned.  A memslot removed
  *     or moved later, or memory that the VMM maps there later, is not followed:
  *     the fd and its mappings show the file.

@@ -11,11 +11,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define RAM 0xf000u
 #define NO_RAM 0xf000u
 #define COUNTERS 0x2000u	/* one a vCPU, 64 bytes apart */
+#define MANY_FILES 70000	/* more than the module looks at */
+#define TOP_FILE 80000
 #define SERVED 0x2800u		/* by the VMM: MMIO exits of each vCPU */
 
 /* vCPUs.  ADDED begins to exist later. */
@@ -116,7 +119,36 @@ static void wake_halted(void)
 		err(1, "NMI");
 }
 
-/* SIGUSR1: one more vCPU.  SIGUSR2: an NMI for the halted one.  SIGHUP: the files go. */
+/*
+ * The VM's file behind more than the module looks at; the second time, alone again.
+ * The module remembers where it found it last: it goes there once they are many.
+ */
+static void bury(void)
+{
+	const struct rlimit limit = { TOP_FILE + 1, TOP_FILE + 1 };
+	static bool buried;
+	int first, fd;
+
+	if (buried) {
+		close_range(3, TOP_FILE - 1, 0);
+		return;
+	}
+	buried = true;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "so many files");
+	first = fd = dup(0);
+	while (fd >= 0 && fd < MANY_FILES)
+		fd = dup(0);
+	if (fd < 0 || dup2(vm_fd, TOP_FILE) < 0)
+		err(1, "so many files");
+	for (fd = 3; fd < first; fd++)
+		dup2(0, fd);
+}
+
+/*
+ * SIGUSR1: one more vCPU.  SIGUSR2: an NMI for the halted one.  SIGHUP: the files go.
+ * SIGTERM: the VM's file is buried, or dug out.
+ */
 static void be_vmm(int ready)
 {
 	sigset_t set;
@@ -135,6 +167,7 @@ static void be_vmm(int ready)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (int i = 0; i < ADDED; i++)
 		start_vcpu(i);
@@ -145,6 +178,8 @@ static void be_vmm(int ready)
 			start_vcpu(ADDED);
 		else if (signal == SIGUSR2)
 			wake_halted();
+		else if (signal == SIGTERM)
+			bury();
 		else
 			close_range(3, ~0u, 0);
 	}
@@ -619,6 +654,13 @@ static void test_switched_off(void)
 	check(write_switch("1") && !contain(info.guest, 0) && still(50000), "switched on, it works again");
 }
 
+/* kvm takes one vendor: the other's module comes in vain, and goes. */
+static void test_other_vendor(void)
+{
+	check(system("modprobe -d $LAB_KERNEL/root kvm_intel 2>/dev/null; ! grep -q ^kvm_intel /proc/modules") == 0 &&
+	      still(100000) && flags() & KVM_WARDEN_GUEST_CONTAINED, "the other vendor's module sets no vCPU free");
+}
+
 static void test_release(void)
 {
 	check(!release(info.guest) && !flags(), "released");
@@ -671,6 +713,30 @@ static void test_hidden(void)
 	check(!contain(info.guest, 0) && flags() & KVM_WARDEN_GUEST_CONTAINED, "and can be contained again");
 }
 
+static bool memslots_become(int error)
+{
+	for (int i = 0; i < 50; i++) {
+		struct kvm_warden_memslots none = { 0 };
+
+		if ((ioctl(guest, KVM_WARDEN_MEMSLOTS, &none) ? errno : 0) == error)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* The search for the VM's file ends; it is not the guest that does. */
+static void test_buried(void)
+{
+	contain(info.guest, 0);
+	check(memslots_become(0), "a VMM with few files has its VM found");
+	kill(vmm, SIGTERM);
+	check(memslots_become(ENODEV) && flags() & KVM_WARDEN_GUEST_CONTAINED,
+	      "behind %d others it is not looked for, and stays contained", MANY_FILES);
+	kill(vmm, SIGTERM);
+	check(memslots_become(0) && flags() & KVM_WARDEN_GUEST_CONTAINED, "it is found once they are closed");
+}
+
 static void test_killed_in_freeze(void)
 {
 	struct kvm_warden_freeze f;
@@ -716,6 +782,7 @@ int main(int argc, char **argv)
 	test_added();
 	test_stopped_by_signal();
 	test_switched_off();
+	test_other_vendor();
 	test_release();
 	test_expiry();
 	test_budget();
@@ -723,6 +790,9 @@ int main(int argc, char **argv)
 	begin();
 	contain(info.guest, 0);
 	test_hidden();
+	end();
+	begin();
+	test_buried();
 	end();
 	test_killed_in_freeze();
 	printf("1..%d\n", tests);
