@@ -346,8 +346,9 @@ static void scanner(FILE *out, const struct engine *e)
 	one(out, "scan_bytes_total", "counter", "Bytes that were scanned, not by the cache.", s->scanned);
 	one(out, "scan_refused_total", "counter", "Contents not scanned: no room in the queue.",
 	    s->refused);
-	one(out, "scan_queue_contents", "gauge", "Contents that wait or are under scan.", s->jobs);
-	one(out, "scan_queue_bytes", "gauge", "Their memory.", s->bytes);
+	one(out, "scan_queue_contents", "gauge", "Contents that wait or are under scan.",
+	    s->jobs + s->rest_jobs);
+	one(out, "scan_queue_bytes", "gauge", "Their memory.", s->bytes + s->rest_bytes);
 	one(out, "database_ready", "gauge", "1 if signatures are loaded.", e->database.ready);
 	one(out, "database_signatures", "gauge", "Signatures loaded.", e->database.signatures);
 	one(out, "database_loaded_timestamp_seconds", "gauge", "When they were loaded; 0: never.",

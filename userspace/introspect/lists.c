@@ -15,11 +15,11 @@ static int read_links(const struct kernel *k, uint64_t node, struct links *ret)
 	return r == -EFAULT ? -ELOOP : r;
 }
 
-int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
+int list_walk_behind(const struct kernel *k, uint64_t head, uint64_t before, uint32_t max, list_fn fn,
+		     void *ctx)
 {
 	struct links links;
-	uint64_t before = head;
-	int r = read_links(k, head, &links);
+	int r = read_links(k, before, &links);
 
 	for (uint32_t i = 0; !r && links.next != head; i++) {
 		uint64_t node = links.next;
@@ -34,6 +34,19 @@ int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, v
 		before = node;
 	}
 	return r;
+}
+
+int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
+{
+	return list_walk_behind(k, head, head, max, fn, ctx);
+}
+
+bool list_holds(const struct kernel *k, uint64_t node)
+{
+	struct links links, back;
+
+	return !read_links(k, node, &links) && !read_links(k, links.back, &back) && back.next == node &&
+	       links.next != node;
 }
 
 /* back is here the address of the pointer to the node. */

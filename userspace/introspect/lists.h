@@ -14,6 +14,13 @@ typedef int (*list_fn)(void *ctx, uint64_t node);
  */
 int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
+/* The same from the node behind before on, which is one of the list or head itself. */
+int list_walk_behind(const struct kernel *k, uint64_t head, uint64_t before, uint32_t max, list_fn fn,
+		     void *ctx);
+
+/* Is that node in a list, whichever? */
+bool list_holds(const struct kernel *k, uint64_t node);
+
 /* The same of an hlist_head. */
 int hlist_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 

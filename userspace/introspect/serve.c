@@ -241,6 +241,28 @@ static bool serve_beacon(struct role *role, const struct msg *m)
 	return true;
 }
 
+static int post_rest_file(void *ctx, const struct m_rest_file *file, int fd)
+{
+	post(ctx, &msg_rest_file, file, fd);
+	return 0;
+}
+
+static bool serve_rest(struct role *role, const struct msg *m)
+{
+	const struct rest_sink sink = { post_rest_file, role };
+	struct m_rested rested = { .status = REST_UNAVAILABLE };
+	struct m_rest rest;
+
+	if (!msg_decode(m, &msg_rest, &rest))
+		return false;
+	if (ready(role))
+		rest_look(&role->in, &role->rest, &rest, &sink, &rested);
+	else
+		snprintf(rested.why, sizeof(rested.why), "%s", role->in.state.why);
+	post(role, &msg_rested, &rested, -1);
+	return true;
+}
+
 /* ---- the loop ---- */
 
 static const struct {
@@ -258,6 +280,7 @@ static const struct {
 	{ M_TELL_KERNEL, .run = run_tell_kernel },
 	{ M_PROBE, .serve = serve_probe },
 	{ M_BEACON, .serve = serve_beacon },
+	{ M_REST, .serve = serve_rest },
 };
 
 static bool serve(struct role *role, const struct msg *m)
