@@ -65,14 +65,14 @@ static bool want(void *ctx, const struct guest_inode *n)
 		return false;
 	l->told->files++;
 	o = object_known(&l->rest->objects, n->mapping, n->ino, &signs);
-	if (o) {
+	if (o)
 		o->used = l->rest->objects.sweep;
+	if (is_mapped(l, n))
+		l->told->mapped++;
+	else if (o)
 		l->told->unchanged++;
-		return false;
-	}
-	if (!is_mapped(l, n))
+	else
 		return true;
-	l->told->mapped++;
 	return false;
 }
 
