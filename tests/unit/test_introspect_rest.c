@@ -42,6 +42,7 @@ static int setup(void **state)
 	check_layout(&k.at);
 	k.at.inode_mtime_sec = (struct field){ 96, 8 };
 	k.at.inode_ctime_sec = (struct field){ 104, 8 };
+	k.at.inode_i_generation = (struct field){ 112, 4 };
 	k.symbol[SYM_SUPER_BLOCKS].address = 0;
 	disk = make_file_system("ext4", "sda1", 8 << 20 | 1);
 	ask = (struct m_rest){ .files = 64, .bytes = 1 << 20, .milliseconds = 60000 };
@@ -106,6 +107,10 @@ static void test_sent_once_and_when_changed(void **state)
 	ram[AT + 5]++;
 	set(inode, k.at.inode_mtime_sec, 78);
 	assert_int_equal(look(), 1);
+	/* Removed and put back: at the same place, of the same bytes. */
+	set(inode, k.at.inode_i_generation, 3);
+	assert_int_equal(look(), 1);
+	assert_int_equal(sent[0].generation, 3);
 	/* By other signatures all are asked for. */
 	ask.anew = 1;
 	assert_int_equal(look(), 1);

@@ -43,6 +43,12 @@ static struct object_signs signs_of(const struct guest_inode *n)
 	};
 }
 
+/* One removed and put back often has its inode's number, and its very address, again. */
+static uint64_t place_of(const struct guest_inode *n)
+{
+	return n->ino ^ n->generation << 32;
+}
+
 /* What a process executes was sent with a look or a sweep, unless nothing of it was there. */
 static bool is_mapped(const struct look *l, const struct guest_inode *n)
 {
@@ -64,7 +70,7 @@ static bool want(void *ctx, const struct guest_inode *n)
 	if (n->magic == HUGETLBFS_MAGIC)
 		return false;
 	l->told->files++;
-	o = object_known(&l->rest->objects, n->mapping, n->ino, &signs);
+	o = object_known(&l->rest->objects, n->mapping, place_of(n), &signs);
 	if (o)
 		o->used = l->rest->objects.sweep;
 	if (is_mapped(l, n))
@@ -148,7 +154,7 @@ static int take_file(struct look *l)
 	const char *name = n->path + (kind_of(n) == OBJECT_MEMFD);
 	char path[TEXT_PATH];
 	struct object_source s = {
-		.owner = n->mapping, .place = n->ino, .signs = signs_of(n), .kind = kind_of(n),
+		.owner = n->mapping, .place = place_of(n), .signs = signs_of(n), .kind = kind_of(n),
 		.path = path, .full_size = n->size, .fill = fill, .ctx = n,
 	};
 	struct object *o;
