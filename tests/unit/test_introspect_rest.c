@@ -198,7 +198,7 @@ static void test_parts_go_on_where_they_ended(void **state)
 static void test_the_inode_to_go_on_from_goes(void **state)
 {
 	uint64_t inode[200];
-	unsigned all = 0;
+	unsigned all = 0, again = 0;
 
 	for (unsigned i = 0; i < 200; i++)
 		inode[i] = make_whole(100 + i, 0, 1);
@@ -211,8 +211,11 @@ static void test_the_inode_to_go_on_from_goes(void **state)
 	}
 	do {
 		all += look();
+		again += told.unchanged;
 	} while (told.status == REST_MORE);
 	assert_int_equal(all, 70);
+	/* Nor did it begin anew: the one before that is the 64th. */
+	assert_int_equal(again, 120 - 64);
 	assert_true(rest.whole);
 }
 
