@@ -229,11 +229,16 @@ static int take_rest(void *ctx, const struct m_rest_file *f, int fd)
 	return 0;
 }
 
+static bool never_awaited(void *ctx)
+{
+	return false;
+}
+
 /* In parts of one file: each goes on with what the one before it left. */
 static void take_files_at_rest(void)
 {
 	uint32_t files = 0, sent = 0, parts = 0;
-	const struct rest_sink sink = { take_rest, &files };
+	const struct rest_sink sink = { take_rest, never_awaited, &files };
 	static struct rest rest;
 	struct m_rest ask = { .anew = 1, .files = 1, .bytes = 1 << 20, .milliseconds = 1000 };
 	struct m_rested told;

@@ -57,7 +57,14 @@ static int teardown(void **state)
 	return guest_teardown(state);
 }
 
-static const struct rest_sink sink = { take, NULL };
+static bool awaited;
+
+static bool is_awaited(void *ctx)
+{
+	return awaited;
+}
+
+static const struct rest_sink sink = { take, is_awaited, NULL };
 
 /* What a part sent. */
 static unsigned look(void)
@@ -195,6 +202,28 @@ static void test_parts_go_on_where_they_ended(void **state)
 	assert_int_equal(told.bytes, 3 * 4096);
 }
 
+static void test_nobody_waits_for_it(void **state)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		make_whole(100 + i, 0, 1);
+	for (unsigned i = 0; i < 1500; i++)
+		make_resting(disk, 1000 + i, S_IFDIR, 0);
+	awaited = true;
+	for (unsigned part = 0; part < 3; part++) {
+		assert_int_equal(look(), 1);
+		assert_int_equal(told.status, REST_MORE);
+	}
+	/* It gets on all the same. */
+	while (told.status == REST_MORE) {
+		assert_int_equal(look(), 0);
+		assert_true(told.inodes <= 256 && ++all < 10);
+	}
+	assert_true(all >= 5);
+	awaited = false;
+}
+
 static void test_the_inode_to_go_on_from_goes(void **state)
 {
 	uint64_t inode[200];
@@ -287,7 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(sent_once_and_when_changed), T(a_change_of_ctime_alone_is_seen),
 		T(as_far_as_it_is_there), T(what_runs_is_left_to_sweeps),
-		T(parts_go_on_where_they_ended), T(the_inode_to_go_on_from_goes), T(its_file_system_goes),
+		T(parts_go_on_where_they_ended), T(nobody_waits_for_it),
+		T(the_inode_to_go_on_from_goes), T(its_file_system_goes),
 		T(lists_that_lie_end), T(no_time_no_files), T(names_are_printable),
 	};
 

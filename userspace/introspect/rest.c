@@ -11,6 +11,7 @@
 
 #define HUGETLBFS_MAGIC 0x958458f6u	/* its page cache counts in huge pages, on some kernels */
 #define FILE_MS 2000u			/* for one file's content, whatever is left of the budget */
+#define STEPS_UNASKED 256u		/* inodes between two questions whether somebody waits */
 #define NS_PER_MS 1000000ull
 
 struct look {
@@ -20,6 +21,8 @@ struct look {
 	const struct rest_sink *sink;
 	struct m_rested *told;
 	uint64_t until;
+	uint32_t steps;
+	bool awaited;
 	struct guest_inode file;	/* that the walk stopped behind, to be sent */
 	bool found;
 	uint64_t length;		/* of its copy */
@@ -28,11 +31,19 @@ struct look {
 
 /* ---- which files ---- */
 
+/* Asked now and then: each part gets on, however often it is called away. */
+static bool is_awaited(struct look *l)
+{
+	l->awaited = l->awaited || l->sink->is_awaited(l->sink->ctx);
+	return l->awaited;
+}
+
 static int step(void *ctx)
 {
-	const struct look *l = ctx;
+	struct look *l = ctx;
 
-	return l->in->mem->expired || clock_now_ns() >= l->until;
+	return l->in->mem->expired || clock_now_ns() >= l->until ||
+	       (++l->steps % STEPS_UNASKED == 0 && is_awaited(l));
 }
 
 static struct object_signs signs_of(const struct guest_inode *n)
@@ -193,9 +204,9 @@ static int prepare(struct introspector *in, struct rest *r, const struct m_rest 
 	return 0;
 }
 
-static bool is_spent(const struct look *l)
+static bool is_spent(struct look *l)
 {
-	return l->sink_error || l->in->gone || clock_now_ns() >= l->until ||
+	return l->sink_error || l->in->gone || is_awaited(l) || clock_now_ns() >= l->until ||
 	       l->told->sent >= l->ask->files || l->told->bytes >= l->ask->bytes;
 }
 

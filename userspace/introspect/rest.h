@@ -22,6 +22,7 @@ struct rest {
 
 struct rest_sink {
 	int (*file)(void *ctx, const struct m_rest_file *file, int fd);	/* nonzero ends it */
+	bool (*is_awaited)(void *ctx);	/* somebody waits for something else: so far, and no further */
 	void *ctx;
 };
 
