@@ -129,8 +129,8 @@ struct rest_counts {
 
 struct guest_rest {
 	uint64_t due;			/* of the next part; 0: not planned yet */
-	uint64_t began, part_bytes;	/* of the budget's round: see rest.c */
-	uint64_t part_files;
+	uint64_t began;			/* what follows is of rest_seconds from then on: the budget */
+	uint64_t round_files, round_bytes;
 	bool anew, cut, ended;		/* ended: when its last content is scanned */
 	bool budget;			/* it goes on with the next round's */
 	struct rest_counts now, last, total;

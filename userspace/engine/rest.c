@@ -144,7 +144,7 @@ static void ask(struct guest *g, uint64_t now)
 	}
 	if (!r->began || now >= r->began + interval(g->introspector.engine)) {
 		r->began = now;
-		r->part_files = r->part_bytes = 0;
+		r->round_files = r->round_bytes = 0;
 		r->budget = false;
 	}
 	if (peer_post(&g->introspector, &msg_rest, q->id, &m, -1))
@@ -234,11 +234,11 @@ int rest_ended(struct guest *g, struct msg *msg, struct request *q, uint64_t now
 	add(&r->now, &m);
 	add(&r->total, &m);
 	r->cut = r->cut || m.cut;
-	r->part_files += q->files;
-	r->part_bytes += q->bytes;
+	r->round_files += q->files;
+	r->round_bytes += q->bytes;
 	r->due = now + MAX(PART_GAP_NS, PART_COST * (now - q->sent));
 	q->kind = REQUEST_NONE;
-	r->budget = r->part_files >= ROUND_FILES || r->part_bytes >= ROUND_BYTES;
+	r->budget = r->round_files >= ROUND_FILES || r->round_bytes >= ROUND_BYTES;
 	if (m.status != REST_MORE) {
 		memcpy(r->why, m.why, sizeof(r->why));
 		r->ended = true;
