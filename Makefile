@@ -122,7 +122,7 @@ endef
 $(eval $(call program,bin/wardend,userspace/daemon/main.c $(DAEMON_SRCS) $(LIB_SRCS),$(DAEMON_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-engine,userspace/engine/main.c $(ENGINE_SRCS) $(LIB_SRCS),$(ENGINE_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
-$(eval $(call program,libexec/warden-inspect,$(addprefix userspace/introspect/,inspect.c answers.c contents.c) userspace/lib/task_json.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -ljansson))
+$(eval $(call program,libexec/warden-inspect,$(addprefix userspace/introspect/,inspect.c answers.c contentanswers.c) userspace/lib/task_json.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -ljansson))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-integrity,userspace/integrity/main.c $(INTEGRITY_SRCS) $(LIB_SRCS),$(INTEGRITY_LIBS) $(LIB_LIBS)))

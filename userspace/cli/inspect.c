@@ -16,7 +16,7 @@
 
 #include "cli/inspector.h"
 #include "cli/tasks.h"
-#include "lib/inspecting.h"
+#include "lib/messages.h"
 #include "lib/util.h"
 
 #define RANGES_TOLD 20
@@ -310,7 +310,7 @@ static int inspect_read(struct cli *cli, const char *file, const struct words *w
 	if (!is_pid(pid))
 		return tell_usage(cli, "whose memory: a PID of wardenctl inspect FILE ps, or kernel");
 	if (!take_number(w->word[2], address, &va) || !take_number(w->word[3], length, &n) || !n ||
-	    n > INSPECT_READ_MAX || va + n - 1 < va)
+	    n > CONTENT_READ_MAX || va + n - 1 < va)
 		return tell_usage(cli, "ADDRESS and LENGTH are numbers, decimal or with 0x; LENGTH is from 1"
 				  " to 64 MiB");
 	if (w->out)

@@ -18,6 +18,7 @@
 
 struct walk {
 	const struct kernel *k;
+	uint64_t sb;
 	bool all;
 	int (*fn)(void *ctx, const struct guest_inode *inode);
 	void *ctx;
@@ -74,10 +75,13 @@ static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 {
 	const struct layout *at = &w->k->at;
 	struct guest_inode *i = w->inode;
-	uint64_t mode, uid = 0, nlink;
+	uint64_t mode, uid = 0, nlink, sb;
 	int r = kernel_member(w->k, va, at->inode_i_mode, &mode);
 
 	*ret_wanted = false;
+	/* Freed meanwhile, and made another's: what follows it is another list. */
+	if (!r && !w->k->mem->still && !kernel_member(w->k, va, at->inode_i_sb, &sb) && sb != w->sb)
+		return -ELOOP;
 	if (r || !S_ISREG(mode))
 		return r;
 	r = kernel_member(w->k, va, at->inode_i_mapping, &i->mapping);
@@ -110,6 +114,8 @@ static int on_inode(void *ctx, uint64_t node)
 	bool wanted;
 	int r = read_inode(w, node - w->k->at.inode_i_sb_list.at, &wanted);
 
+	if (r == -ELOOP)
+		return r;
 	w->walked->inodes++;
 	if (is_final(r))
 		return w->stop = r;
@@ -151,7 +157,9 @@ static int on_super_block(void *ctx, uint64_t node)
 
 	w->walked->super_blocks++;
 	read_file_system(w->k, sb, w->inode);
-	r = list_walk(w->k, sb + w->k->at.super_block_s_inodes.at, left, on_inode, w);
+	w->sb = sb;
+	r = (w->k->mem->still ? list_walk : list_walk_moving)(w->k,
+		sb + w->k->at.super_block_s_inodes.at, left, on_inode, w);
 	if (w->stop)
 		return w->stop;
 	if (is_final(r))
@@ -174,7 +182,7 @@ int inodes_walk(const struct kernel *k, bool all, int (*fn)(void *ctx, const str
 		void *ctx, struct inodes_walked *ret_walked)
 {
 	autofree struct guest_inode *inode = calloc(1, sizeof(*inode));
-	struct walk w = { k, all, fn, ctx, ret_walked, inode, 0 };
+	struct walk w = { k, 0, all, fn, ctx, ret_walked, inode, 0 };
 	int r;
 
 	memset(ret_walked, 0, sizeof(*ret_walked));

@@ -2,6 +2,7 @@
 #include "introspect/lists.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct links {
 	uint64_t next, back;
@@ -32,6 +33,88 @@ int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, v
 		if (!r)
 			r = fn(ctx, node);
 		before = node;
+	}
+	return r;
+}
+
+/*
+ * The last nodes that were seen, the newest first.  The list goes on behind one that is
+ * in it still: what was taken out points at itself, or at what points elsewhere.
+ */
+#define TRAIL 32
+#define RESUMES 16u		/* without a node in between */
+
+struct trail {
+	uint64_t node[TRAIL];
+	unsigned n;
+};
+
+static void leave(struct trail *t, uint64_t node)
+{
+	memmove(t->node + 1, t->node, (TRAIL - 1) * sizeof(*t->node));
+	t->node[0] = node;
+	t->n += t->n < TRAIL;
+}
+
+static bool was_seen(const struct trail *t, uint64_t node)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->node[i] == node)
+			return true;
+	return false;
+}
+
+static int find_way_back(const struct kernel *k, uint64_t head, const struct trail *t,
+			 uint64_t *ret_before, struct links *ret_links)
+{
+	struct links its, other;
+
+	memory_refresh(k->mem);
+	for (unsigned i = 0; i < t->n; i++) {
+		const uint64_t node = t->node[i];
+		int r = read_links(k, node, &its);
+
+		if (!r && (its.back != node || node == head))
+			r = read_links(k, its.back, &other);
+		else if (!r)
+			r = -ELOOP;
+		if (r && r != -ELOOP)
+			return r;
+		if (r || other.next != node)
+			continue;
+		*ret_before = node;
+		*ret_links = its;
+		return 0;
+	}
+	return -ELOOP;
+}
+
+int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
+{
+	struct trail trail = { { head }, 1 };
+	uint64_t before = head;
+	struct links links, next;
+	uint32_t resumes = 0;
+	int r = read_links(k, head, &links);
+
+	for (uint32_t i = 0; !r && links.next != head; i++) {
+		const uint64_t node = links.next;
+
+		if (i == max)
+			return -E2BIG;
+		r = read_links(k, node, &next);
+		if (!r && next.back != before)
+			r = -ELOOP;
+		if (!r && !was_seen(&trail, node))
+			r = fn(ctx, node);
+		if (r == -ELOOP && resumes++ < RESUMES) {
+			r = find_way_back(k, head, &trail, &before, &links);
+			continue;
+		}
+		resumes = 0;
+		leave(&trail, node);
+		before = node;
+		links = next;
 	}
 	return r;
 }

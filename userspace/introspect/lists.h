@@ -14,7 +14,14 @@ typedef int (*list_fn)(void *ctx, uint64_t node);
  */
 int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
-/* The same of an hlist_head. */
+/*
+ * The same of a list that changes all the while: where it does not hold together it is
+ * read anew, with fresh memory, and gone on with behind the last node that is in it still.
+ * fn may say -ELOOP of a node that is not of this list any more.
+ */
+int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
+
+/* The same as list_walk, of an hlist_head. */
 int hlist_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
 #endif
