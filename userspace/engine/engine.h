@@ -39,6 +39,7 @@ enum request_kind {
 	REQUEST_LOOK_PID,	/* for an operator's order */
 	REQUEST_LIST, REQUEST_MAPS,
 	REQUEST_CHECK, REQUEST_PROCESS, REQUEST_KERNEL,
+	REQUEST_FILES, REQUEST_EXTRACT,
 };
 
 /* What an introspector was asked and has not finished answering. */
@@ -50,9 +51,11 @@ struct request {
 	uint32_t cid;			/* REQUEST_BEACON: the session's */
 	uint8_t nonce[HASH_BYTES];
 	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: the scan's id */
-	json_t *rows;			/* REQUEST_LIST, _MAPS, _PROCESS, _KERNEL: what has come */
+	json_t *rows;			/* REQUEST_LIST, _MAPS, _PROCESS, _KERNEL, _FILES, _EXTRACT: what has come */
 	bool is_cut;			/* and more of them was left out */
 	bool is_new;			/* a process not known before was shown */
+	uint64_t missing_end, missing;	/* REQUEST_EXTRACT: of what was told, its end; bytes in all */
+	bool has_content;		/* and that has come */
 };
 
 struct act {

@@ -15,6 +15,7 @@
 #define HUGETLBFS_MAGIC 0x958458f6u
 
 _Static_assert(4 * (FS_NAME_SIZE + 1) < TEXT_FS, "m_inode has room for a file system's name");
+_Static_assert(sizeof(struct m_inode) + 3 * sizeof(uint32_t) <= MSG_MAX_PAYLOAD, "and a message for it");
 
 struct telling {
 	struct introspector *in;
@@ -134,6 +135,8 @@ static int extract(struct telling *t, const struct wanted *f)
 	/* Its page cache counts in huge pages, on some kernels. */
 	if (f->magic == HUGETLBFS_MAGIC)
 		return found_none(t, "files of hugetlbfs are not rebuilt");
+	if (f->m.size >> 63)
+		return found_none(t, "that file is of no size: its inode does not hold together");
 	*t->content = f->m;
 	r = extract_file(t->in, f->mapping, f->m.size, &x);
 	if (!t->in->mem->still && !x.unwritable && !t->in->mem->expired && r != -ENODEV) {
