@@ -279,6 +279,7 @@ $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) 
 endef
 # Between two looks a test changes its guest.
 $(addprefix $(B)/unit/test_introspect_,checks tables watches): LINK += -Wl,--wrap=check_pause
+$(B)/unit/test_introspect_extract: LINK += -Wl,--wrap=memory_refresh
 # What is found is counted.
 $(B)/unit/test_engine_baseline: LINK += -Wl,--wrap=signs_found
 $(B)/unit/test_introspect_watches: LINK += -Wl,--wrap=ioctl
