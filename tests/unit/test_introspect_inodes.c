@@ -265,6 +265,20 @@ static void test_list_that_changes(void **state)
 	}
 }
 
+/* Between its links and the rest of it. */
+static void test_inode_of_another(void **state)
+{
+	uint64_t other = make_file_system("ext4", "sdb1", 8 << 20 | 17);
+
+	make_resting(disk, 1, S_IFREG, 1);
+	set(make_resting(disk, 2, S_IFREG, 1), k.at.inode_i_sb, other);
+	make_resting(disk, 3, S_IFREG, 1);
+	assert_int_equal(walk(false), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.file[1].ino, 3);
+	assert_int_equal(walked.unread, 1);
+}
+
 /* It changes at every node: that ends all the same, and is told. */
 static void test_list_that_never_holds(void **state)
 {
@@ -286,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_counted, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_size_below_zero, setup, guest_teardown),
 		cmocka_unit_test_teardown(test_list_that_changes, guest_teardown),
+		cmocka_unit_test_setup_teardown(test_inode_of_another, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_list_that_never_holds, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, guest_teardown),
 	};

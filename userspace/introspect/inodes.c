@@ -79,9 +79,9 @@ static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 	int r = kernel_member(w->k, va, at->inode_i_mode, &mode);
 
 	*ret_wanted = false;
-	/* Freed meanwhile, and made another's: what follows it is another list. */
+	/* Given away meanwhile: it is no file of this file system's. */
 	if (!r && !w->k->mem->still && !kernel_member(w->k, va, at->inode_i_sb, &sb) && sb != w->sb)
-		return -ELOOP;
+		return -EPROTO;
 	if (r || !S_ISREG(mode))
 		return r;
 	r = kernel_member(w->k, va, at->inode_i_mapping, &i->mapping);
@@ -114,8 +114,6 @@ static int on_inode(void *ctx, uint64_t node)
 	bool wanted;
 	int r = read_inode(w, node - w->k->at.inode_i_sb_list.at, &wanted);
 
-	if (r == -ELOOP)
-		return r;
 	w->walked->inodes++;
 	if (is_final(r))
 		return w->stop = r;

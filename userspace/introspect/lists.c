@@ -56,14 +56,6 @@ static void leave(struct trail *t, uint64_t node)
 	t->n += t->n < TRAIL;
 }
 
-static bool was_seen(const struct trail *t, uint64_t node)
-{
-	for (unsigned i = 0; i < t->n; i++)
-		if (t->node[i] == node)
-			return true;
-	return false;
-}
-
 static int find_way_back(const struct kernel *k, uint64_t head, const struct trail *t,
 			 uint64_t *ret_before, struct links *ret_links)
 {
@@ -105,12 +97,12 @@ int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_f
 		r = read_links(k, node, &next);
 		if (!r && next.back != before)
 			r = -ELOOP;
-		if (!r && !was_seen(&trail, node))
-			r = fn(ctx, node);
 		if (r == -ELOOP && resumes++ < RESUMES) {
 			r = find_way_back(k, head, &trail, &before, &links);
 			continue;
 		}
+		if (!r)
+			r = fn(ctx, node);
 		resumes = 0;
 		leave(&trail, node);
 		before = node;

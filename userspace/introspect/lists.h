@@ -17,7 +17,6 @@ int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, v
 /*
  * The same of a list that changes all the while: where it does not hold together it is
  * read anew, with fresh memory, and gone on with behind the last node that is in it still.
- * fn may say -ELOOP of a node that is not of this list any more.
  */
 int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
