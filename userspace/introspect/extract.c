@@ -245,9 +245,11 @@ int extract_file(struct introspector *in, uint64_t mapping, uint64_t size, struc
 	}
 	if (r >= 0)
 		count_pages(&map, whole, x);
-	else if (is_end(r) && !ftruncate(x->fd, 0) && !ftruncate(x->fd, whole) && whole)
-		is_missing(x, 0, whole, why_missing(r));	/* what was read is not sure */
-	if (r >= 0 || is_end(r)) {
+	else if (!x->unwritable && (ftruncate(x->fd, 0) || ftruncate(x->fd, whole)))
+		x->unwritable = true;
+	else if (!x->unwritable && whole)	/* what was read is not sure */
+		is_missing(x, 0, whole, why_missing(r));
+	if (!x->unwritable) {
 		if (size > whole)
 			is_missing(x, whole, size - whole, "behind the first 128 MiB");
 		tell_run(x);
