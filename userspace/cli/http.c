@@ -453,7 +453,7 @@ static json_t *content(struct cli *cli, int out, int *ret_code, const char *path
 
 	if (fd >= 0 && !send_request(fd, "GET", path, NULL)) {
 		body = receive_until(&s, 0, "\r\n\r\n");
-		if (s.used)
+		if (s.used || !errno)
 			status = 0;
 		if (body && sscanf(s.text, "HTTP/1.%*d %d", &status) == 1 && status == 200) {
 			answer = take_content(cli, &s, body - s.text, out, ret_code);
