@@ -516,6 +516,55 @@ static void test_task_is_anothers_meanwhile(void **state)
 		assert_true(uses[i].pid != 1 || !uses[i].gva);
 }
 
+#define NEXT_CODE 0x610000u
+
+/* exec: another mm, another program, one page of it mapped. */
+static void executes(void)
+{
+	uint64_t mm, root, file, node;
+
+	meanwhile = NULL;
+	mm = give_mm(first_task(), PGD2);
+	root = make_dentry("/", 0);
+	file = make_file(make_mount(root, 0, root), make_dentry("next", root), 4096, 0xef53);
+	node = make_xa_node(0);
+	memset(ram + NEXT_CODE, 0xc3, 4096);
+	xa_set(node, 0, make_page(NEXT_CODE, UPTODATE));
+	set(mapping_of(file), k.at.address_space_xa_head, node | 2);
+	set(mapping_of(file), k.at.address_space_nrpages, 1);
+	set(mm, k.at.mm_struct_exe_file, file);
+	set(mm, k.at.mm_struct_ma_root, make_vma(mm, 0x400000, 0x401000, VM_READ | VM_EXEC));
+	set(heap - 256 + DIRECT, k.at.vm_area_struct_vm_file, file);
+}
+
+/* What a process executes by now is laid to that program, by which an agent is to know it. */
+static void test_executes_meanwhile(void **state)
+{
+	uint8_t hash[HASH_BYTES];
+	unsigned last = 0;
+
+	meanwhile = executes;
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_string_equal(tasks[0].exe, "/prog");
+	for (unsigned i = 0; i < ntasks; i++)
+		if (tasks[i].pid == 1)
+			last = i;
+	assert_string_equal(tasks[last].exe, "/next");
+	crypto_generichash(hash, sizeof(hash), ram + NEXT_CODE, 4096, NULL, 0);
+	assert_memory_equal(tasks[last].exe_hash, hash, sizeof(hash));
+	/* The program that it was, as that, and the one that it is. */
+	assert_int_equal(nobjects, 2);
+	assert_int_equal(nuses, 2);
+	assert_string_equal(objects[0].path, "/prog");
+	assert_int_equal(uses[0].object, objects[0].object);
+	assert_int_equal(uses[0].gva, 0);
+	assert_string_equal(objects[1].path, "/next");
+	assert_int_equal(uses[1].object, objects[1].object);
+	assert_int_equal(uses[1].gva, 0x400000);
+	assert_int_equal(done.tasks, ntasks - 1);
+}
+
 static unsigned nsigns;
 
 static int on_sign(void *ctx, const struct m_sign *m)
@@ -570,7 +619,8 @@ int main(void)
 		T(test_hostile_comm), T(test_vdso), T(test_vdso_elsewhere), T(test_overlay),
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
-		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_suspicious_alone),
+		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_executes_meanwhile),
+		T(test_suspicious_alone),
 	};
 
 	if (sodium_init() < 0)

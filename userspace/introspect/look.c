@@ -341,6 +341,23 @@ static void describe_task(struct look *l, struct m_task *m, bool identities)
 }
 
 /*
+ * It executes something else by now.  The program that it was goes first, as that; the
+ * code that follows is the new one's, and so is what an agent is to know it by.
+ */
+static void tell_exec(struct look *l)
+{
+	struct m_task m;
+
+	if (!l->exe_used)
+		send_use(l, l->exe, 0);
+	l->last_use = l->exe = 0;
+	l->exe_used = false;
+	describe_task(l, &m, true);
+	if (!must_stop(l))
+		l->sink_error = l->sink->task(l->sink->ctx, &m);
+}
+
+/*
  * An exec gives the task another mm, an exit takes it away: then what was
  * being walked is no more, and what is there now counts.
  */
@@ -360,6 +377,8 @@ static void look_at_maps(struct look *l)
 			l->task = before;
 			return;
 		}
+		if (l->sink && l->task.mm != before.mm)
+			tell_exec(l);
 		code_signs_begin(&l->signs, l->k, &l->task);
 		r = vmas_walk(l->k, l->task.mm, visit_vma, l);
 	}

@@ -241,7 +241,7 @@ struct kvm_warden_info {
  */
 #define KVM_WARDEN_GUEST_ENCRYPTED	(1U << 0)
 #define KVM_WARDEN_GUEST_NESTED		(1U << 1)
-#define KVM_WARDEN_GUEST_HIDDEN		(1U << 2)	/* it runs, and its VMM has closed every file of it */
+#define KVM_WARDEN_GUEST_HIDDEN		(1U << 2)	/* it runs, and its VMM has closed, or buried, every file of it */
 /* ... and why it does not run */
 #define KVM_WARDEN_GUEST_CONTAINED	(1U << 3)	/* KVM_WARDEN_CONTAIN */
 #define KVM_WARDEN_GUEST_FROZEN		(1U << 4)	/* KVM_WARDEN_FREEZE */

@@ -197,9 +197,16 @@ static void match(const json_t *findings, struct tally *t)
 	}
 }
 
+/* The one that killed it, or the first: a program that is another one by then is ordered anew. */
 static const json_t *order_of(const json_t *finding)
 {
-	return json_array_get(json_object_get(finding, "orders"), 0);
+	const json_t *orders = json_object_get(finding, "orders"), *order;
+	size_t i;
+
+	json_array_foreach(orders, i, order)
+		if (!strcmp(text(order, "outcome"), "killed"))
+			return order;
+	return json_array_get(orders, 0);
 }
 
 static bool confirmed_killed(const struct process *p)

@@ -22,7 +22,8 @@ static void test_slots_churn(enum ram kind, const char *name)
 	start_vm(&vm, kind, false);
 	tell(&vm, CHURN);
 	while (now_us() < began + 5000000 ||
-	       (now_us() < began + 60000000 && (there <= 10 || (kind == MEMFD && mapped <= 10)))) {
+	       (now_us() < began + 120000000 &&
+		(there <= 10 || (kind == MEMFD && mapped <= 10) || vm.shared->changes <= 10))) {
 		struct kvm_warden_segment s = read_at(vm.guest, HIGH_GPA, buf, HIGH_SIZE, 0);
 		int memory;
 
