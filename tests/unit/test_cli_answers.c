@@ -143,7 +143,7 @@ static void other_bytes_are_none(void **state)
 	assert_int_equal(ctl(command), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 5);
-	assert_non_null(strstr(requests, "GET /v1/guests/web/file?path=/x HTTP"));
+	assert_non_null(strstr(requests, "GET /v1/guests/web/file?path=%2Fx HTTP"));
 	assert_int_equal(unlink(path), 0);
 	end_server();
 	SERVE(BYTES("5", HELLO));

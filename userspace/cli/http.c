@@ -146,15 +146,15 @@ static json_t *ask(struct cli *cli, const char *method, const char *path, const 
 
 /* ---- a request's path ---- */
 
-/* arg with everything but letters, digits, '.', '_', '-' (and of a query '/') as %XX.  False if too long. */
-static bool url_escape(char *out, size_t size, const char *arg, bool query)
+/* arg with everything but letters, digits, '.', '_', '-' as %XX.  False if too long. */
+static bool url_escape(char *out, size_t size, const char *arg)
 {
 	size_t used = 0;
 
 	for (; *arg; arg++) {
 		if (used + 4 > size)
 			return false;
-		if (isalnum((unsigned char)*arg) || strchr("._-", *arg) || (query && *arg == '/'))
+		if (isalnum((unsigned char)*arg) || strchr("._-", *arg))
 			out[used++] = *arg;
 		else
 			used += sprintf(out + used, "%%%02X", (unsigned char)*arg);
@@ -178,7 +178,7 @@ static const char *make_path(char path[API_PATH], const char *format, va_list ar
 
 			if (!query && strchr(arg, '/'))
 				return "no name with a slash can be asked for; name a guest by its id";
-			if (!url_escape(path + used, API_PATH - used, arg, query))
+			if (!url_escape(path + used, API_PATH - used, arg))
 				return "a name is too long";
 			used += strlen(path + used);
 		} else if (used + 1 < API_PATH) {
