@@ -42,6 +42,8 @@ static inline void check_layout(struct layout *l)
 	F(kset_list, 0, 16); F(kobject_entry, 8, 16); F(module_kobject_kobj, 0, 48);
 	F(module_kobject_mod, 48, 8);
 	F(bpf_ksym_start, 0, 8); F(bpf_ksym_end, 8, 8); F(bpf_ksym_lnode, 16, 16);
+	F(vmap_area_node, 0, 16); F(vmap_area_vm, 16, 8);
+	F(vm_struct_addr, 0, 8); F(vm_struct_size, 8, 8); F(vm_struct_caller, 16, 8);
 	F(bpf_prog_pack_ptr, 16, 8); F(rcu_node_gp_seq, 16, 8);
 	F(kprobe_insn_cache_pages, 0, 16); F(kprobe_insn_page_insns, 16, 8);
 	F(kprobe_hlist, 0, 16); F(kprobe_addr, 16, 8); F(kprobe_opcode, 24, 1);

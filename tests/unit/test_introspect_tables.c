@@ -82,6 +82,34 @@ static void a_pack_is_as_large_as_there_are_nodes(void **state)
 	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
 }
 
+/* Before that, in memory that its JIT asked for, which says how many pages it has. */
+static void without_packs_its_memory_is_who_asked_for_it(void **state)
+{
+	const uint64_t list = make(16), area = make(64), vm = make(64), place = 0xffffc90000000000;
+	const uint64_t jit = IMAGE + 0x100;
+
+	put_code();
+	map_in(ROOT, place, CODE_PA | PTE_PRESENT, 0);
+	set_symbol(SYM_PACK_LIST, 0);
+	assert_incomplete(check(check_modules), "executable memory: BPF's memory: this kernel has none that is known");
+	set_symbol(SYM_AREA_LIST, list);
+	set_symbol(SYM_JIT_ALLOC, jit);
+	list_init(list);
+	list_append(list, area);
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+	set(area, k.at.vmap_area_vm, vm);
+	set(vm, k.at.vm_struct_addr, place);
+	set(vm, k.at.vm_struct_size, 2 * 4096);
+	set(vm, k.at.vm_struct_caller, jit + 0x40);
+	put32(CODE_PA, 1);
+	assert_clean(check(check_modules));
+	set(vm, k.at.vm_struct_caller, jit + 0x400);	/* another function's */
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+	set(vm, k.at.vm_struct_caller, jit + 0x40);
+	put32(CODE_PA, 3);				/* nothing of BPF's */
+	assert_sign(check(check_modules), "Hidden.Code", "1 pages");
+}
+
 /* Who says that more is its own than its code hides another's. */
 static void who_claims_too_much_is_not_clean(void **state)
 {
@@ -342,6 +370,7 @@ int main(void)
 		T(a_huge_leaf_is_found),
 		T(a_table_mapped_again_and_again_is_walked_once),
 		T(a_pack_is_as_large_as_there_are_nodes),
+		T(without_packs_its_memory_is_who_asked_for_it),
 		T(who_claims_too_much_is_not_clean),
 		T(other_tables_of_a_vcpu_are_found),
 		T(other_tables_of_a_process_are_found),

@@ -144,6 +144,11 @@
 	X(bpf_ksym, end, "end", false) \
 	X(bpf_ksym, lnode, "lnode", false) \
 	X(bpf_prog_pack, ptr, "ptr", false) \
+	X(vmap_area, node, "list", false) \
+	X(vmap_area, vm, "vm", false) \
+	X(vm_struct, addr, "addr", false) \
+	X(vm_struct, size, "size", false) \
+	X(vm_struct, caller, "caller", false) \
 	X(rcu_node, gp_seq, "gp_seq", false) \
 	X(kprobe_insn_cache, pages, "pages", false) \
 	X(kprobe_insn_page, insns, "insns", false) \

@@ -14,6 +14,9 @@
 	X(SYM_MOD_TREE, "mod_tree") \
 	X(SYM_MODULE_KSET, "module_kset") \
 	X(SYM_PACK_LIST, "pack_list") \
+	X(SYM_AREA_LIST, "vmap_area_list") \
+	X(SYM_JIT_ALLOC, "bpf_jit_binary_alloc") \
+	X(SYM_JIT_ALLOC_EXEC, "bpf_jit_alloc_exec") \
 	X(SYM_NODES, "nr_node_ids") \
 	X(SYM_NODE_STATES, "node_states") \
 	X(SYM_RCU_STATE, "rcu_state") \
@@ -44,6 +47,7 @@
 	X(SYM_X64_SYS_CALL, "x64_sys_call") \
 	X(SYM_FTRACE_CALLER, "ftrace_caller") \
 	X(SYM_FTRACE_REGS_CALLER, "ftrace_regs_caller") \
+	X(SYM_FTRACE_GRAPH_CALLER, "ftrace_graph_caller") \
 	X(SYM_FTRACE_CALL, "ftrace_call") \
 	X(SYM_FTRACE_REGS_CALL, "ftrace_regs_call") \
 	X(SYM_FTRACE_CALLER_END, "ftrace_caller_end") \

@@ -18,6 +18,8 @@
 #define PACK_SIZE (2u << 20)		/* BPF_PROG_PACK_SIZE, for each possible node */
 #define MAX_NODES 1024u			/* NODES_SHIFT is 10 at most */
 #define MAX_OWNER (64u << 20)
+#define MAX_AREAS (1u << 18)
+#define JIT_CODE 512u			/* more than either of its functions has */
 #define MIN_TRAMPOLINE 72u		/* less cannot save the registers */
 
 int owners_init(struct owners *o)
@@ -142,11 +144,68 @@ static uint32_t count_nodes(const struct kernel *k)
 	return MAX(n, 1u);
 }
 
+/* ---- BPF before there were packs (5.18): memory that its JIT asked for ---- */
+
+static bool is_jit(const struct kernel *k, uint64_t caller)
+{
+	static const enum kernel_symbol jit[] = { SYM_JIT_ALLOC, SYM_JIT_ALLOC_EXEC };
+
+	for (size_t i = 0; i < ARRAY_SIZE(jit); i++) {
+		const uint64_t start = k->symbol[jit[i]].address;
+
+		if (start && caller > start && caller - start < JIT_CODE)
+			return true;
+	}
+	return false;
+}
+
+/* It begins with its number of pages; behind them is one that is not mapped. */
+static int on_area(void *ctx, uint64_t node)
+{
+	struct walk *w = ctx;
+	const struct layout *at = &w->k->at;
+	uint64_t vm, caller, addr, size;
+	uint32_t pages;
+	int r = kernel_member(w->k, node - at->vmap_area_node.at, at->vmap_area_vm, &vm);
+
+	if (r)
+		return r == -EFAULT ? -ELOOP : r;
+	if (!kernel_pointer(w->k, vm))
+		return 0;
+	r = kernel_member(w->k, vm, at->vm_struct_caller, &caller);
+	if (!r && !is_jit(w->k, caller))
+		return 0;
+	if (!r)
+		r = kernel_member(w->k, vm, at->vm_struct_addr, &addr);
+	if (!r)
+		r = kernel_member(w->k, vm, at->vm_struct_size, &size);
+	if (!r)
+		r = virt_read(&w->k->as, addr, &pages, sizeof(pages));
+	if (r)
+		return r == -EFAULT ? -ELOOP : r;
+	return pages && size / FRAME_SIZE == pages + 1ull ?
+	       add_range(w->o, addr, (uint64_t)pages * FRAME_SIZE) : 0;
+}
+
+static int read_areas(struct walk *w)
+{
+	const struct layout *at = &w->k->at;
+	uint64_t head = w->k->symbol[SYM_AREA_LIST].address;
+
+	if (!head || !w->k->symbol[SYM_JIT_ALLOC].address || !at->vmap_area_node.size ||
+	    !at->vmap_area_vm.size || !at->vm_struct_caller.size || !at->vm_struct_addr.size ||
+	    !at->vm_struct_size.size)
+		return -ENOENT;
+	return list_walk(w->k, head, MAX_AREAS, on_area, w);
+}
+
 static int read_packs(struct walk *w)
 {
 	uint64_t head = w->k->symbol[SYM_PACK_LIST].address;
 
-	if (!head || !w->k->at.bpf_prog_pack_ptr.size)
+	if (!head)
+		return read_areas(w);
+	if (!w->k->at.bpf_prog_pack_ptr.size)
 		return -ENOENT;
 	w->nodes = count_nodes(w->k);
 	return list_walk(w->k, head, MAX_OWNED, on_pack, w);

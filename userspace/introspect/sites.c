@@ -274,6 +274,8 @@ static bool is_tracer(const struct kernel *k, struct owners *o, uint64_t to)
 {
 	return to == k->symbol[SYM_FTRACE_CALLER].address ||
 	       to == k->symbol[SYM_FTRACE_REGS_CALLER].address ||
+	       /* Until 5.17: functions of which the graph alone is traced. */
+	       to == k->symbol[SYM_FTRACE_GRAPH_CALLER].address ||
 	       (!kernel_text(k, to) && (owners_generated(o, to) ||
 					owners_trampoline(k, o, to) == TRAMPOLINE_KEPT));
 }

@@ -100,9 +100,13 @@ static void hook_code(uint64_t code)
 	struct sites s;
 	uint64_t at = 0;
 
+	/* Not there before 6.1.86: then the entry itself. */
+	const bool has = symbol(SYM_X64_SYS_CALL);
+
 	testee_stop(&t);
-	patch(symbol(SYM_X64_SYS_CALL) + 32, code, 0xe9);
-	expect("Kernel.Text", "an inline patch of x64_sys_call");
+	patch(symbol(has ? SYM_X64_SYS_CALL : SYM_ENTRY_SYSCALL) + 32, code, 0xe9);
+	expect("Kernel.Text", has ? "an inline patch of x64_sys_call" :
+				    "an inline patch of entry_SYSCALL_64");
 	testee_stop(&t);
 	if (sites_read(&t.in.kernel, symbol(SYM_STEXT), symbol(SYM_ETEXT) & ~63ull, &s))
 		return;
