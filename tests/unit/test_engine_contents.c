@@ -139,9 +139,15 @@ static void content_needs_its_level(void **state)
 		FILE_URL, "/v1/guests/7/files", "/v1/guests/7/memory?pid=1&address=1&length=1",
 	};
 
+	int fd;
+
 	NEEDS_PROGRAMS();
 	guest_with_kernel(true);
+	/* Also of what was asked for before. */
+	fd = api_send("GET", FILE_URL, "");
+	asked();
 	say_level(KVM_WARDEN_LEVEL_METADATA);
+	json_decref(api_end(fd, 503));
 	usleep(200000);
 	for (int i = 0; i < 3; i++)
 		api_refused("GET", urls[i], "", 403, "level is metadata");

@@ -262,12 +262,14 @@ static bool note(struct ask *a, const struct content *c, const char *hash)
 static void is_hashed(struct ask *a, struct content *c)
 {
 	char hex[2 * HASH_BYTES + 1];
+	const struct guest *g = guest_find(a->e, a->guest);
 	uint8_t hash[HASH_BYTES];
 	json_t *facts;
 
 	crypto_generichash_final(&c->hash, hash, sizeof(hash));
 	hex_encode(hex, hash, sizeof(hash));
-	if (!note(a, c, hex))
+	/* It may have been closed meanwhile. */
+	if ((g && !ask_is_open(a, g)) || !note(a, c, hex))
 		return;
 	facts = content_json(&c->ask, &c->m, &c->done, c->missing);
 	json_object_set_new(facts, "guest", json_integer(a->guest));
