@@ -495,6 +495,27 @@ static void wardenctl_lists_files(void **state)
 	json_decref(json);
 }
 
+/* A guest names its files; what it has the engine keep of that is bounded. */
+static void paths_without_end_are_cut(void **state)
+{
+	static struct m_inode m = { .fs = "ext4" };
+	json_t *json;
+	FILE *f;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(true);
+	memset(m.path, 'x', sizeof(m.path) - 1);
+	f = begin("files web-1");
+	await_question(M_FILES);
+	for (int i = 0; i < 2000; i++)
+		send_to(w.introspect, &msg_inode, in.id, &m, -1);
+	say_done(in.id, DONE_COMPLETE, "");
+	json = ended(f, 4);
+	assert_int_equal(json_array_size(json_object_get(json, "files")), (16 << 20) / (sizeof(m.path) - 1));
+	assert_non_null(strstr(text(json, "why"), "16 MiB of paths"));
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +523,7 @@ int main(void)
 		T(what_is_no_question_is_refused), T(content_needs_its_level), T(unobservable_is_said),
 		T(lies_are_refused), T(few_at_once), T(large_file_holds_nobody_up),
 		T(wardenctl_has_it_in_a_file), T(wardenctl_lists_files),
+		T(paths_without_end_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,7 @@ struct request {
 	bool is_new;			/* a process not known before was shown */
 	uint64_t missing_end, missing;	/* REQUEST_EXTRACT: of what was told, its end; bytes in all */
 	bool has_content;		/* and that has come */
+	uint64_t paths;			/* REQUEST_FILES: bytes of them */
 };
 
 struct act {

@@ -24,6 +24,7 @@
 
 #define ROWS_MAX 8192u	/* of a list or a map, for an operator */
 #define FILES_MAX 32768u
+#define PATHS_MAX (16u << 20)	/* bytes of theirs: a guest makes them as long as it likes */
 #define MISSING_MAX 32800u	/* each page of the largest file, and what is behind it */
 
 static int on_kernel(struct guest *g, struct msg *m)
@@ -221,7 +222,11 @@ static int on_inode(struct msg *m, struct request *r)
 
 	if (!msg_decode(m, &msg_inode, &inode))
 		return -1;
-	add_row(r, inode_json(&inode));
+	r->paths += strlen(inode.path);
+	if (r->paths > PATHS_MAX)
+		r->is_cut = true;
+	else
+		add_row(r, inode_json(&inode));
 	return 0;
 }
 
@@ -278,8 +283,8 @@ static void operators_done(struct guest *g, const struct request *r, struct m_do
 {
 	if (r->is_cut && done->status == DONE_COMPLETE) {
 		done->status = DONE_INCOMPLETE;
-		snprintf(done->why, sizeof(done->why), "more than %u: the rest is left out",
-			 rows_max(r));
+		snprintf(done->why, sizeof(done->why), "more than %u%s: the rest is left out", rows_max(r),
+			 r->paths > PATHS_MAX ? ", or 16 MiB of paths" : "");
 	}
 	control_introspected(g->introspector.engine->control, r->ticket, done, r->rows);
 }
