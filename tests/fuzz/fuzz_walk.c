@@ -21,6 +21,7 @@
 #include "introspect/mappings.h"
 #include "introspect/ownfiles.h"
 #include "introspect/process.h"
+#include "introspect/rest.h"
 #include "introspect/vmas.h"
 #include "lib/util.h"
 #include "patch.h"
@@ -218,6 +219,39 @@ static void start(void)
 
 /* ---- what is asked of it ---- */
 
+static int take_rest(void *ctx, const struct m_rest_file *f, int fd)
+{
+	uint32_t *files = ctx;
+
+	must(fd >= 0 && f->resident <= f->size && f->size <= INT64_MAX && text_is_printable(f->path) &&
+	     text_is_printable(f->fs) && f->kind >= OBJECT_FILE && f->kind <= OBJECT_DELETED);
+	(*files)++;
+	return 0;
+}
+
+static bool never_awaited(void *ctx)
+{
+	return false;
+}
+
+/* In parts of one file: each goes on with what the one before it left. */
+static void take_files_at_rest(void)
+{
+	uint32_t files = 0, sent = 0, parts = 0;
+	const struct rest_sink sink = { take_rest, never_awaited, &files };
+	static struct rest rest;
+	struct m_rest ask = { .anew = 1, .files = 1, .bytes = 1 << 20, .milliseconds = 1000 };
+	struct m_rested told;
+
+	do {
+		rest_look(&in, &rest, &ask, &sink, &told);
+		must(told.sent <= 1 && told.status >= REST_MORE && told.status <= REST_UNAVAILABLE);
+		sent += told.sent;
+		ask.anew = 0;
+	} while (told.status == REST_MORE && ++parts < 64);
+	must(parts < 64 && sent == files);
+}
+
 static void take_contents(void)
 {
 	const int fd = memfd_create("out", MFD_CLOEXEC);
@@ -304,6 +338,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memory_set_budget(&mem, 1000);
 	take_contents();
 	take_answers();
+	take_files_at_rest();
 	kernel_tell(&in, &kernel, &done);
 	done_well(&done);
 	probe_task(&in, 1, 1000, &probed);

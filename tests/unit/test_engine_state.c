@@ -252,8 +252,8 @@ static void guests_take_turns(void **state)
 	int of_b = 0;
 
 	scans_init(&s);
-	scan_queue_init(&a, NULL);
-	scan_queue_init(&b, NULL);
+	scan_queue_init(&a, NULL, false);
+	scan_queue_init(&b, NULL, false);
 	for (int i = 0; i < 100; i++)
 		scans_add(&s, &a, new_job(1));
 	scans_add(&s, &b, new_job(1));
@@ -291,8 +291,8 @@ static void queue_is_bounded(void **state)
 	struct scan_queue a, b;
 
 	scans_init(&s);
-	scan_queue_init(&a, NULL);
-	scan_queue_init(&b, NULL);
+	scan_queue_init(&a, NULL, false);
+	scan_queue_init(&b, NULL, false);
 	for (int i = 0; i < SCANS_PER_GUEST; i++) {
 		assert_null(scans_full(&s, &a, 1));
 		scans_add(&s, &a, new_job(1));
@@ -314,7 +314,7 @@ static void no_guest_fills_the_queue_of_others(void **state)
 
 	scans_init(&s);
 	for (int i = 0; i < 3; i++)
-		scan_queue_init(&q[i], NULL);
+		scan_queue_init(&q[i], NULL, false);
 	for (int i = 0; i < 8; i++) {
 		scans_add(&s, &q[0], new_job(SCANS_GUEST_BYTES / 8));
 		scans_add(&s, &q[1], new_job(SCANS_GUEST_BYTES / 8));

@@ -734,6 +734,9 @@ static inline void infected(void)
 #ifndef CHECK_SECONDS
 #define CHECK_SECONDS "0"
 #endif
+#ifndef REST_SECONDS
+#define REST_SECONDS "0"
+#endif
 
 static inline bool missing(void)
 {
@@ -759,6 +762,7 @@ static inline int setup(void **state)
 	snprintf(w.socket, sizeof(w.socket), "%s/run/control.sock", w.dir);
 	snprintf(text, sizeof(text),
 		 "[wardend]\nstate_dir = %s/state\nrun_dir = %s/run\nsweep_seconds = " SWEEP_SECONDS "\ncheck_seconds = " CHECK_SECONDS "\n"
+		 "rest_seconds = " REST_SECONDS "\n"
 		 "[engine]\npolicy = %s/policy.conf\ncontrol_group = root\n"
 		 "[channel]\norder_seconds = 1\n", w.dir, w.dir, w.dir);
 	write_file("wardend.conf", text);

@@ -80,6 +80,17 @@ static void a_vmm_is_answered_for_by_name(void **state)
 	assert_string_equal(ask("Guard.Exec", OBJECT_FILE, "", "").by->name, "all");
 }
 
+/* Nor for what merely lies in a guest. */
+static void files_at_rest_are_named(void **state)
+{
+	assert_int_equal(load("[rule all]\nmatch = *\nactions = report,power_off\n"
+			      "[rule lie]\nmatch = *\nkinds = rest\nactions = report,quarantine\n"), 0);
+	assert_string_equal(ask("Eicar", POLICY_REST, "", "/x").by->name, "lie");
+	assert_string_equal(ask("Eicar", OBJECT_FILE, "", "/x").by->name, "all");
+	assert_int_equal(load("[rule all]\nmatch = *\nactions = report,power_off\n"), 0);
+	assert_null(ask("Eicar", POLICY_REST, "", "/x").by);
+}
+
 static void exemption_comes_before_rules(void **state)
 {
 	assert_int_equal(load(
@@ -158,6 +169,9 @@ static void refusals_name_line_and_key(void **state)
 		{ "[exempt a]\nexe = /x\nfallback = contain\n", "line 3", "fallback" },
 		{ "[rule a]\nmatch = *\nkinds = file,socket\n", "line 3", "kinds" },
 		{ "[rule a]\nmatch = *\nkinds = guard\nactions = report,kill\n", "line 1", "VMM" },
+		{ "[rule a]\nmatch = *\nkinds = rest\nactions = report,kill\n", "line 1", "at rest" },
+		{ "[rule a]\nmatch = *\nkinds = file,rest\nactions = report,kill\nfallback = pause\n", "line 1",
+		  "fallback" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 0/10m\n", "line 4", "limit" },
 		{ "[rule a]\nmatch = *\nactions = report\nlimit = 5/10h\n", "line 4", "limit" },
@@ -201,6 +215,7 @@ int main(void)
 		cmocka_unit_test(first_match_wins),
 		cmocka_unit_test(exemption_comes_before_rules),
 		cmocka_unit_test(a_vmm_is_answered_for_by_name),
+		cmocka_unit_test(files_at_rest_are_named),
 		cmocka_unit_test(hosts_answers_keep_their_order),
 		cmocka_unit_test(hosts_code_must_be_named),
 		cmocka_unit_test(refusals_name_line_and_key),

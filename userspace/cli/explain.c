@@ -9,8 +9,11 @@
 static void print_process(const json_t *f)
 {
 	printf("  in       %s %s\n", text_of(f, "object_kind"), text_of(f, "path"));
-	printf("  run by   process %lld, %s, %s\n", (long long)number_of(f, "pid"),
-	       text_of(f, "comm"), text_of(f, "exe"));
+	if (!strcmp(text_of(f, "found_by"), "rest"))
+		printf("  run by   nobody: a file at rest\n");
+	else
+		printf("  run by   process %lld, %s, %s\n", (long long)number_of(f, "pid"),
+		       text_of(f, "comm"), text_of(f, "exe"));
 	if (strcmp(text_of(f, "found_by"), "guard") && strcmp(text_of(f, "found_by"), "memory"))
 		printf("  content  BLAKE2b-256 %s\n", text_of(f, "content_hash"));
 	printf("\n");

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/util.h"
 
@@ -47,6 +48,7 @@ static void note_answers(struct table *t, const json_t *f)
 
 static void add_finding(struct table *t, const json_t *f)
 {
+	const bool rest = !strcmp(text_of(f, "found_by"), "rest");
 	char id[32], time[32], pid[32], guest[32], ms[32], found[64];
 	const char *name = text_of(f, "guest_name");
 
@@ -55,7 +57,7 @@ static void add_finding(struct table *t, const json_t *f)
 	table_row(t, (const char *const[]){ number_text(id, number_of(f, "id")),
 		  time_text(time, number_of(f, "wall_ns")),
 		  name[0] ? name : number_text(guest, number_of(f, "guest")),
-		  number_text(pid, number_of(f, "pid")), text_of(f, "comm"),
+		  rest ? "-" : number_text(pid, number_of(f, "pid")), rest ? "-" : text_of(f, "comm"),
 		  text_of(f, "signature"), found, answer_of(f) });
 	table_note(t, "%s: %s", text_of(f, "object_kind"), text_of(f, "path"));
 	note_answers(t, f);

@@ -143,6 +143,28 @@ static void print_checks(const json_t *checks)
 		       text_of(c, "why"));
 }
 
+/* What of the page cache's files is scanned, and what is not. */
+static void print_rest(const json_t *rest)
+{
+	const json_t *last = member(rest, "last"), *n = json_is_object(last) ? last : member(rest, "now");
+	char ended[32];
+
+	if (!json_is_object(rest)) {
+		printf("At rest     files that no process executes are not scanned\n");
+		return;
+	}
+	printf("At rest     %s", text_of(rest, "state"));
+	if (json_is_object(last))
+		printf("; last round ended %s, %s%s%s", time_text(ended, number_of(last, "ended_wall_ns")),
+		       is_true(last, "complete") ? "complete" : "not complete",
+		       text_of(last, "why")[0] ? ": " : "", text_of(last, "why"));
+	printf("\n  %lld files: %lld unchanged, %lld mapped, %lld clean, %lld infected, %lld partial,"
+	       " %lld not scanned\n", (long long)number_of(n, "files"),
+	       (long long)number_of(n, "unchanged"), (long long)number_of(n, "mapped"),
+	       (long long)number_of(n, "clean"), (long long)number_of(n, "infected"),
+	       (long long)number_of(n, "partial"), (long long)number_of(n, "not_scanned"));
+}
+
 static void print_numbers(const char *label, const json_t *numbers)
 {
 	const char *key, *comma = "";
@@ -180,6 +202,7 @@ static void print_guest(const json_t *g)
 	print_numbers("Contents", member(g, "objects"));
 	json_object_foreach((json_t *)member(member(g, "objects"), "reasons"), why, n)
 		printf("  not scanned %lld: %s\n", (long long)json_integer_value(n), why);
+	print_rest(member(g, "rest"));
 	print_numbers("Exits", member(g, "counters"));
 	print_numbers("Work", member(g, "work"));
 }

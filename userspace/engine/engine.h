@@ -40,6 +40,7 @@ enum request_kind {
 	REQUEST_LIST, REQUEST_MAPS,
 	REQUEST_CHECK, REQUEST_PROCESS, REQUEST_KERNEL,
 	REQUEST_FILES, REQUEST_EXTRACT,
+	REQUEST_REST,
 };
 
 /* What an introspector was asked and has not finished answering. */
@@ -57,6 +58,8 @@ struct request {
 	uint64_t missing_end, missing;	/* REQUEST_EXTRACT: of what was told, its end; bytes in all */
 	bool has_content;		/* and that has come */
 	uint64_t paths;			/* REQUEST_FILES: bytes of them */
+	uint32_t files;			/* REQUEST_REST: so many came ... */
+	uint64_t bytes;			/* with so much content */
 };
 
 struct act {
@@ -117,6 +120,29 @@ struct guest_counts {
 	uint64_t events, looks, sweeps, sweeps_incomplete, findings, findings_held, notes_held;
 };
 
+/* Of one round over files at rest, or of all. */
+struct rest_counts {
+	uint64_t inodes, files;		/* looked at; regular files with pages */
+	uint64_t unchanged, mapped;	/* sent before; a sweep's */
+	uint64_t clean, infected;	/* scanned whole, and without a signature; with one */
+	uint64_t partial;		/* scanned as far as they are in memory, without a signature */
+	uint64_t not_scanned;		/* the scanner did not */
+	uint64_t unread, torn;		/* files; file systems */
+	uint64_t bytes, busy_us;
+};
+
+struct guest_rest {
+	uint64_t due;			/* of the next part; 0: not planned yet */
+	uint64_t began, part_bytes;	/* of the budget's round: see rest.c */
+	uint64_t part_files;
+	bool anew, cut, ended;		/* ended: when its last content is scanned */
+	bool budget;			/* it goes on with the next round's */
+	struct rest_counts now, last, total;
+	uint64_t now_wall, last_wall;	/* 0: none yet */
+	bool last_complete;
+	char why[TEXT_WHY], last_why[TEXT_WHY];
+};
+
 /* So many at once, then one more each while: what a guest may make us write. */
 struct quota {
 	uint64_t left, filled;
@@ -139,7 +165,8 @@ struct guest {
 	struct m_counters counters;
 	struct inventory inventory;
 	struct looks looks;
-	struct scan_queue scans;
+	struct scan_queue scans, rest_scans;
+	struct guest_rest rest;
 	struct request requests[INTROSPECT_OUTSTANDING];
 	uint64_t heard;			/* from the introspector, last */
 	uint64_t next_sweep, sweep_began, sweep_ended;
@@ -160,7 +187,7 @@ struct guest {
 	bool check_open;		/* of a kernel that was just found */
 	struct program_usage programs[USAGE_PROGRAMS];
 	uint64_t usage_sweep;		/* the first that was judged; 0: none */
-	struct quota signs_new[SIGN_KINDS];
+	struct quota signs_new[SIGN_KINDS], rest_new;
 	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */

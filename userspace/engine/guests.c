@@ -9,6 +9,7 @@
 #include "engine/acts.h"
 #include "engine/control.h"
 #include "engine/orders.h"
+#include "engine/rest.h"
 #include "engine/scan_jobs.h"
 #include "engine/sessions.h"
 #include "lib/log.h"
@@ -54,7 +55,8 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	g->since_wall = now_wall();
 	peer_init(&g->introspector, e, PEER_INTROSPECT, g);
 	inventory_init(&g->inventory);
-	scan_queue_init(&g->scans, g);
+	scan_queue_init(&g->scans, g, false);
+	scan_queue_init(&g->rest_scans, g, true);
 	TAILQ_INIT(&g->orders);
 	TAILQ_INIT(&g->acts);
 	TAILQ_INSERT_TAIL(&e->guests, g, entry);
@@ -121,6 +123,7 @@ void guest_lost_introspector(struct guest *g)
 	/* What was asked a moment ago may be asked again: nobody answered it. */
 	memset(g->looks.recent, 0, sizeof(g->looks.recent));
 	scans_drop(&g->introspector.engine->scans, &g->scans);
+	rest_lost(g);
 	inventory_forget_objects(&g->inventory);
 	memset(&g->kernel, 0, sizeof(g->kernel));
 	g->sweep_ended = g->sweep_began;
@@ -250,14 +253,16 @@ void guest_down(struct engine *e, struct guest *g)
 	if (g->has_cid)
 		orders_session_up(e, g->cid, now_mono());
 	/* Nobody scans: what waits would wait for ever. */
-	if (!e->database.ready)
+	if (!e->database.ready) {
 		scans_drop(&e->scans, &g->scans);
+		scans_drop(&e->scans, &g->rest_scans);
+	}
 	guest_free_if_done(g);
 }
 
 void guest_free_if_done(struct guest *g)
 {
-	if (g->down && !g->scans.jobs && TAILQ_EMPTY(&g->acts))
+	if (g->down && !g->scans.jobs && !g->rest_scans.jobs && TAILQ_EMPTY(&g->acts))
 		guest_free(g->introspector.engine, g);
 }
 
@@ -265,6 +270,7 @@ void guest_free(struct engine *e, struct guest *g)
 {
 	peer_close(&g->introspector);
 	scans_drop(&e->scans, &g->scans);
+	scans_drop(&e->scans, &g->rest_scans);
 	acts_drop(g);
 	orders_drop(g, "the engine ends");
 	inventory_free(&g->inventory);

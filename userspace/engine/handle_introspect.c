@@ -13,6 +13,7 @@
 
 #include "engine/control.h"
 #include "engine/orders.h"
+#include "engine/rest.h"
 #include "engine/scan_jobs.h"
 #include "engine/sessions.h"
 #include "engine/signs.h"
@@ -370,12 +371,16 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 		return kind == REQUEST_CHECK || (g->level == KVM_WARDEN_LEVEL_CONTENT &&
 			(kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
 			 kind == REQUEST_LOOK_PID));
+	case M_REST_FILE:
+		return kind == REQUEST_REST && g->level == KVM_WARDEN_LEVEL_CONTENT;
+	case M_RESTED:
+		return kind == REQUEST_REST;
 	case M_TASK:
-		return kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
+		return kind != REQUEST_REST && kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
 		       kind != REQUEST_PROCESS && kind != REQUEST_KERNEL &&
 		       kind != REQUEST_FILES && kind != REQUEST_EXTRACT && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	case M_DONE:
-		return kind != REQUEST_PROBE && kind != REQUEST_BEACON;
+		return kind != REQUEST_REST && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
 		if (g->level != KVM_WARDEN_LEVEL_CONTENT)
 			return false;
@@ -429,6 +434,10 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 		return on_probed(g, m, r, now);
 	case M_BEACON_SEEN:
 		return on_beacon(g, m, r, now);
+	case M_REST_FILE:
+		return rest_file(g, m, r);
+	case M_RESTED:
+		return rest_ended(g, m, r, now);
 	default:
 		return -1;
 	}

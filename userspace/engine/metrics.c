@@ -199,6 +199,42 @@ static void objects(FILE *out, struct engine *e)
 	}
 }
 
+#define REST(field) offsetof(struct rest_counts, field)
+
+static void files_at_rest(FILE *out, struct engine *e)
+{
+	static const struct {
+		const char *verdict;
+		size_t offset;
+	} of_rest[] = {
+		{ "clean", REST(clean) }, { "infected", REST(infected) }, { "partial", REST(partial) },
+		{ "not_scanned", REST(not_scanned) },
+	};
+	struct guest *g;
+
+	guest_head(out, "rest_files_total", "counter", "Files at rest that were scanned, by what came of"
+		   " it; partial: clean as far as they are in memory.");
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		for (size_t i = 0; !g->down && i < ARRAY_SIZE(of_rest); i++) {
+			uint64_t n;
+
+			memcpy(&n, (const char *)&g->rest.total + of_rest[i].offset, sizeof(n));
+			fputs("kvm_warden_guest_rest_files_total", out);
+			guest_labels(out, g);
+			fprintf(out, ",verdict=\"%s\"} %llu\n", of_rest[i].verdict, (unsigned long long)n);
+		}
+	}
+	guest_head(out, "rest_round_timestamp_seconds", "gauge", "When the last round over files at rest"
+		   " was complete or as complete as it could be; 0: none yet.");
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		if (g->down)
+			continue;
+		fputs("kvm_warden_guest_rest_round_timestamp_seconds", out);
+		guest_labels(out, g);
+		fprintf(out, "} %llu\n", (unsigned long long)(g->rest.last_wall / NS_PER_S));
+	}
+}
+
 static void levels(FILE *out, struct engine *e)
 {
 	struct guest *g;
@@ -263,6 +299,7 @@ static void guests(FILE *out, struct engine *e)
 	}
 	lag(out, e);
 	objects(out, e);
+	files_at_rest(out, e);
 	levels(out, e);
 	guard_of_guests(out, e);
 }
@@ -346,8 +383,9 @@ static void scanner(FILE *out, const struct engine *e)
 	one(out, "scan_bytes_total", "counter", "Bytes that were scanned, not by the cache.", s->scanned);
 	one(out, "scan_refused_total", "counter", "Contents not scanned: no room in the queue.",
 	    s->refused);
-	one(out, "scan_queue_contents", "gauge", "Contents that wait or are under scan.", s->jobs);
-	one(out, "scan_queue_bytes", "gauge", "Their memory.", s->bytes);
+	one(out, "scan_queue_contents", "gauge", "Contents that wait or are under scan.",
+	    s->jobs + s->rest_jobs);
+	one(out, "scan_queue_bytes", "gauge", "Their memory.", s->bytes + s->rest_bytes);
 	one(out, "database_ready", "gauge", "1 if signatures are loaded.", e->database.ready);
 	one(out, "database_signatures", "gauge", "Signatures loaded.", e->database.signatures);
 	one(out, "database_loaded_timestamp_seconds", "gauge", "When they were loaded; 0: never.",

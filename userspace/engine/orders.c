@@ -497,7 +497,7 @@ static void adopt_file_order(struct order *o)
 
 	if (o->status != ORDER_UNDELIVERABLE)
 		order_told(o);
-	else if (o->m.verb == VERB_QUARANTINE && rule && rule->actions & ACTION_KILL &&
+	else if (o->m.verb == VERB_QUARANTINE && o->m.pid && rule && rule->actions & ACTION_KILL &&
 		 record_find_death(&order_engine(o)->journal, &ref, o->m.pid, o->m.start_ns) <= 0)
 		o->phase = ORDER_HELD;
 	else

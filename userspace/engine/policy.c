@@ -92,7 +92,7 @@ static bool set_kinds(struct policy_entry *e, const char *value)
 	static const struct word kinds[] = {
 		{ "file", 1u << OBJECT_FILE }, { "memfd", 1u << OBJECT_MEMFD },
 		{ "deleted", 1u << OBJECT_DELETED }, { "anon", 1u << OBJECT_ANON },
-		{ "guard", 1u << POLICY_GUARD },
+		{ "rest", 1u << POLICY_REST }, { "guard", 1u << POLICY_GUARD },
 		{ "integrity", 1u << POLICY_INTEGRITY },
 		{ "hidden", 1u << POLICY_HIDDEN }, { "kernel", 1u << POLICY_KERNEL },
 		{ "suspicious", 1u << POLICY_SUSPICIOUS }, { "usage", 1u << POLICY_USAGE },
@@ -242,7 +242,7 @@ struct key {
 
 static const struct key keys[] = {
 	{ "match", false, set_signature, "a glob of 1 to 127 characters" },
-	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, guard, integrity, hidden,"
+	{ "kinds", false, set_kinds, "of file, memfd, deleted, anon, rest, guard, integrity, hidden,"
 	  " kernel, suspicious, usage, separated by commas" },
 	{ "guest", false, set_guest, "a glob of 1 to 127 characters" },
 	{ "actions", false, set_actions, "report, and of kill, quarantine, contain, pause,"
@@ -289,6 +289,11 @@ static void check_rule(struct load *l, const struct policy_entry *e)
 		 (e->actions & ACTION_QUARANTINE || e->nfallback))
 		refuse(l, e->line, "[%s]: quarantine and fallback are for code that was scanned: for"
 		       " these kinds report, kill or answers of the host", l->section);
+	else if (e->kinds == 1u << POLICY_REST && e->actions & ACTION_KILL)
+		refuse(l, e->line, "[%s] actions: a file at rest is no process to kill", l->section);
+	else if (e->kinds & 1u << POLICY_REST && e->nfallback)
+		refuse(l, e->line, "[%s] fallback: files at rest do nothing that the host would have to"
+		       " end: they get a rule without it", l->section);
 	else if (e->kinds == 1u << POLICY_KERNEL && e->actions & ACTION_KILL)
 		refuse(l, e->line, "[%s] actions: the guest's kernel is no process to kill", l->section);
 	else if (e->nfallback && !(e->actions & (ACTION_KILL | ACTION_QUARANTINE)))
@@ -588,7 +593,7 @@ static bool matches(const char *glob, const char *text)
 /* A rule for malware must not answer for anything else unless it says so; an exemption may. */
 static bool kind_matches(const struct policy_entry *e, uint32_t kind)
 {
-	if (kind >= POLICY_HIDDEN && !e->exempt)
+	if (kind >= POLICY_REST && !e->exempt)
 		return e->kinds & 1u << kind;
 	return !e->kinds || e->kinds & 1u << kind;
 }

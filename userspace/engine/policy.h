@@ -16,6 +16,8 @@
  *           suspicious       code of a process that is no program's (Code.*, Process.*)
  *           usage            abnormal CPU or memory (Usage.*); these four never
  *                            without being named
+ *           rest             files at rest, which no process is known to execute: never
+ *                            without being named; neither kill nor fallback
  *   guest = GLOB             guest's name (optional; all)
  *   actions = LIST           report (required), and of the agent: kill,
  *                            quarantine; of the host, done at once and in the
@@ -57,6 +59,7 @@
 #define POLICY_TEXT 128
 #define POLICY_NAME 64
 
+#define POLICY_REST 25
 #define POLICY_HIDDEN 26	/* beside enum object_kind; these four: enum sign_kind */
 #define POLICY_KERNEL 27
 #define POLICY_SUSPICIOUS 28

@@ -4,6 +4,7 @@
 
 #include "engine/acts.h"
 #include "engine/orders.h"
+#include "engine/rest.h"
 #include "engine/sessions.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -34,6 +35,7 @@ static void mend_after_rollback(struct engine *e)
 		orders_drop_after(g, e->journal.head_seq);
 		acts_drop_after(g, e->journal.head_seq);
 		findings_forget(g);
+		g->rest.anew = true;
 	}
 }
 
@@ -50,6 +52,7 @@ int engine_pump(sd_event_source *source, void *user)
 		if (!g->down)
 			due = MIN(due, guest_pump(g, now));
 	}
+	due = MIN(due, rest_pump(e, now));
 	due = MIN(due, sessions_pump(e, now));
 	scanning_pump(e, now);
 	orders_send(e, now);

@@ -52,10 +52,12 @@ static void finding_key(uint8_t out[HASH_BYTES], const struct finding_record *f)
 	const struct journal_value parts[] = {
 		V_TEXT(f->ref.boot), V_INT(f->ref.guest), V_INT(f->ref.vmm_pid),
 		V_INT(f->pid), V_INT(f->start_ns), V_TEXT(f->signature),
-		V_TEXT(f->object_kind), V_TEXT(f->path),
+		V_TEXT(f->object_kind), V_TEXT(f->path), V_INT(f->inode), V_INT(f->generation),
 	};
+	/* The keys of all others are as they were. */
+	const size_t n = ARRAY_SIZE(parts) - (f->inode ? 0 : 2);
 
-	journal_row_hash(out, zero, "finding", parts, ARRAY_SIZE(parts));
+	journal_row_hash(out, zero, "finding", parts, n);
 }
 
 int64_t records_number(struct journal *j, const char *sql,

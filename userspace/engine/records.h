@@ -25,6 +25,7 @@ struct finding_record {
 	const char *signature;
 	const uint8_t *content_hash;
 	const char *found_by;
+	uint64_t inode, generation;	/* of a file at rest: one put there anew is another */
 	uint64_t t_seen, t_found;
 	json_t *evidence;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/rest.h"
 #include "engine/scan_jobs.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -129,8 +130,12 @@ static void count_for_scan(struct engine *e, const struct scan_job *job,
 static void finish(struct engine *e, struct scan_job *job, const struct m_verdict *v)
 {
 	struct guest *g;
-	struct object *o = object_of(job, &g);
+	struct object *o = job->file ? NULL : object_of(job, &g);
 
+	if (job->file) {
+		g = job->queue ? job->queue->owner : NULL;
+		rest_verdict(g, job, v);
+	}
 	if (o && (o->version == job->version || v->verdict == VERDICT_INFECTED))
 		take_verdict(g, o, v);
 	count_for_scan(e, job, o, v);
@@ -183,6 +188,7 @@ static void rescan_all(struct engine *e)
 
 	TAILQ_FOREACH(g, &e->guests, entry) {
 		g->inventory.resend_due = true;
+		rest_anew(g);
 		guest_sweep_soon(g, now_mono());
 	}
 }

@@ -9,13 +9,15 @@ void scans_init(struct scans *s)
 {
 	memset(s, 0, sizeof(*s));
 	TAILQ_INIT(&s->turns);
+	TAILQ_INIT(&s->rest_turns);
 }
 
-void scan_queue_init(struct scan_queue *q, void *owner)
+void scan_queue_init(struct scan_queue *q, void *owner, bool rest)
 {
 	memset(q, 0, sizeof(*q));
 	TAILQ_INIT(&q->waiting);
 	q->owner = owner;
+	q->rest = rest;
 }
 
 /* The reasons are fixed texts: they are counted by text. */
@@ -37,7 +39,7 @@ const char *scans_full(const struct scans *s, const struct scan_queue *q, uint64
 
 static void count_job(struct scans *s, struct scan_queue *q, const struct scan_job *job)
 {
-	s->queues += !q->jobs;
+	s->queues += !q->rest && !q->jobs;
 	q->jobs++;
 	q->bytes += job->bytes;
 }
@@ -46,21 +48,26 @@ static void uncount_job(struct scans *s, struct scan_queue *q, const struct scan
 {
 	q->jobs--;
 	q->bytes -= job->bytes;
-	s->queues -= !q->jobs;
+	s->queues -= !q->rest && !q->jobs;
+}
+
+static struct scan_turns *turns_of(struct scans *s, const struct scan_queue *q)
+{
+	return q->rest ? &s->rest_turns : &s->turns;
 }
 
 static void list(struct scans *s, struct scan_queue *q)
 {
 	if (q->listed || TAILQ_EMPTY(&q->waiting))
 		return;
-	TAILQ_INSERT_TAIL(&s->turns, q, turn);
+	TAILQ_INSERT_TAIL(turns_of(s, q), q, turn);
 	q->listed = true;
 }
 
 static void unlist(struct scans *s, struct scan_queue *q)
 {
 	if (q->listed)
-		TAILQ_REMOVE(&s->turns, q, turn);
+		TAILQ_REMOVE(turns_of(s, q), q, turn);
 	q->listed = false;
 }
 
@@ -69,8 +76,13 @@ void scans_add(struct scans *s, struct scan_queue *q, struct scan_job *job)
 	job->queue = q;
 	TAILQ_INSERT_TAIL(&q->waiting, job, entry);
 	count_job(s, q, job);
-	s->jobs++;
-	s->bytes += job->bytes;
+	if (job->file) {
+		s->rest_jobs++;
+		s->rest_bytes += job->bytes;
+	} else {
+		s->jobs++;
+		s->bytes += job->bytes;
+	}
 	list(s, q);
 }
 
@@ -90,6 +102,9 @@ struct scan_job *scans_next(struct scans *s)
 	struct scan_queue *q = TAILQ_FIRST(&s->turns);
 	struct scan_job *job;
 
+	/* One at a time, and none beside others: what runs is waited for by what comes. */
+	if (!q && !s->nrunning)
+		q = TAILQ_FIRST(&s->rest_turns);
 	if (!q || s->nrunning == SCAN_OUTSTANDING)
 		return NULL;
 	job = TAILQ_FIRST(&q->waiting);
@@ -128,12 +143,18 @@ void scans_requeue(struct scans *s, struct scan_job *job)
 
 void scans_free_job(struct scans *s, struct scan_job *job)
 {
-	s->jobs--;
-	s->bytes -= job->bytes;
+	if (job->file) {
+		s->rest_jobs--;
+		s->rest_bytes -= job->bytes;
+	} else {
+		s->jobs--;
+		s->bytes -= job->bytes;
+	}
 	if (job->queue)
 		uncount_job(s, job->queue, job);
 	if (job->fd >= 0)
 		close(job->fd);
+	free(job->file);
 	free(job);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Contents on their way to the scanner: one queue for each guest, served in
- * turn, so that a guest with a thousand contents delays another by one.
+ * turn, so that a guest with a thousand contents delays another by one.  Files at
+ * rest have queues of their own, of which one content is scanned at a time, and none
+ * while anything else waits; their room is bounded by what is asked for (rest.c).
  * Pure state; a job owns its descriptor.
  */
 #ifndef WARDEN_ENGINE_SCANS_H
@@ -33,6 +35,8 @@ struct scan_job {
 	uint64_t bytes;			/* memory it holds */
 	uint64_t sent;
 	int fd;
+	struct m_rest_file *file;	/* at rest; NULL: an object of the inventory */
+	uint64_t length, seen;		/* of it: what was copied, and when that was asked for */
 };
 
 TAILQ_HEAD(scan_jobs, scan_job);
@@ -43,21 +47,27 @@ struct scan_queue {
 	unsigned jobs;			/* waiting and running */
 	uint64_t bytes;
 	bool listed;
+	bool rest;			/* of files at rest */
 	TAILQ_ENTRY(scan_queue) turn;
 };
 
+TAILQ_HEAD(scan_turns, scan_queue);
+
 struct scans {
-	TAILQ_HEAD(, scan_queue) turns;	/* queues with waiting jobs */
+	struct scan_turns turns, rest_turns;	/* queues with waiting jobs */
 	struct scan_job *running[SCAN_OUTSTANDING];
 	unsigned nrunning, jobs;
 	unsigned queues;		/* that have jobs */
 	uint64_t bytes;
+	/* of files at rest, which the counts above do not have */
+	unsigned rest_jobs;
+	uint64_t rest_bytes;
 	uint64_t verdicts, cached, refused;
 	uint64_t scanned;		/* bytes, without what the cache answered */
 };
 
 void scans_init(struct scans *s);
-void scan_queue_init(struct scan_queue *q, void *owner);
+void scan_queue_init(struct scan_queue *q, void *owner, bool rest);
 
 /*
  * Why a content of that many bytes has no room now; NULL if it has.  A guest

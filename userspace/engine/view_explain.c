@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/rest.h"
 #include "engine/signs.h"
 #include "lib/util.h"
 
@@ -70,6 +71,24 @@ static void tell_sign(json_t *chain, const json_t *f)
 	tell(chain, f, "seen", "The memory of guest %lld%s%s%s was looked at from outside.",
 	     (long long)number_of(f, "guest"), name[0] ? " (" : "", name, name[0] ? ")" : "");
 	tell(chain, f, "told", "It tells: %s.", text_of(json_object_get(f, "evidence"), "detail"));
+}
+
+static void tell_rest(json_t *chain, const json_t *f)
+{
+	const json_t *evidence = json_object_get(f, "evidence");
+	const char *name = text_of(f, "guest_name"), *path = text_of(f, "path");
+	const long long size = number_of(evidence, "size"), there = number_of(evidence, "resident");
+
+	tell(chain, f, "seen", "A round over the files in the page cache of guest %lld%s%s%s from outside showed"
+	     " %s%s (%s, inode %lld of %s, %s), which no process was seen to execute.",
+	     (long long)number_of(f, "guest"), name[0] ? " (" : "", name, name[0] ? ")" : "",
+	     path[0] ? path : "a file without a name", path[0] ? ", from its file system's root on" : "",
+	     text_of(f, "object_kind"), (long long)number_of(evidence, "inode"), text_of(evidence, "dev"),
+	     text_of(evidence, "fs"));
+	tell(chain, f, "scanned", "%lld of its %lld bytes were there: the scanner by %s says %s%s.", there, size,
+	     text_of(evidence, "engine"), text_of(f, "signature"),
+	     json_is_true(json_object_get(evidence, "cached")) ?
+	     " (the same content was scanned before)" : "");
 }
 
 static void tell_finding(json_t *chain, const json_t *f)
@@ -148,9 +167,13 @@ static void tell_orders(struct engine *e, json_t *chain, const json_t *f)
 	json_array_foreach(json_object_get(f, "orders"), i, o) {
 		const char *path = text_of(o, "path");
 
-		tell(chain, o, "ordered", "Order %lld to the guest's agent: %s %s%s%lld.",
-		     (long long)number_of(o, "id"), text_of(o, "verb"), path,
-		     path[0] ? ", of process " : "process ", (long long)number_of(o, "pid"));
+		if (number_of(o, "pid"))
+			tell(chain, o, "ordered", "Order %lld to the guest's agent: %s %s%s%lld.",
+			     (long long)number_of(o, "id"), text_of(o, "verb"), path,
+			     path[0] ? ", of process " : "process ", (long long)number_of(o, "pid"));
+		else
+			tell(chain, o, "ordered", "Order %lld to the guest's agent: %s %s.",
+			     (long long)number_of(o, "id"), text_of(o, "verb"), path);
 		tell_results(e, chain, o, "The agent, or who should have reached it");
 	}
 	json_array_foreach(json_object_get(f, "acts"), i, o) {
@@ -196,6 +219,8 @@ json_t *view_explanation(struct engine *e, uint64_t id)
 		tell_guard(chain, f);
 	else if (!strcmp(text_of(f, "found_by"), SIGNS_FOUND_BY))
 		tell_sign(chain, f);
+	else if (!strcmp(text_of(f, "found_by"), REST_FOUND_BY))
+		tell_rest(chain, f);
 	else
 		tell_finding(chain, f);
 	json_array_foreach(json_object_get(f, "decisions"), i, d)

@@ -30,13 +30,13 @@ static json_t *orders_json(struct engine *e, json_int_t finding, json_int_t t_se
 	json_t *orders, *order;
 	size_t i;
 
-	/* Also the order of another finding that names the same process. */
+	/* Also the order of another finding that names the same process; files have none. */
 	orders = view_query(e,
 		"SELECT o.seq AS id, o.wall_ns, o.mono_ns, o.finding, o.verb, o.pid, o.start_ns,"
 		" coalesce(i.path, '') AS path, o.state, o.outcome FROM findings f, orders o"
 		" LEFT JOIN items i ON i.order_id = o.seq WHERE f.seq = ? AND"
 		" o.guest = f.guest AND o.boot = f.boot AND o.vmm_pid = f.vmm_pid AND"
-		" o.pid = f.pid AND o.start_ns = f.start_ns ORDER BY o.seq", finding);
+		" o.pid = f.pid AND o.start_ns = f.start_ns AND (f.pid OR o.finding = f.seq) ORDER BY o.seq", finding);
 	json_array_foreach(orders, i, order) {
 		json_int_t id = json_integer_value(json_object_get(order, "id"));
 		json_t *results = view_results(e, id);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/acts.h"
+#include "engine/rest.h"
 #include "engine/sessions.h"
 #include "lib/util.h"
 
@@ -244,6 +245,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 	view_set(o, "last_sweep", view_sweep(g));
 	view_set(o, "checks", checks_json(g));
 	view_set(o, "objects", view_objects(e, g));
+	view_set(o, "rest", view_rest(g));
 	set_answers(o, g);
 	return o;
 }

@@ -55,7 +55,8 @@ static json_t *scans_json(const struct engine *e)
 
 	return json_pack("{s:I,s:I,s:I,s:i,s:i,s:I}", "verdicts", I(s->verdicts), "cached",
 			 I(s->cached), "refused", I(s->refused), "running", (int)s->nrunning,
-			 "waiting", (int)(s->jobs - s->nrunning), "bytes", I(s->bytes));
+			 "waiting", (int)(s->jobs + s->rest_jobs - s->nrunning), "bytes",
+			 I(s->bytes + s->rest_bytes));
 }
 
 /* {"state": n}, with the outcomes apart. */

@@ -5,7 +5,7 @@ INTROSPECT_SRCS = $(addprefix userspace/introspect/, \
 	facts.c files.c filesyms.c firstsight.c find.c image.c inodes.c inspection.c introspector.c inuse.c \
 	jail.c kallsyms.c kernelcheck.c kernelfiles.c kerneltell.c known.c lists.c look.c mappings.c memory.c modset.c \
 	modules.c modviews.c notes.c objects.c orphans.c overlay.c owners.c ownfiles.c pagecache.c pagetable.c passing.c post.c preload.c \
-	pristine.c probes.c process.c roots.c serve.c \
+	pristine.c probes.c process.c rest.c roots.c serve.c \
 	sites.c slabs.c suspicious.c symbols.c tasks.c taskviews.c tracers.c trampoline.c usage.c vcpus.c views.c vmas.c \
 	vmcoreinfo.c vmlinux.c watches.c window.c xarray.c) $(TEXT_SRCS)
 INTROSPECT_LIBS = $(TEXT_LIBS) -lbpf -lsodium

@@ -15,6 +15,8 @@
 #include "lib/util.h"
 
 #define MAX_NAMES 64u			/* of one inode */
+#define TRAIL_STEPS 64u			/* between two inodes of a trail, but for the last */
+#define LIST_ATTEMPTS 3
 
 struct walk {
 	const struct kernel *k;
@@ -25,6 +27,9 @@ struct walk {
 	struct inodes_walked *walked;
 	struct guest_inode *inode;	/* of the file system under way: its own, and each file's */
 	int stop;			/* what fn returned, or what ended it */
+	const struct inodes_sink *sink;	/* of a walk that goes on where another ended; or NULL */
+	struct inodes_place *place;	/* how far it came; NULL: in memory that stands still */
+	bool seeking;			/* the file system of *place */
 };
 
 /* No further: time is up, or the guest gone. */
@@ -70,6 +75,14 @@ static void read_name(const struct kernel *k, struct guest_inode *inode, uint64_
 
 /* ---- inodes ---- */
 
+static void read_change(const struct kernel *k, struct guest_inode *i)
+{
+	i->ctime_sec = i->ctime_nsec = i->generation = 0;
+	kernel_member(k, i->inode, k->at.inode_ctime_sec, &i->ctime_sec);
+	kernel_member(k, i->inode, k->at.inode_ctime_nsec, &i->ctime_nsec);
+	kernel_member(k, i->inode, k->at.inode_i_generation, &i->generation);
+}
+
 /* False: no regular file, or one that is not wanted. */
 static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 {
@@ -103,18 +116,60 @@ static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 	kernel_member(w->k, va, at->inode_mtime_nsec, &i->mtime_nsec);
 	kernel_member(w->k, va, at->inode_i_uid, &uid);
 	i->uid = uid;
+	read_change(w->k, i);
+	if (w->sink && !w->sink->want(w->ctx, i))
+		return 0;
 	read_name(w->k, i, nlink);
 	*ret_wanted = true;
 	return 0;
 }
 
+/* ---- going on later ---- */
+
+/* Told: the newest of the trail, which keeps one of each TRAIL_STEPS before it. */
+static void leave_trail(struct inodes_place *p, uint64_t inode)
+{
+	if (p->steps++ % TRAIL_STEPS == 0)
+		p->at = (p->at + 1) % INODES_TRAIL;
+	p->inode[p->at] = inode;
+}
+
+/* Is it still that file system's, and in a list? */
+static bool is_inode_of(const struct kernel *k, uint64_t inode, uint64_t sb)
+{
+	uint64_t of;
+
+	return inode && !kernel_member(k, inode, k->at.inode_i_sb, &of) && of == sb &&
+	       list_holds(k, inode + k->at.inode_i_sb_list.at);
+}
+
+/* Behind which node to go on: the newest that is still there, or else the list's head. */
+static uint64_t trail_end(const struct walk *w, uint64_t sb)
+{
+	const struct inodes_place *p = w->place;
+
+	for (unsigned i = 0; i < INODES_TRAIL; i++) {
+		uint64_t inode = p->inode[(p->at + INODES_TRAIL - i) % INODES_TRAIL];
+
+		if (is_inode_of(w->k, inode, sb))
+			return inode + w->k->at.inode_i_sb_list.at;
+	}
+	return sb + w->k->at.super_block_s_inodes.at;
+}
+
 static int on_inode(void *ctx, uint64_t node)
 {
 	struct walk *w = ctx;
+	const uint64_t va = node - w->k->at.inode_i_sb_list.at;
 	bool wanted;
-	int r = read_inode(w, node - w->k->at.inode_i_sb_list.at, &wanted);
+	int r = w->sink ? w->sink->step(w->ctx) : 0;
 
+	if (r)
+		return w->stop = r;
+	r = read_inode(w, va, &wanted);
 	w->walked->inodes++;
+	if (w->place && !is_final(r))
+		leave_trail(w->place, va);
 	if (is_final(r))
 		return w->stop = r;
 	w->walked->unread += r != 0;
@@ -146,18 +201,42 @@ static void read_file_system(const struct kernel *k, uint64_t sb, struct guest_i
 	read_text(k, k->at.super_block_s_id.size ? sb + k->at.super_block_s_id.at : 0, i->id, sizeof(i->id));
 }
 
+/*
+ * A guest that runs changes its lists while they are read.  A walk that knows how far
+ * it came reads on from there, and tells nothing twice.
+ */
+static int walk_inodes(struct walk *w, uint64_t sb)
+{
+	const uint64_t head = sb + w->k->at.super_block_s_inodes.at;
+	int r;
+
+	for (int i = 0;; i++) {
+		const uint32_t before = w->walked->inodes, left = MAX_INODES - MIN(before, MAX_INODES);
+
+		r = list_walk_behind(w->k, head, w->place ? trail_end(w, sb) : head, left, on_inode, w);
+		if (w->stop || r != -ELOOP || !w->place || i == LIST_ATTEMPTS)
+			return r;
+		if (w->walked->inodes != before)
+			i = 0;
+		memory_refresh(w->k->mem);
+	}
+}
+
 static int on_super_block(void *ctx, uint64_t node)
 {
 	struct walk *w = ctx;
 	const uint64_t sb = node - w->k->at.super_block_s_list.at;
-	uint32_t left = MAX_INODES - w->walked->inodes;
 	int r;
 
-	w->walked->super_blocks++;
+	if (w->seeking && w->place->super_block != sb)
+		return 0;
+	if (w->place && !w->seeking)
+		*w->place = (struct inodes_place){ .super_block = sb };
+	w->walked->super_blocks += !w->seeking;
+	w->seeking = false;
 	read_file_system(w->k, sb, w->inode);
 	w->sb = sb;
-	r = (w->k->mem->still ? list_walk : list_walk_moving)(w->k,
-		sb + w->k->at.super_block_s_inodes.at, left, on_inode, w);
+	r = walk_inodes(w, sb);
 	if (w->stop)
 		return w->stop;
 	if (is_final(r))
@@ -176,22 +255,48 @@ static bool has_all(const struct kernel *k)
 	       at->inode_i_mapping.size;
 }
 
+static int walk_all(struct walk *w)
+{
+	int r;
+
+	if (!has_all(w->k))
+		return -ENOENT;
+	r = list_walk(w->k, w->k->symbol[SYM_SUPER_BLOCKS].address, MAX_SUPER_BLOCKS, on_super_block, w);
+	if (r == -E2BIG && !w->stop) {
+		w->walked->cut = true;
+		r = 0;
+	}
+	return w->stop ? w->stop : r;
+}
+
 int inodes_walk(const struct kernel *k, bool all, int (*fn)(void *ctx, const struct guest_inode *inode),
 		void *ctx, struct inodes_walked *ret_walked)
 {
 	autofree struct guest_inode *inode = calloc(1, sizeof(*inode));
-	struct walk w = { k, 0, all, fn, ctx, ret_walked, inode, 0 };
-	int r;
+	struct inodes_place place = { 0 };
+	struct walk w = { .k = k, .all = all, .fn = fn, .ctx = ctx, .walked = ret_walked, .inode = inode,
+			  .place = k->mem->still ? NULL : &place };
 
 	memset(ret_walked, 0, sizeof(*ret_walked));
 	if (!inode)
 		return -ENOMEM;
-	if (!has_all(k))
-		return -ENOENT;
-	r = list_walk(k, k->symbol[SYM_SUPER_BLOCKS].address, MAX_SUPER_BLOCKS, on_super_block, &w);
-	if (r == -E2BIG && !w.stop) {
-		ret_walked->cut = true;
-		r = 0;
-	}
-	return w.stop ? w.stop : r;
+	return walk_all(&w);
+}
+
+int inodes_walk_on(const struct kernel *k, const struct inodes_sink *sink, struct inodes_place *place,
+		   struct inodes_walked *walked)
+{
+	autofree struct guest_inode *inode = calloc(1, sizeof(*inode));
+	struct walk w = { .k = k, .fn = sink->fn, .ctx = sink->ctx, .walked = walked, .inode = inode,
+			  .sink = sink, .place = place, .seeking = place->super_block != 0 };
+	int r;
+
+	if (!inode)
+		return -ENOMEM;
+	r = walk_all(&w);
+	if (!w.stop && w.seeking)
+		r = r ? r : -ESTALE;
+	if (!w.stop)
+		memset(place, 0, sizeof(*place));
+	return r;
 }

@@ -16,6 +16,7 @@ struct guest_inode {
 	uint64_t inode, mapping;
 	uint64_t magic, dev;		/* of its file system; dev as the kernel has it, or 0 */
 	uint64_t ino, size, nrpages, mtime_sec, mtime_nsec;
+	uint64_t ctime_sec, ctime_nsec, generation;	/* 0 where this kernel does not tell */
 	uint32_t uid, mode;
 	bool deleted;
 	char fs[FS_NAME_SIZE];		/* "ext4" */
@@ -43,5 +44,30 @@ struct inodes_walked {
  */
 int inodes_walk(const struct kernel *k, bool all, int (*fn)(void *ctx, const struct guest_inode *inode),
 		void *ctx, struct inodes_walked *ret_walked);
+
+/* Some of the last inodes that were told: of a guest that runs, some may be gone by then. */
+#define INODES_TRAIL 8
+
+/* Where a walk that was ended is to go on; zeroed: at the begin. */
+struct inodes_place {
+	uint64_t super_block;
+	uint64_t inode[INODES_TRAIL];	/* 0: none; the newest is that of `at` */
+	uint32_t at, steps;
+};
+
+struct inodes_sink {
+	int (*step)(void *ctx);		/* before any inode is read; nonzero ends the walk there */
+	bool (*want)(void *ctx, const struct guest_inode *inode);	/* it has no path yet */
+	int (*fn)(void *ctx, const struct guest_inode *inode);	/* nonzero ends it behind this one */
+	void *ctx;
+};
+
+/*
+ * As inodes_walk, from *place on, for files that have pages in memory.  What it went
+ * through is added to *walked.  *place is where it ended: zeroed after the last.  Also
+ * -ESTALE: the file system to go on with is no more, and *place is the begin.
+ */
+int inodes_walk_on(const struct kernel *k, const struct inodes_sink *sink, struct inodes_place *place,
+		   struct inodes_walked *walked);
 
 #endif

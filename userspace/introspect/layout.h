@@ -74,6 +74,9 @@
 	X(inode, i_sb, "i_sb", true) \
 	X(inode, mtime_sec, "i_mtime.tv_sec|__i_mtime.tv_sec|i_mtime_sec", false) \
 	X(inode, mtime_nsec, "i_mtime.tv_nsec|__i_mtime.tv_nsec|i_mtime_nsec", false) \
+	X(inode, ctime_sec, "i_ctime.tv_sec|__i_ctime.tv_sec|i_ctime_sec", false) \
+	X(inode, ctime_nsec, "i_ctime.tv_nsec|__i_ctime.tv_nsec|i_ctime_nsec", false) \
+	X(inode, i_generation, "i_generation", false) \
 	X(super_block, s_magic, "s_magic", true) \
 	X(super_block, s_dev, "s_dev", false) \
 	X(address_space, host, "host", true) \

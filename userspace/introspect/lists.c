@@ -2,7 +2,6 @@
 #include "introspect/lists.h"
 
 #include <errno.h>
-#include <string.h>
 
 struct links {
 	uint64_t next, back;
@@ -16,11 +15,11 @@ static int read_links(const struct kernel *k, uint64_t node, struct links *ret)
 	return r == -EFAULT ? -ELOOP : r;
 }
 
-int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
+int list_walk_behind(const struct kernel *k, uint64_t head, uint64_t before, uint32_t max, list_fn fn,
+		     void *ctx)
 {
 	struct links links;
-	uint64_t before = head;
-	int r = read_links(k, head, &links);
+	int r = read_links(k, before, &links);
 
 	for (uint32_t i = 0; !r && links.next != head; i++) {
 		uint64_t node = links.next;
@@ -37,78 +36,17 @@ int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, v
 	return r;
 }
 
-/*
- * The last nodes that were seen, the newest first.  The list goes on behind one that is
- * in it still: what was taken out points at itself, or at what points elsewhere.
- */
-#define TRAIL 32
-#define RESUMES 16u		/* without a node in between */
-
-struct trail {
-	uint64_t node[TRAIL];
-	unsigned n;
-};
-
-static void leave(struct trail *t, uint64_t node)
+int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
 {
-	memmove(t->node + 1, t->node, (TRAIL - 1) * sizeof(*t->node));
-	t->node[0] = node;
-	t->n += t->n < TRAIL;
+	return list_walk_behind(k, head, head, max, fn, ctx);
 }
 
-static int find_way_back(const struct kernel *k, uint64_t head, const struct trail *t,
-			 uint64_t *ret_before, struct links *ret_links)
+bool list_holds(const struct kernel *k, uint64_t node)
 {
-	struct links its, other;
+	struct links links, back;
 
-	memory_refresh(k->mem);
-	for (unsigned i = 0; i < t->n; i++) {
-		const uint64_t node = t->node[i];
-		int r = read_links(k, node, &its);
-
-		if (!r && (its.back != node || node == head))
-			r = read_links(k, its.back, &other);
-		else if (!r)
-			r = -ELOOP;
-		if (r && r != -ELOOP)
-			return r;
-		if (r || other.next != node)
-			continue;
-		*ret_before = node;
-		*ret_links = its;
-		return 0;
-	}
-	return -ELOOP;
-}
-
-int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx)
-{
-	struct trail trail = { { head }, 1 };
-	uint64_t before = head;
-	struct links links, next;
-	uint32_t resumes = 0;
-	int r = read_links(k, head, &links);
-
-	for (uint32_t i = 0; !r && links.next != head; i++) {
-		const uint64_t node = links.next;
-
-		if (i == max)
-			return -E2BIG;
-		r = read_links(k, node, &next);
-		if (!r && next.back != before)
-			r = -ELOOP;
-		if (r == -ELOOP && resumes++ < RESUMES) {
-			r = find_way_back(k, head, &trail, &before, &links);
-			continue;
-		}
-		if (!r)
-			r = fn(ctx, node);
-		resumes = 0;
-		leave(&trail, node);
-		before = node;
-		links = next;
-	}
-	return r;
+	return !read_links(k, node, &links) && !read_links(k, links.back, &back) && back.next == node &&
+	       links.next != node;
 }
 
 /* back is here the address of the pointer to the node. */

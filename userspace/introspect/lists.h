@@ -14,13 +14,14 @@ typedef int (*list_fn)(void *ctx, uint64_t node);
  */
 int list_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
-/*
- * The same of a list that changes all the while: where it does not hold together it is
- * read anew, with fresh memory, and gone on with behind the last node that is in it still.
- */
-int list_walk_moving(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
+/* The same from the node behind before on, which is one of the list or head itself. */
+int list_walk_behind(const struct kernel *k, uint64_t head, uint64_t before, uint32_t max, list_fn fn,
+		     void *ctx);
 
-/* The same as list_walk, of an hlist_head. */
+/* Is that node in a list, whichever? */
+bool list_holds(const struct kernel *k, uint64_t node);
+
+/* The same of an hlist_head. */
 int hlist_walk(const struct kernel *k, uint64_t head, uint32_t max, list_fn fn, void *ctx);
 
 #endif

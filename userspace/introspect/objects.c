@@ -10,7 +10,6 @@
 #include "lib/util.h"
 
 #define COPY_ATTEMPTS 3
-#define MAX_LOAD (OBJECT_SLOTS / 4 * 3)
 
 /* ---- the table: open addressing, nothing removed one by one ---- */
 
@@ -23,7 +22,7 @@ static uint32_t slot_of(const struct object_table *t, uint64_t owner, uint64_t p
 	/* Keyed: the guest chooses owners and places. */
 	crypto_shorthash(hash, (const uint8_t *)key, sizeof(key), t->content.key);
 	memcpy(&slot, hash, sizeof(slot));
-	return slot % OBJECT_SLOTS;
+	return slot % t->slots;
 }
 
 static struct object **find_slot(struct object_table *t, uint64_t owner, uint64_t place)
@@ -31,7 +30,7 @@ static struct object **find_slot(struct object_table *t, uint64_t owner, uint64_
 	uint32_t at = slot_of(t, owner, place);
 
 	while (t->slot[at] && (t->slot[at]->owner != owner || t->slot[at]->place != place))
-		at = (at + 1) % OBJECT_SLOTS;
+		at = (at + 1) % t->slots;
 	return &t->slot[at];
 }
 
@@ -44,17 +43,18 @@ static void object_free(struct object *o)
 /* Rebuilds the table with those last used in this sweep or later. */
 static void keep_used_since(struct object_table *t, uint32_t sweep)
 {
-	struct object **old = malloc(sizeof(t->slot));
+	const size_t size = t->slots * sizeof(*t->slot);
+	struct object **old = malloc(size);
 	const bool all = !old;
 
 	if (old)
-		memcpy(old, t->slot, sizeof(t->slot));
-	for (uint32_t i = 0; all && i < OBJECT_SLOTS; i++)
+		memcpy(old, t->slot, size);
+	for (uint32_t i = 0; all && i < t->slots; i++)
 		if (t->slot[i])
 			object_free(t->slot[i]);
-	memset(t->slot, 0, sizeof(t->slot));
+	memset(t->slot, 0, size);
 	t->count = 0;
-	for (uint32_t i = 0; old && i < OBJECT_SLOTS; i++) {
+	for (uint32_t i = 0; old && i < t->slots; i++) {
 		if (!old[i])
 			continue;
 		if (old[i]->used < sweep) {
@@ -72,7 +72,7 @@ static struct object *new_object(struct object_table *t, const struct object_sou
 	struct object *o;
 
 	/* Full: start afresh.  Objects are then sent again, never skipped. */
-	if (t->count >= MAX_LOAD)
+	if (t->count >= t->slots / 4 * 3)
 		objects_forget(t);
 	o = calloc(1, sizeof(*o));
 	if (!o)
@@ -84,22 +84,39 @@ static struct object *new_object(struct object_table *t, const struct object_sou
 	return o;
 }
 
-int objects_init(struct object_table *t, struct guest_memory *mem)
+int objects_init_slots(struct object_table *t, struct guest_memory *mem, uint32_t slots)
 {
+	int r;
+
 	memset(t, 0, sizeof(*t));
 	t->next_id = 1;
-	return content_init(&t->content, mem);
+	t->slot = calloc(slots, sizeof(*t->slot));
+	if (!t->slot)
+		return -ENOMEM;
+	t->slots = slots;
+	r = content_init(&t->content, mem);
+	if (r)
+		objects_free(t);
+	return r;
+}
+
+int objects_init(struct object_table *t, struct guest_memory *mem)
+{
+	return objects_init_slots(t, mem, OBJECT_SLOTS);
 }
 
 void objects_free(struct object_table *t)
 {
 	objects_forget(t);
 	content_free(&t->content);
+	free(t->slot);
+	t->slot = NULL;
+	t->slots = 0;
 }
 
 void objects_forget(struct object_table *t)
 {
-	for (uint32_t i = 0; i < OBJECT_SLOTS; i++) {
+	for (uint32_t i = 0; i < t->slots; i++) {
 		if (t->slot[i])
 			object_free(t->slot[i]);
 		t->slot[i] = NULL;
@@ -112,6 +129,11 @@ void objects_sweep_begin(struct object_table *t, bool resend)
 	t->sweep++;
 	t->sweeping = true;
 	t->resend = resend;
+}
+
+void objects_pass_begin(struct object_table *t)
+{
+	t->sweep++;
 }
 
 void objects_sweep_end(struct object_table *t, bool complete)
@@ -127,7 +149,16 @@ void objects_sweep_end(struct object_table *t, bool complete)
 static bool signs_equal(const struct object_signs *a, const struct object_signs *b)
 {
 	return a->size == b->size && a->mtime_sec == b->mtime_sec &&
-	       a->mtime_nsec == b->mtime_nsec && a->nrpages == b->nrpages;
+	       a->mtime_nsec == b->mtime_nsec && a->nrpages == b->nrpages &&
+	       a->ctime_sec == b->ctime_sec && a->ctime_nsec == b->ctime_nsec;
+}
+
+struct object *object_known(struct object_table *t, uint64_t owner, uint64_t place,
+			    const struct object_signs *signs)
+{
+	struct object *o = *find_slot(t, owner, place);
+
+	return o && !o->torn && signs_equal(&o->signs, signs) ? o : NULL;
 }
 
 /* Good enough as it is: hashed in this sweep, or unchanged for a look. */

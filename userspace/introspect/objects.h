@@ -11,11 +11,12 @@
 #include "introspect/content.h"
 #include "introspect/files.h"
 
-#define OBJECT_SLOTS 16384u		/* a power of two */
+#define OBJECT_SLOTS 16384u
 
-/* Cheap signs of a change. */
+/* Cheap signs of a change.  The time of the last change (ctime) is of files at rest alone. */
 struct object_signs {
 	uint64_t size, mtime_sec, mtime_nsec, nrpages;
+	uint64_t ctime_sec, ctime_nsec;
 };
 
 struct object {
@@ -31,8 +32,8 @@ struct object {
 };
 
 struct object_table {
-	struct object *slot[OBJECT_SLOTS];
-	uint32_t count;
+	struct object **slot;
+	uint32_t slots, count;
 	uint32_t sweep;			/* number of the sweep under way or last */
 	bool sweeping, resend;
 	uint64_t next_id;
@@ -64,6 +65,7 @@ struct object_sink {
 };
 
 int objects_init(struct object_table *t, struct guest_memory *mem);
+int objects_init_slots(struct object_table *t, struct guest_memory *mem, uint32_t slots);
 void objects_free(struct object_table *t);
 
 /* Everything known is forgotten (another kernel runs); ids go on. */
@@ -72,6 +74,13 @@ void objects_forget(struct object_table *t);
 void objects_sweep_begin(struct object_table *t, bool resend);
 /* Objects no task had in this sweep are dropped. */
 void objects_sweep_end(struct object_table *t, bool complete);
+
+/* The same without a hash of what has not changed by its signs. */
+void objects_pass_begin(struct object_table *t);
+
+/* NULL: that object is not known, or not as it is by these signs.  As object_get, but no use of it. */
+struct object *object_known(struct object_table *t, uint64_t owner, uint64_t place,
+			    const struct object_signs *signs);
 
 /*
  * The object of a source, sent if its content is new.  *ret_object stays valid

@@ -297,6 +297,39 @@ static bool serve_beacon(struct role *role, const struct msg *m)
 	return true;
 }
 
+static int post_rest_file(void *ctx, const struct m_rest_file *file, int fd)
+{
+	post(ctx, &msg_rest_file, file, fd);
+	return 0;
+}
+
+/* A look, an answer, a write to its tables: none of them waits for files that do nothing. */
+static bool is_awaited(void *ctx)
+{
+	struct pollfd fds[] = {
+		{ .fd = ROLE_FD, .events = POLLIN },
+		{ .fd = ROLE_GUEST_FD, .events = POLLIN },
+	};
+
+	return poll(fds, ARRAY_SIZE(fds), 0) > 0;
+}
+
+static bool serve_rest(struct role *role, const struct msg *m)
+{
+	const struct rest_sink sink = { post_rest_file, is_awaited, role };
+	struct m_rested rested = { .status = REST_UNAVAILABLE };
+	struct m_rest rest;
+
+	if (!msg_decode(m, &msg_rest, &rest))
+		return false;
+	if (ready(role))
+		rest_look(&role->in, &role->rest, &rest, &sink, &rested);
+	else
+		snprintf(rested.why, sizeof(rested.why), "%s", role->in.state.why);
+	post(role, &msg_rested, &rested, -1);
+	return true;
+}
+
 /* ---- the loop ---- */
 
 static const struct {
@@ -316,6 +349,7 @@ static const struct {
 	{ M_EXTRACT, .run = run_extract },
 	{ M_PROBE, .serve = serve_probe },
 	{ M_BEACON, .serve = serve_beacon },
+	{ M_REST, .serve = serve_rest },
 };
 
 static bool serve(struct role *role, const struct msg *m)

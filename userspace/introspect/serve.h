@@ -4,6 +4,7 @@
 #define WARDEN_SERVE_H
 
 #include "introspect/look.h"
+#include "introspect/rest.h"
 #include "introspect/watches.h"
 
 struct role {
@@ -11,6 +12,7 @@ struct role {
 	struct guest_memory mem;
 	struct look_sink sink;
 	struct watches watches;
+	struct rest rest;
 	bool watch_tables;		/* the operator's wish */
 	uint64_t id;			/* of the request being answered */
 };

@@ -35,6 +35,7 @@ static const struct setting settings[] = {
 	SETTING("wardend", SWITCH, bpf, 0, 0),
 	SETTING("wardend", NUMBER, sweep_seconds, 1, 86400),
 	SETTING("wardend", NUMBER, check_seconds, 0, 86400),
+	SETTING("wardend", NUMBER, rest_seconds, 0, 86400),
 	SETTING("wardend", NUMBER, integrity_seconds, 0, 86400),
 	SETTING("wardend", SWITCH, watch_tables, 0, 0),
 	SETTING("wardend", PATH, guest_kernels, 0, 0),
@@ -62,6 +63,7 @@ static const struct config defaults = {
 	.bpf = true,
 	.sweep_seconds = 30,
 	.check_seconds = 60,
+	.rest_seconds = 300,
 	.integrity_seconds = 300,
 	.guest_kernels = "/var/lib/kvm-warden/kernels",
 	.uid_base = 1879100000,		/* of a range that systemd and containers leave free */

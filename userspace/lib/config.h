@@ -23,6 +23,7 @@ struct config {
 	bool bpf;				/* events through BPF; off: sweeps alone */
 	uint32_t sweep_seconds;			/* between two sweeps of a guest */
 	uint32_t check_seconds;			/* between two checks of a guest's views and kernel; 0: none */
+	uint32_t rest_seconds;			/* between two rounds over a guest's files at rest; 0: none */
 	bool watch_tables;			/* of guests' kernels: writes are told at once */
 	char guest_kernels[CONFIG_PATH_MAX];	/* folder of guests' kernels, as their packages have them */
 	uint32_t integrity_seconds;		/* between two checks of the host's own code; 0: none */

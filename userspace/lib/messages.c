@@ -126,6 +126,18 @@ SCHEMA(sign, SIGN, U32(m_sign, kind), U32(m_sign, pid), U64(m_sign, start_ns),
 SCHEMA(checked, CHECKED, U32(m_checked, check), U32(m_checked, status), U32(m_checked, signs),
        U64(m_checked, elapsed_us), TEXT(m_checked, counts), TEXT(m_checked, why))
 
+SCHEMA(rest, REST, U32(m_rest, anew), U32(m_rest, files), U64(m_rest, bytes),
+       U32(m_rest, milliseconds))
+SCHEMA(rest_file, REST_FILE, U32(m_rest_file, kind), U32(m_rest_file, uid),
+       U32(m_rest_file, mode), U64(m_rest_file, inode), U64(m_rest_file, generation),
+       U64(m_rest_file, dev), U64(m_rest_file, mtime_sec), U64(m_rest_file, size),
+       U64(m_rest_file, resident), TEXT(m_rest_file, fs), TEXT(m_rest_file, path),
+       BYTES(m_rest_file, file_hash), BLOB(m_rest_file, file_ranges))
+SCHEMA(rested, RESTED, U32(m_rested, status), U32(m_rested, inodes), U32(m_rested, files),
+       U32(m_rested, unchanged), U32(m_rested, mapped), U32(m_rested, sent),
+       U32(m_rested, unread), U32(m_rested, torn), U32(m_rested, cut), U64(m_rested, bytes),
+       U64(m_rested, elapsed_us), TEXT(m_rested, why))
+
 SCHEMA(bound, BOUND, U32(m_bound, cid), U32(m_bound, bound), BYTES(m_bound, nonce),
        TEXT(m_bound, why))
 SCHEMA(agent_act, AGENT_ACT, U32(m_agent_act, verb), TEXT(m_agent_act, name),

@@ -79,6 +79,9 @@ enum message_type {
 	M_EXTRACT,		/* engine -> introspector: answers MISSING, CONTENT (one, or none), DONE */
 	M_MISSING,		/* introspector -> engine: in order, and before CONTENT */
 	M_CONTENT,		/* introspector -> engine, fd: a sealed memfd */
+	M_REST = 60,		/* engine -> introspector: answers REST_FILE, RESTED */
+	M_REST_FILE,		/* introspector -> engine, fd: a sealed memfd */
+	M_RESTED,		/* introspector -> engine: so far went that part of the round */
 
 	M_SCAN = 64,		/* engine -> scan, fd: a sealed memfd */
 	M_VERDICT,		/* scan -> engine */
@@ -452,6 +455,51 @@ struct m_uses {
 	uint64_t gva;			/* start of the mapping */
 };
 
+/* ---- files at rest ---- */
+
+/* What an introspector may not go beyond, but to end the file it is at. */
+struct m_rest {
+	uint32_t anew;			/* 1: nothing of before is known any more */
+	uint32_t files;			/* to send */
+	uint64_t bytes;			/* of content, to send */
+	uint32_t milliseconds;
+};
+
+/* A file of whose content pages are in the page cache, whoever runs or has it open. */
+struct m_rest_file {
+	uint32_t kind;			/* OBJECT_FILE, _MEMFD or _DELETED */
+	uint32_t uid, mode;
+	uint64_t inode, generation, dev;	/* as the guest's kernel has them */
+	uint64_t mtime_sec;
+	uint64_t size, resident;	/* bytes, as of m_object */
+	char fs[TEXT_NAME];		/* "ext4" */
+	char path[TEXT_PATH];		/* from its file system's root on; "": no name is in memory */
+	uint8_t file_hash[HASH_BYTES];	/* as of m_object */
+	struct {
+		uint32_t len;
+		struct exe_range range[EXE_MAX_RANGES];
+	} file_ranges;
+};
+
+enum rest_status {
+	REST_MORE = 1,			/* the next M_REST goes on */
+	REST_END,			/* every file system was gone through, as far as counts tell */
+	REST_UNAVAILABLE,		/* this kernel's cannot be listed, or there is none: why */
+};
+
+/* Of this part alone. */
+struct m_rested {
+	uint32_t status;
+	uint32_t inodes, files;		/* looked at; of these, regular files with pages */
+	uint32_t unchanged;		/* sent before, or none of their pages is whole */
+	uint32_t mapped;		/* a process executes them: a sweep's */
+	uint32_t sent;
+	uint32_t unread, torn;		/* files; file systems whose lists do not hold together */
+	uint32_t cut;			/* 1: more file systems or inodes than the limit */
+	uint64_t bytes, elapsed_us;
+	char why[TEXT_WHY];
+};
+
 enum done_status {
 	DONE_COMPLETE = 1, DONE_INCOMPLETE = 2, DONE_NOT_FOUND = 3, DONE_UNOBSERVABLE = 4,
 	DONE_AMBIGUOUS = 5,		/* M_EXTRACT: several are meant, and none is taken */
@@ -735,7 +783,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_files, msg_inode, msg_extract, msg_missing, msg_content, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
-	msg_guard_taken, msg_cids_state;
+	msg_guard_taken, msg_cids_state, msg_rest, msg_rest_file, msg_rested;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);
