@@ -122,7 +122,7 @@ endef
 $(eval $(call program,bin/wardend,userspace/daemon/main.c $(DAEMON_SRCS) $(LIB_SRCS),$(DAEMON_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-engine,userspace/engine/main.c $(ENGINE_SRCS) $(LIB_SRCS),$(ENGINE_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-introspect,userspace/introspect/main.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
-$(eval $(call program,libexec/warden-inspect,$(addprefix userspace/introspect/,inspect.c answers.c contents.c) userspace/lib/task_json.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -ljansson))
+$(eval $(call program,libexec/warden-inspect,$(addprefix userspace/introspect/,inspect.c answers.c contentanswers.c) userspace/lib/task_json.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS) -ljansson))
 $(eval $(call program,libexec/warden-scan,userspace/scan/main.c $(SCAN_SRCS) $(LIB_SRCS),$(SCAN_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-qmp,userspace/qmp/main.c $(QMP_SRCS) $(LIB_SRCS),$(QMP_LIBS) $(LIB_LIBS)))
 $(eval $(call program,libexec/warden-integrity,userspace/integrity/main.c $(INTEGRITY_SRCS) $(LIB_SRCS),$(INTEGRITY_LIBS) $(LIB_LIBS)))
@@ -279,6 +279,7 @@ $(B)/unit/$(1): $(call objects,tests/unit/$(1).c $(test_srcs_$(call area,$(1))) 
 endef
 # Between two looks a test changes its guest.
 $(addprefix $(B)/unit/test_introspect_,checks tables watches): LINK += -Wl,--wrap=check_pause
+$(B)/unit/test_introspect_extract: LINK += -Wl,--wrap=memory_refresh
 # What is found is counted.
 $(B)/unit/test_engine_baseline: LINK += -Wl,--wrap=signs_found
 $(B)/unit/test_introspect_watches: LINK += -Wl,--wrap=ioctl

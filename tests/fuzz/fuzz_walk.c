@@ -284,6 +284,24 @@ static void take_contents(void)
 	close(x.fd);
 }
 
+static void take_answers(void)
+{
+	static const struct m_extract asks[] = {
+		{ .what = EXTRACT_MEMORY, .pid = 1, .address = ANON_VA - 100, .length = 0x5000 },
+		{ .what = EXTRACT_EXE, .pid = 1 },
+		{ .what = EXTRACT_OF_PROCESS, .pid = 1, .path = "/prog" },
+		{ .what = EXTRACT_AT, .path = "/prog" },
+		{ .what = EXTRACT_INODE, .dev = 8 << 20 | 1, .ino = 12 },
+	};
+	struct m_done done;
+	uint32_t files = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(asks); i++)
+		told_content(&in, &asks[i]);
+	files_tell(&in, true, take_file_message, &files, &done);
+	done_well(&done);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct look_sink sink = { take_task, take_object, take_use, NULL };
@@ -319,6 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	done_well(&done);
 	memory_set_budget(&mem, 1000);
 	take_contents();
+	take_answers();
 	take_files_at_rest();
 	kernel_tell(&in, &kernel, &done);
 	done_well(&done);

@@ -7,7 +7,8 @@
 static const char *const bad_usage[] = {
 	"dance", "status now", "guests a b", "guests --all", "ps", "ps a b", "ps ''", "tree",
 	"ps a/b", "guests 1/tasks", "thaw ../v1", "agents revoke a/rotate", "explain 1/explain",
-	"maps web", "maps web x", "scan", "scan web x", "scan web 1 2", "scan web --watch 3",
+	"maps web", "maps web x", "files", "files web x", "file web", "file web /x", "file web x --out y",
+	"file web --inode 8 --out y", "read web 1 1", "read web 1 1 0 --out y", "read web x 1 1 --out y", "scan", "scan web x", "scan web 1 2", "scan web --watch 3",
 	"scan --watch 0", "scan --watch", "findings web", "findings --guest",
 	"findings --guest ''", "findings --limit 0", "findings --limit x", "findings --limit 5001",
 	"explain", "explain x", "explain -1", "quarantine dance", "quarantine restore",
@@ -31,7 +32,8 @@ static void usage_is_told_for_each_verb(void **state)
 }
 
 static const char *const verbs[] = {
-	"", "status", "guests", "guests web", "ps web", "tree web", "maps web 1", "scan web",
+	"", "status", "guests", "guests web", "ps web", "tree web", "maps web 1", "files web --all", "file web /x --out wardenctl-test-out",
+	"read web 1 1 1 --out wardenctl-test-out", "scan web",
 	"scan web 1", "scan --watch 1", "findings", "findings --guest web --limit 9", "explain 1",
 	"quarantine", "quarantine list --guest web", "quarantine restore 00ff",
 	"freeze web --seconds 9 --pause --reason x", "thaw web", "kill web 1 --yes", "enrol web",
@@ -112,6 +114,42 @@ static void half_an_answer_is_none(void **state)
 			expect_error(verbs[v], 3, "bad_answer");
 		end_server();
 	}
+}
+
+/* BLAKE2b-256 of "hello". */
+#define HELLO "324dcf027dd4a30a932c441f365a25e86b173defa4b8e58948253471b81b72cf"
+#define BYTES(n, hash) OK("{\"complete\":true,\"missing\":[],\"bytes\":" n ",\"blake2b\":\"" hash "\"}\nhello")
+
+/* A guest's bytes are those that were announced, or an error and no file. */
+static void other_bytes_are_none(void **state)
+{
+	static const char *const wrong[] = {
+		BYTES("6", HELLO), BYTES("4", HELLO), BYTES("-1", HELLO), BYTES("5", "00"),
+		OK("{\"bytes\":0}"), OK("hello\nhello"), OK(""), "HTTP/1.1 200 OK\r\n",
+	};
+	char command[256], path[128];
+	struct stat st;
+
+	NEEDS_PROGRAM();
+	snprintf(path, sizeof(path), "%s/taken", dir);
+	snprintf(command, sizeof(command), "file web /x --out %s", path);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		SERVE(wrong[i]);
+		expect_error(command, 3, "bad_answer");
+		assert_int_equal(access(path, F_OK), -1);
+		end_server();
+	}
+	SERVE(BYTES("5", HELLO));
+	assert_int_equal(ctl(command), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_non_null(strstr(requests, "GET /v1/guests/web/file?path=%2Fx HTTP"));
+	assert_int_equal(unlink(path), 0);
+	end_server();
+	SERVE(BYTES("5", HELLO));
+	assert_int_equal(ctl("read web kernel 0x10 5"), 0);
+	assert_string_equal(out, "hello");
+	assert_non_null(strstr(requests, "/memory?pid=0&address=16&length=5 HTTP"));
 }
 
 static void errors_of_the_daemon_pass(void **state)
@@ -407,6 +445,8 @@ static void words_are_completed(void **state)
 	expect_completion("fr", "freeze");
 	expect_completion("freeze web --s", "--seconds --socket");
 	expect_completion("agents r", "revoke rotate");
+	expect_completion("fil", "files file");
+	expect_completion("file web --o", "--out");
 	SERVE(OK("{\"guests\":[{\"id\":1,\"name\":\"web-1\"},{\"id\":2,\"name\":\"web 2\"},"
 		 "{\"id\":3,\"name\":\"$(touch pwned)\"},{\"id\":44,\"name\":\"\"},{\"id\":55,\"name\":\"3\"},"
 		 "{\"id\":56,\"name\":\"a/b\"},{\"id\":57,\"name\":\"+44\"}],"
@@ -433,7 +473,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(usage_is_told_for_each_verb), T(help_is_there), T(nobody_answers),
-		T(stranger_is_told_what_to_do), T(half_an_answer_is_none),
+		T(stranger_is_told_what_to_do), T(half_an_answer_is_none), T(other_bytes_are_none),
 		T(errors_of_the_daemon_pass), T(nothing_moves_the_cursor),
 		T(columns_fit_the_terminal), T(tree_ends_and_loses_nobody),
 		T(lost_output_is_an_error), T(odd_socket_is_named), T(no_text_forges_a_field),

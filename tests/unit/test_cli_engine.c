@@ -3,7 +3,7 @@
  * wardenctl and the real engine: what each verb prints is what the schema says,
  * and what it asks for is done.  While a verb waits, a child plays the rest.
  */
-#include "test_engine_world.h"
+#include "test_engine_content.h"
 
 #include <libgen.h>
 
@@ -22,6 +22,15 @@ static struct {
 	bool crowd;			/* of more processes than a list has */
 } plays;
 
+/* Of whatever was asked for. */
+static void say_whole(uint64_t id)
+{
+	struct m_content m = content_of_file;
+
+	m.resident = m.size;
+	send_to(w.introspect, &msg_content, id, &m, memfd_of(m.size, ALL_SEALS));
+}
+
 static void play_introspector(void)
 {
 	struct m_done done = { .status = plays.done, .tasks = 1, .objects = 1 };
@@ -32,6 +41,7 @@ static void play_introspector(void)
 		.uptime_ns = 61000000000, .text_base = 0xffffffff81000000, .paging_levels = 4,
 		.kpti = KPTI_ON, .symbols = 7, .release = "6.1.0-test", .banner = "Linux version 6.1.0-test",
 		.command_line = "quiet" };
+	const struct m_inode inode = { .ino = 42, .path = "/etc/secret", .fs = "ext4" };
 	const struct m_module module = { "dummy", 0xffffffffc0000000, 16384, 0 };
 	const struct msg_schema *answer = &msg_done;
 	const void *value = &done;
@@ -51,6 +61,13 @@ static void play_introspector(void)
 	case M_TELL_KERNEL:
 		msg_post(w.introspect, &msg_kernel_facts, in.id, &facts, -1);
 		msg_post(w.introspect, &msg_module, in.id, &module, -1);
+		break;
+	case M_FILES:
+		msg_post(w.introspect, &msg_inode, in.id, &inode, -1);
+		break;
+	case M_EXTRACT:
+		if (done.status == DONE_COMPLETE)
+			say_whole(in.id);
 		break;
 	case M_SWEEP:
 	case M_LOOK_PID:
@@ -215,6 +232,14 @@ static const char *explain_first(void)
 	return arguments;
 }
 
+static const char *into(const char *arguments, const char *name)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "%s --out %s/%s", arguments, w.dir, name);
+	return text;
+}
+
 /* ---- tests ---- */
 
 static void answers_are_as_documented(void **state)
@@ -233,6 +258,10 @@ static void answers_are_as_documented(void **state)
 	say("ps", "ps " NAME, 0);
 	say("tree", "tree 7", 0);
 	say("maps", "maps 7 1234", 0);
+	say("files", "files 7", 0);
+	say("file", into("file 7 /etc/secret", "f1"), 0);
+	say("file", into("file 7 1234 --exe", "f2"), 0);
+	say("read", into("read 7 kernel 0xffffffff81000000 8292", "f3"), 0);
 	say("explain", explain_first(), 0);
 	say("quarantine", "quarantine", 0);
 	say("agents", "agents", 0);
@@ -304,6 +333,38 @@ static void kernel_is_told(void **state)
 	assert_null(strstr(told("kernel web-1", 0), "not complete"));
 	say("error", "kernel nobody", 1);
 	expect_told("kernel", 2, "kernel GUEST");
+}
+
+static void bytes_go_to_a_pipe(void **state)
+{
+	char hash[2 * HASH_BYTES + 1], said_hash[2 * HASH_BYTES + 1];
+	static char bytes[FILE_SIZE + 1];
+	char command[300];
+	json_t *json;
+	FILE *f;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	start_player();
+	json = said("read", into("read 7 1234 0x1000 8292", "f"), 0);
+	strcpy(said_hash, text(json, "blake2b"));
+	json_decref(json);
+	snprintf(command, sizeof(command), "%s --socket %s read 7 1234 0x1000 8292", getenv("WARDENCTL"), w.socket);
+	f = popen(command, "r");
+	assert_int_equal(fread(bytes, 1, sizeof(bytes), f), FILE_SIZE);
+	assert_int_equal(pclose(f), 0);
+	blake2b(bytes, FILE_SIZE, hash);
+	assert_string_equal(hash, said_hash);
+	expect_told("files 7", 0, "00:00:42");
+	expect_told("files 7", 0, "/etc/secret");
+	expect_told(into("file 7 /etc/secret", "g"), 0, "/etc/secret: 8292 of 8292 bytes");
+	/* Nowhere to go, or no question. */
+	say("error", "read 7 1234 0x1000 8292", 2);
+	say("error", "file 7 /etc/secret", 2);
+	say("error", into("file 7 secret", "h"), 2);
+	say("error", into("file 7 --inode 8:x", "h"), 2);
+	say("error", into("read 7 x 1 1", "h"), 2);
+	say("error", into("read 7 1 0x 1", "h"), 2);
 }
 
 static void part_of_a_kernel_is_told_as_such(void **state)
@@ -464,7 +525,7 @@ int main(void)
 		T(answers_are_as_documented), T(what_is_asked_is_done),
 		T(killed_process_is_seen_gone), T(scan_finds_what_is_infected),
 		T(crowd_hides_nobody_from_a_kill), T(old_list_is_told),
-		T(name_takes_no_guests_place), T(kernel_is_told), T(part_of_a_kernel_is_told_as_such),
+		T(name_takes_no_guests_place), T(kernel_is_told), T(bytes_go_to_a_pipe), T(part_of_a_kernel_is_told_as_such),
 		T(scan_is_clean_if_all_was_seen), T(scan_of_a_part_is_undecided),
 		T(scan_of_nothing_is_undecided), F(restored_file_is_told_as_done),
 		F(file_that_is_not_put_back), F(restore_without_an_answer),

@@ -5,7 +5,7 @@
  * engine gives here, of each operation at least one that succeeds and of each
  * status of an error at least one, is what the file says, no key more or less.
  */
-#include "test_engine_world.h"
+#include "test_engine_content.h"
 
 #include "engine/ask.h"
 
@@ -389,6 +389,62 @@ static void kernel(void)
 	ask("GET", "/v1/guests/8/kernel", "", 404);
 }
 
+/* ---- a guest's files, and its bytes ---- */
+
+#define FILES "/v1/guests/7/files"
+#define FILE_AT "/v1/guests/7/file?path=/etc/secret"
+#define MEMORY "/v1/guests/7/memory?pid=5&address=0x1000&length=8292"
+
+/* The first line is what the file says. */
+static void content(const char *url, const char *schema)
+{
+	const json_t *schemas = json_object_get(json_object_get(doc, "components"), "schemas");
+	int fd = api_send("GET", url, "");
+	const struct route *r = route_of("GET", url);
+	struct received got;
+
+	asked();
+	say_file(in.id);
+	receive_content(fd, &got);
+	assert_non_null(json_object_get(json_object_get(json_object_get(json_object_get(operation("GET",
+		r->path), "responses"), "200"), "content"), "application/vnd.kvm-warden.content"));
+	snprintf(where, sizeof(where), "GET %s 200", url);
+	validate(json_object_get(schemas, schema), got.facts);
+	assert_int_equal(got.size, number(got.facts, "bytes"));
+	json_decref(got.facts);
+	note_seen(r, 200);
+}
+
+static void contents(void)
+{
+	static const char *const urls[] = { FILE_AT, MEMORY };
+	static const char *const wrong[] = {
+		FILES "?all=x", "/v1/guests/7/file", "/v1/guests/7/memory?pid=5",
+	};
+	const struct m_inode m = { .ino = 42, .path = "/etc/secret", .fs = "ext4" };
+	int fd = api_send("GET", FILES, "");
+
+	await_question(M_FILES);
+	send_to(w.introspect, &msg_inode, in.id, &m, -1);
+	say_done(in.id, DONE_INCOMPLETE, "as is");
+	json_decref(end(fd, "GET", FILES, 200));
+	content(FILE_AT, "file_content");
+	content(MEMORY, "memory_content");
+	for (int i = 0; i < 2; i++) {
+		fd = api_send("GET", urls[i], "");
+		asked();
+		say_done(in.id, DONE_NOT_FOUND, "none");
+		json_decref(end(fd, "GET", urls[i], 404));
+		fd = api_send("GET", urls[i], "");
+		asked();
+		say_done(in.id, DONE_AMBIGUOUS, "many");
+		json_decref(end(fd, "GET", urls[i], 409));
+	}
+	for (int i = 0; i < 3; i++)
+		ask("GET", wrong[i], "", 400);
+	ask("GET", "/v1/guests/8/files", "", 404);
+}
+
 static void scans(void)
 {
 	json_t *answer = say("POST", "/v1/guests/7/scan", "{\"pid\":5}", 202);
@@ -569,6 +625,9 @@ static void forbidden(void)
 	usleep(200000);
 	ask("GET", "/v1/guests/7", "", 200);
 	ask("GET", KERNEL, "", 403);
+	ask("GET", FILES, "", 403);
+	ask("GET", FILE_AT, "", 403);
+	ask("GET", MEMORY, "", 403);
 	ask("GET", "/v1/guests/7/tasks", "", 403);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 403);
 	ask("GET", "/v1/guests/7/tasks/5", "", 403);
@@ -590,6 +649,9 @@ static void parts_missing(void)
 	json_decref(end(fd, "GET", KERNEL, 503));
 	usleep(200000);
 	ask("GET", KERNEL, "", 503);
+	ask("GET", FILES, "", 503);
+	ask("GET", FILE_AT, "", 503);
+	ask("GET", MEMORY, "", 503);
 	ask("GET", "/v1/guests/7/tasks", "", 200);
 	ask("GET", "/v1/guests/7/tasks/5/maps", "", 503);
 	ask("GET", "/v1/guests/7/tasks/5", "", 503);
@@ -634,6 +696,7 @@ static void answers_are_those_of_the_file(void **state)
 	say_flags(0);
 	guests_and_processes();
 	kernel();
+	contents();
 	scans();
 	findings();
 	quarantine();

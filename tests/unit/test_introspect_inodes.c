@@ -15,10 +15,15 @@ static struct {
 static struct inodes_walked walked;
 static uint64_t disk, root;
 
+/* What the guest does once so many files were seen. */
+static void (*meanwhile)(uint32_t seen);
+
 static int see(void *ctx, const struct guest_inode *inode)
 {
 	assert_true(seen.n < FILES);
 	seen.file[seen.n++] = *inode;
+	if (meanwhile)
+		meanwhile(seen.n);
 	return seen.n == seen.ends_at ? 77 : 0;
 }
 
@@ -171,6 +176,120 @@ static void test_ends(void **state)
 	assert_int_equal(inodes_walk(&k, false, see, NULL, &walked), -ENOENT);
 }
 
+/* ---- a guest that runs ---- */
+
+#define MANY 5
+static uint64_t many[MANY], late, other_disk;
+
+/* Each in a frame of its own, as frames are read anew at their first use alone. */
+static uint64_t far_inode(uint64_t sb, uint64_t ino)
+{
+	make(8192);
+	return make_resting(sb, ino, S_IFREG, 1);
+}
+
+static uint64_t link_of(uint64_t inode)
+{
+	return inode + k.at.inode_i_sb_list.at;
+}
+
+static void cut_what_was_seen(uint32_t n)
+{
+	if (n != 2)
+		return;
+	list_cut(link_of(many[1]));
+	list_init(link_of(many[1]));
+}
+
+static void cut_what_comes(uint32_t n)
+{
+	if (n == 2)
+		list_cut(link_of(many[2]));
+}
+
+static void put_between(uint32_t n)
+{
+	const uint64_t before = link_of(many[1]), next = get64(before), node = link_of(late);
+
+	if (n != 2)
+		return;
+	put64(before - DIRECT, node);
+	put64(node - DIRECT, next);
+	put64(node - DIRECT + 8, before);
+	put64(next - DIRECT + 8, node);
+}
+
+/* Its memory is another file system's inode by now, and leads on in that list. */
+static void give_away(uint32_t n)
+{
+	if (n != 1)
+		return;
+	list_cut(link_of(many[1]));
+	list_append(other_disk + k.at.super_block_s_inodes.at, link_of(many[1]));
+	set(many[1], k.at.inode_i_sb, other_disk);
+}
+
+static void expect_seen(uint32_t n, const char *inos)
+{
+	assert_int_equal(seen.n, n);
+	assert_int_equal(walked.torn, 0);
+	for (uint32_t i = 0; i < n; i++)
+		if (seen.file[i].ino != (uint64_t)(inos[i] - '0'))
+			fail_msg("file %u is %llu", i, (unsigned long long)seen.file[i].ino);
+}
+
+static void test_list_that_changes(void **state)
+{
+	static const struct {
+		void (*what)(uint32_t n);
+		uint32_t n;
+		const char *seen;
+	} cases[] = {
+		{ cut_what_was_seen, 5, "12345" }, { cut_what_comes, 5, "12345" },
+		{ put_between, 6, "129345" }, { give_away, 5, "13452" },
+	};
+
+	for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+		assert_int_equal(setup(NULL), 0);
+		other_disk = make_file_system("ext4", "sdb1", 8 << 20 | 17);
+		for (int i = 0; i < MANY; i++)
+			many[i] = far_inode(disk, i + 1);
+		late = far_inode(disk, 9);
+		list_cut(link_of(late));
+		meanwhile = cases[c].what;
+		assert_int_equal(walk(false), 0);
+		meanwhile = NULL;
+		expect_seen(cases[c].n, cases[c].seen);
+		if (c + 1 < sizeof(cases) / sizeof(*cases))
+			guest_teardown(NULL);
+	}
+}
+
+/* Between its links and the rest of it. */
+static void test_inode_of_another(void **state)
+{
+	uint64_t other = make_file_system("ext4", "sdb1", 8 << 20 | 17);
+
+	make_resting(disk, 1, S_IFREG, 1);
+	set(make_resting(disk, 2, S_IFREG, 1), k.at.inode_i_sb, other);
+	make_resting(disk, 3, S_IFREG, 1);
+	assert_int_equal(walk(false), 0);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.file[1].ino, 3);
+	assert_int_equal(walked.unread, 1);
+}
+
+/* It changes at every node: that ends all the same, and is told. */
+static void test_list_that_never_holds(void **state)
+{
+	for (int i = 0; i < MANY; i++)
+		many[i] = far_inode(disk, i + 1);
+	put64(link_of(many[3]) - DIRECT + 8, link_of(many[0]));
+	assert_int_equal(walk(false), 0);
+	assert_int_equal(seen.n, 3);
+	assert_int_equal(walked.torn, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +299,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_broken_lists_hide_no_others, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_counted, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_size_below_zero, setup, guest_teardown),
+		cmocka_unit_test_teardown(test_list_that_changes, guest_teardown),
+		cmocka_unit_test_setup_teardown(test_inode_of_another, setup, guest_teardown),
+		cmocka_unit_test_setup_teardown(test_list_that_never_holds, setup, guest_teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, guest_teardown),
 	};
 

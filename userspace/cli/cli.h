@@ -39,6 +39,9 @@ int verb_tree(struct cli *cli, int argc, char **argv);
 int verb_kernel(struct cli *cli, int argc, char **argv);
 int verb_maps(struct cli *cli, int argc, char **argv);
 int verb_process(struct cli *cli, int argc, char **argv);
+int verb_files(struct cli *cli, int argc, char **argv);
+int verb_file(struct cli *cli, int argc, char **argv);
+int verb_read(struct cli *cli, int argc, char **argv);
 int verb_inspect(struct cli *cli, int argc, char **argv);
 int verb_scan(struct cli *cli, int argc, char **argv);
 int verb_findings(struct cli *cli, int argc, char **argv);
@@ -77,7 +80,7 @@ int tell_usage(struct cli *cli, const char *why);
 
 /* ---- http.c ---- */
 
-#define API_PATH 1024
+#define API_PATH 4096
 
 /* Set by who catches a signal: no request waits any more. */
 extern volatile sig_atomic_t interrupted;
@@ -94,6 +97,11 @@ json_t *api_send(struct cli *cli, int *ret_code, const char *method, json_t *bod
 		 const char *format, ...);
 /* An answer that is no JSON, to be freed; errors as above. */
 char *api_text(struct cli *cli, int *ret_code, const char *path);
+/*
+ * A guest's bytes into out; what is said beside them.  Errors as above, also if the bytes
+ * are not as many as was said, or others.
+ */
+json_t *api_content(struct cli *cli, int out, int *ret_code, const char *format, ...);
 /* Tells nothing: NULL and why, as "CODE: MESSAGE". */
 json_t *api_try(struct cli *cli, char *why, size_t size, const char *format, ...);
 

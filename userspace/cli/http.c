@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "lib/messages.h"
 #include "lib/util.h"
 
 #define ANSWER_MAX (256u << 20)
@@ -329,6 +331,156 @@ char *api_text(struct cli *cli, int *ret_code, const char *path)
 		answer = parse_answer(text, &status);
 	}
 	*ret_code = tell_answer(cli, status, answer);
+	return NULL;
+}
+
+/* ---- a guest's bytes ---- */
+
+#define FACTS_MAX (16u << 20)
+
+/* What came of an answer's head and first line, and of what follows. */
+struct stream {
+	int fd;
+	char *text;			/* NUL-terminated */
+	size_t used, size;
+};
+
+/* False at the end, and on errors: errno tells them apart. */
+static bool receive_more(struct stream *s)
+{
+	ssize_t n;
+
+	if (s->used + 1 >= s->size) {
+		const size_t size = s->size ? 2 * s->size : 65536;
+		char *more = size <= FACTS_MAX ? realloc(s->text, size) : NULL;
+
+		if (!more)
+			return false;
+		s->text = more;
+		s->size = size;
+	}
+	errno = 0;
+	while ((n = recv(s->fd, s->text + s->used, s->size - s->used - 1, 0)) < 0 && goes_on())
+		;
+	if (n <= 0)
+		return false;
+	s->used += n;
+	s->text[s->used] = '\0';
+	return true;
+}
+
+/* Behind what, or NULL: it does not come. */
+static char *receive_until(struct stream *s, size_t from, const char *what)
+{
+	const size_t len = strlen(what);
+	char *at;
+
+	while (s->used < from + len || !(at = memmem(s->text + from, s->used - from, what, len)))
+		if (!receive_more(s))
+			return NULL;
+	return at + len;
+}
+
+static int write_all(int out, const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = write(out, bytes, len);
+
+		if (n < 0 && goes_on())
+			continue;
+		if (n <= 0)
+			return -1;
+		bytes += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/*
+ * 0; 1: they are not those that were said to come; -1: out does not take them.  What
+ * the first piece holds comes before what is still to be received.
+ */
+static int pass_on(struct stream *s, size_t from, int out, const json_t *facts)
+{
+	uint64_t left = number_of(facts, "bytes");
+	crypto_generichash_state state;
+	uint8_t hash[HASH_BYTES];
+	char hex[2 * HASH_BYTES + 1];
+
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	for (;;) {
+		const size_t n = MIN(left, s->used - from);
+
+		crypto_generichash_update(&state, (uint8_t *)s->text + from, n);
+		if (write_all(out, s->text + from, n))
+			return -1;
+		left -= n;
+		if (!left)
+			break;
+		s->used = from = 0;
+		if (!receive_more(s))
+			return 1;
+	}
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	hex_encode(hex, hash, sizeof(hash));
+	return strcmp(hex, text_of(facts, "blake2b")) != 0;
+}
+
+static json_t *take_content(struct cli *cli, struct stream *s, size_t body, int out, int *ret_code)
+{
+	char *end = receive_until(s, body, "\n"), message[256];
+	json_t *facts = end ? json_loadb(s->text + body, end - s->text - body, 0, NULL) : NULL;
+	int r = json_is_integer(member(facts, "bytes")) ? pass_on(s, end - s->text, out, facts) : 1;
+
+	if (!r)
+		return cli->json ? facts : make_printable(facts);
+	snprintf(message, sizeof(message), "the output could not be written: %s", strerror(errno));
+	*ret_code = r < 0 ? tell_error(cli, EXIT_NO, "bad_file", message, "is there room where it goes to?") :
+		    tell_error(cli, EXIT_DAEMON, "bad_answer", "not all bytes came, or others than the"
+			       " daemon said: they are not to be relied upon",
+			       "ask again; systemctl status wardend tells if it ended");
+	json_decref(facts);
+	return NULL;
+}
+
+static json_t *content(struct cli *cli, int out, int *ret_code, const char *path)
+{
+	autofd int fd = open_socket(cli->socket);
+	struct stream s = { .fd = fd };
+	json_t *answer = NULL;
+	int status = -1;
+	char *body;
+
+	if (fd >= 0 && !send_request(fd, "GET", path, NULL)) {
+		body = receive_until(&s, 0, "\r\n\r\n");
+		if (s.used || !errno)
+			status = 0;
+		if (body && sscanf(s.text, "HTTP/1.%*d %d", &status) == 1 && status == 200) {
+			answer = take_content(cli, &s, body - s.text, out, ret_code);
+			free(s.text);
+			return answer;
+		}
+		while (receive_more(&s))
+			;
+		answer = s.used ? parse_answer(s.text, &status) : NULL;
+	}
+	*ret_code = tell_answer(cli, status, cli->json ? answer : make_printable(answer));
+	free(s.text);
+	return NULL;
+}
+
+json_t *api_content(struct cli *cli, int out, int *ret_code, const char *format, ...)
+{
+	char path[API_PATH];
+	const char *wrong;
+	va_list args;
+
+	va_start(args, format);
+	wrong = make_path(path, format, args);
+	va_end(args);
+	if (!wrong)
+		return content(cli, out, ret_code, path);
+	*ret_code = tell_usage(cli, wrong);
 	return NULL;
 }
 

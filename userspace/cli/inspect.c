@@ -14,12 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/contents.h"
 #include "cli/inspector.h"
 #include "cli/tasks.h"
-#include "lib/inspecting.h"
 #include "lib/util.h"
-
-#define RANGES_TOLD 20
 
 /* What was said behind FILE. */
 struct words {
@@ -102,87 +100,7 @@ static void print_check(const json_t *answer)
 	print_signs(answer);
 }
 
-/* The bytes themselves are on standard output. */
-static void print_nothing(const json_t *answer)
-{
-}
-
-static void print_file(const json_t *answer)
-{
-	const json_t *f = member(answer, "file");
-
-	printf("%s%s: %lld of %lld bytes\n", text_of(f, "path"),
-	       is_true(f, "deleted") ? " (deleted)" : "",
-	       (long long)number_of(answer, "resident"), (long long)number_of(f, "size"));
-}
-
-/* The guest's own: what no clock shows in nanoseconds is none. */
-static void mtime_text(char out[32], json_int_t seconds)
-{
-	if (seconds < 0 || seconds > INT64_MAX / 1000000000)
-		strcpy(out, "?");
-	else
-		time_text(out, seconds * 1000000000);
-}
-
-static void print_files(const json_t *answer)
-{
-	static const struct column columns[] = {
-		{ "FS", LEFT }, { "DEV:INODE", LEFT }, { "SIZE", RIGHT }, { "PAGES", RIGHT },
-		{ "MODE", RIGHT }, { "UID", RIGHT }, { "MODIFIED", LEFT }, { "PATH", CUT },
-	};
-	struct table *t = table_new(columns, ARRAY_SIZE(columns));
-	const json_t *f;
-	size_t i;
-
-	json_array_foreach(member(answer, "files"), i, f) {
-		char place[64], size[32], pages[32], mode[32], uid[32], time[32], path[4096];
-
-		snprintf(place, sizeof(place), "%.20s:%lld", text_of(f, "dev"),
-			 (long long)number_of(f, "inode"));
-		snprintf(mode, sizeof(mode), "%04llo", (long long)number_of(f, "mode"));
-		snprintf(path, sizeof(path), "%.4000s%s", text_of(f, "path"),
-			 is_true(f, "deleted") ? " (deleted)" : "");
-		mtime_text(time, number_of(f, "mtime_sec"));
-		table_row(t, (const char *const[]){
-			  text_of(f, "fs"), place, number_text(size, number_of(f, "size")),
-			  number_text(pages, number_of(f, "pages")), mode,
-			  number_text(uid, number_of(f, "uid")), time, path });
-	}
-	table_end(t);
-}
-
 /* ---- how it ends ---- */
-
-/* At most RANGES_TOLD: --json has all. */
-static void tell_missing(const json_t *answer)
-{
-	const json_t *missing = member(answer, "missing"), *m;
-	const uint64_t base = strtoull(text_of(answer, "address"), NULL, 0);
-	size_t i;
-
-	json_array_foreach(missing, i, m) {
-		const uint64_t from = base + number_of(m, "offset"), to = from + number_of(m, "length");
-
-		if (i == RANGES_TOLD) {
-			fprintf(stderr, "wardenctl: and %zu more: --json tells them\n",
-				json_array_size(missing) - i);
-			break;
-		}
-		fprintf(stderr, "wardenctl: missing: 0x%" PRIx64 "-0x%" PRIx64 ": %s\n", from, to,
-			text_of(m, "why"));
-	}
-}
-
-static int tell_incomplete(const struct cli *cli, const json_t *answer)
-{
-	if (is_true(answer, "complete"))
-		return EXIT_YES;
-	fprintf(stderr, "wardenctl: not complete: %s\n", text_of(answer, "why"));
-	if (!cli->json)
-		tell_missing(answer);
-	return EXIT_UNDECIDED;
-}
 
 static int ask(struct cli *cli, const struct question *q, void (*print)(const json_t *answer))
 {
@@ -198,25 +116,23 @@ static int ask(struct cli *cli, const struct question *q, void (*print)(const js
 	return code;
 }
 
-/* What is there already stays: nobody's file is overwritten by a guest's bytes. */
+struct into {
+	struct question *q;
+	void (*print)(const json_t *answer);
+};
+
+static int fill(struct cli *cli, int out, void *ctx)
+{
+	struct into *into = ctx;
+
+	into->q->out = out;
+	return ask(cli, into->q, into->print);
+}
+
 static int ask_into(struct cli *cli, struct question *q, const char *path,
 		    void (*print)(const json_t *answer))
 {
-	autofd int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char message[512];
-	int code;
-
-	if (out < 0) {
-		snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
-		return tell_error(cli, EXIT_NO, "bad_file", message, errno == EEXIST ?
-				  "--out makes a new file: name another, or remove that one" : "");
-	}
-	q->out = out;
-	code = ask(cli, q, print);
-	/* Nothing of it counts. */
-	if (code != EXIT_YES && code != EXIT_UNDECIDED)
-		unlink(path);
-	return code;
+	return into_new_file(cli, path, fill, &(struct into){ q, print });
 }
 
 /* ---- what is asked ---- */
@@ -242,13 +158,6 @@ static int inspect_symbols(struct cli *cli, const char *file, const struct words
 static int inspect_ps(struct cli *cli, const char *file, const struct words *w)
 {
 	return ask_for(cli, file, w, NULL, NULL, print_tasks);
-}
-
-static bool is_pid(const char *text)
-{
-	uint64_t pid;
-
-	return parse_u64(text, UINT32_MAX, &pid);
 }
 
 static int no_pid(struct cli *cli)
@@ -282,42 +191,18 @@ static int inspect_check(struct cli *cli, const char *file, const struct words *
 	return ask_for(cli, file, w, w->kernels, NULL, print_check);
 }
 
-/* Decimal, or 0x and hexadecimal as maps tells it; out: decimal. */
-static bool take_number(const char *text, char out[32], uint64_t *ret_number)
-{
-	char *end;
-
-	if (strncmp(text, "0x", 2)) {
-		if (!parse_u64(text, UINT64_MAX, ret_number))
-			return false;
-	} else {
-		errno = 0;
-		*ret_number = strtoull(text, &end, 16);
-		if (errno || *end || !text[2] || strchr("-+ ", text[2]))
-			return false;
-	}
-	snprintf(out, 32, "%" PRIu64, *ret_number);
-	return true;
-}
-
 static int inspect_read(struct cli *cli, const char *file, const struct words *w)
 {
-	const char *pid = strcmp(w->word[1], "kernel") ? w->word[1] : "0";
-	char address[32], length[32];
-	uint64_t va, n;
-	struct question q = { file, { "read", pid, address, length }, STDOUT_FILENO };
+	struct range_words r;
+	const char *wrong = take_range(w->word + 1, &r);
+	struct question q = { file, { "read", r.pid, r.address, r.length }, STDOUT_FILENO };
 
-	if (!is_pid(pid))
-		return tell_usage(cli, "whose memory: a PID of wardenctl inspect FILE ps, or kernel");
-	if (!take_number(w->word[2], address, &va) || !take_number(w->word[3], length, &n) || !n ||
-	    n > INSPECT_READ_MAX || va + n - 1 < va)
-		return tell_usage(cli, "ADDRESS and LENGTH are numbers, decimal or with 0x; LENGTH is from 1"
-				  " to 64 MiB");
+	if (wrong)
+		return tell_usage(cli, wrong);
 	if (w->out)
 		return ask_into(cli, &q, w->out, print_nothing);
 	if (cli->json || isatty(STDOUT_FILENO))
-		return tell_usage(cli, "the bytes are for --out, or for a pipe: not among JSON, nor for a"
-				  " terminal");
+		return tell_usage(cli, NO_PLACE);
 	return ask(cli, &q, print_nothing);
 }
 
@@ -326,46 +211,22 @@ static int inspect_files(struct cli *cli, const char *file, const struct words *
 	return ask_for(cli, file, w, w->all ? "all" : NULL, NULL, print_files);
 }
 
-/* DEV:INODE as maps and files tell them, "08:01:42"; dev as the kernel counts it. */
-static bool take_inode(const char *text, char dev[32], char ino[32])
+/* As the program's words. */
+static void ask_file(struct question *q, const struct file_words *f)
 {
-	unsigned major, minor;
-	uint64_t n;
-	int at = 0;
-
-	if (!text || sscanf(text, "%3x:%5x:%n", &major, &minor, &at) != 2 || !at ||
-	    !parse_u64(text + at, UINT64_MAX, &n))
-		return false;
-	snprintf(dev, 32, "%" PRIu64, (uint64_t)major << 20 | minor);
-	snprintf(ino, 32, "%" PRIu64, n);
-	return true;
-}
-
-/* PID PATH | PID --exe | PATH | --inode DEV:INODE */
-static bool which_file(const struct words *w, struct question *q, char dev[32], char ino[32])
-{
-	const char *first = w->n > 1 ? w->word[1] : NULL;
-
-	if (w->inode && !w->exe && w->n == 1 && take_inode(w->inode, dev, ino))
-		memcpy(q->words, (const char *[]){ "file", "inode", dev, ino }, sizeof(q->words));
-	else if (!w->inode && !w->exe && w->n == 2 && first[0] == '/')
-		memcpy(q->words, (const char *[]){ "file", "at", first, NULL }, sizeof(q->words));
-	else if (!w->inode && w->n == (w->exe ? 2 : 3) && is_pid(first))
-		memcpy(q->words, (const char *[]){ "file", w->exe ? "exe" : "path", first,
-		       w->exe ? NULL : w->word[2] }, sizeof(q->words));
-	else
-		return false;
-	return true;
+	memcpy(q->words, f->dev[0] ? (const char *[]){ "file", "inode", f->dev, f->ino } :
+	       !f->pid ? (const char *[]){ "file", "at", f->path, NULL } :
+	       (const char *[]){ "file", f->path ? "path" : "exe", f->pid, f->path }, sizeof(q->words));
 }
 
 static int inspect_file(struct cli *cli, const char *file, const struct words *w)
 {
 	struct question q = { .file = file, .out = -1 };
-	char dev[32], ino[32];
+	struct file_words f;
 
-	if (!which_file(w, &q, dev, ino))
-		return tell_usage(cli, "which file: PID and its PATH, PID and --exe, PATH as files tells it, or"
-				  " --inode DEV:INODE");
+	if (!take_file(w->word + 1, w->n - 1, w->exe, w->inode, &f))
+		return tell_usage(cli, WHICH_FILE);
+	ask_file(&q, &f);
 	return w->out ? ask_into(cli, &q, w->out, print_file) :
 			tell_usage(cli, "file takes --out: where it is rebuilt");
 }

@@ -59,6 +59,7 @@ struct ask {
 	unsigned pending;		/* acts */
 	struct m_acted failure;		/* the first that did not end well; status 0: none */
 	struct journal_verify verify;
+	struct content *content;	/* see contents.h */
 	/* the answer */
 	unsigned code;
 	json_t *answer;
@@ -95,6 +96,11 @@ const struct route *route_find(struct ask *a, const char *method, const char *ur
 struct guest *ask_guest(struct ask *a);
 /* Its level lets its content be looked at; false, and it is answered, if not. */
 bool ask_is_open(struct ask *a, const struct guest *g);
+/* It is introspected, so that it can be asked; false, and it is answered, if not. */
+bool ask_is_observable(struct ask *a, const struct guest *g);
+/* The answer to that message comes in rows, within ns. */
+void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
+	      const struct msg_schema *schema, const void *message, uint64_t ns);
 /* For what outlives guests.  False, and it is answered, if an id is another guest's name. */
 bool ask_of_guest(struct ask *a, const char *guest);
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number);
@@ -132,5 +138,11 @@ void post_rotate(struct ask *a);
 void delete_agent(struct ask *a);
 void get_journal(struct ask *a);
 void get_verify(struct ask *a);
+
+/* ---- contents.c ---- */
+
+void get_files(struct ask *a);
+void get_file(struct ask *a);
+void get_memory(struct ask *a);
 
 #endif

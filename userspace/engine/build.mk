@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # warden-engine: everything but main.c, so that tests can link it.
 ENGINE_SRCS := $(addprefix userspace/engine/, \
-	acts.c agents.c body.c confirm.c control.c control_socket.c findings.c guard.c \
+	acts.c agents.c body.c confirm.c contents.c control.c control_socket.c findings.c guard.c \
 	guests.c incident.c \
 	handle_channel.c handle_introspect.c handle_parent.c integrity.c inventory.c jail.c journal.c \
 	journal_reserve.c journal_start.c journal_verify.c ladder.c limits.c looks.c metrics.c orders.c peers.c policy.c \

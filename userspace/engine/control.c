@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "engine/ask.h"
+#include "engine/contents.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -208,7 +209,7 @@ static void take_body(struct ask *a, const char *body, size_t size)
 /* Who asked for what.  Not in the journal: not done. */
 static bool note_operator(struct ask *a, const char *url)
 {
-	char path[256];
+	char path[256], query[1200];
 	json_t *detail;
 
 	text_escape(path, sizeof(path), url, strlen(url));
@@ -222,6 +223,10 @@ static bool note_operator(struct ask *a, const char *url)
 		json_object_set_new(detail, "level", json_string(a->body.level));
 	if (a->body.given & BODY_NAME)
 		json_object_set_new(detail, "name", json_string(a->body.name));
+	if (contents_asks(a)) {
+		contents_query(a, query, sizeof(query));
+		json_object_set_new(detail, "query", json_string(query));
+	}
 	a->noted = record_event(&a->e->journal, "operator", 0, 0, 0, detail);
 	engine_flush_soon(a->e);
 	if (a->noted > 0)
@@ -257,7 +262,7 @@ static bool is_noted(struct ask *a)
 
 static bool note_look(struct ask *a, const char *url)
 {
-	bool looks = a->route->run == get_tasks || asks_rows(a);
+	bool looks = a->route->run == get_tasks || asks_rows(a) || contents_asks(a);
 
 	return !looks || is_noted(a) || note_operator(a, url);
 }
@@ -299,6 +304,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		run(a, url);
 	if (a->waits)
 		return MHD_YES;
+	if (contents_ready(a))
+		return contents_respond(a);
 	return a->answer || a->text_answer ? respond(a) : MHD_NO;
 }
 
@@ -313,6 +320,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 	if (a->waits)
 		TAILQ_REMOVE(&c->waiting, a, entry);
 	journal_verify_end(&a->verify);
+	contents_end(a);
 	json_decref(a->answer);
 	free(a->text_answer);
 	free(a);

@@ -30,6 +30,9 @@ void control_acted(struct control *c, uint64_t ticket, const struct m_acted *m);
 /* done NULL: the introspector is lost.  rows is taken over; NULL for a look. */
 void control_introspected(struct control *c, uint64_t ticket, const struct m_done *done,
 			  json_t *rows);
+/* Of an extraction; fd is taken over, sealed, and has size bytes. */
+void control_content(struct control *c, uint64_t ticket, const struct m_content *m, int fd,
+		     uint64_t size);
 /* done NULL: the channel is lost.  rows is taken over. */
 void control_agents(struct control *c, uint64_t ticket, const struct m_agent_done *done,
 		    json_t *rows);

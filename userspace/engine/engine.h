@@ -39,6 +39,7 @@ enum request_kind {
 	REQUEST_LOOK_PID,	/* for an operator's order */
 	REQUEST_LIST, REQUEST_MAPS,
 	REQUEST_CHECK, REQUEST_PROCESS, REQUEST_KERNEL,
+	REQUEST_FILES, REQUEST_EXTRACT,
 	REQUEST_REST,
 };
 
@@ -51,9 +52,12 @@ struct request {
 	uint32_t cid;			/* REQUEST_BEACON: the session's */
 	uint8_t nonce[HASH_BYTES];
 	uint64_t ticket;		/* for whom: see control.h; REQUEST_SCAN: the scan's id */
-	json_t *rows;			/* REQUEST_LIST, _MAPS, _PROCESS, _KERNEL: what has come */
+	json_t *rows;			/* REQUEST_LIST, _MAPS, _PROCESS, _KERNEL, _FILES, _EXTRACT: what has come */
 	bool is_cut;			/* and more of them was left out */
 	bool is_new;			/* a process not known before was shown */
+	uint64_t missing_end, missing;	/* REQUEST_EXTRACT: of what was told, its end; bytes in all */
+	bool has_content;		/* and that has come */
+	uint64_t paths;			/* REQUEST_FILES: bytes of them */
 	uint32_t files;			/* REQUEST_REST: so many came ... */
 	uint64_t bytes;			/* with so much content */
 };

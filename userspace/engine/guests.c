@@ -101,7 +101,8 @@ static void drop_requests(struct guest *g)
 
 		g->requests[i].kind = REQUEST_NONE;
 		if (r.kind == REQUEST_LIST || r.kind == REQUEST_MAPS || r.kind == REQUEST_PROCESS ||
-		    r.kind == REQUEST_KERNEL || r.kind == REQUEST_LOOK_PID)
+		    r.kind == REQUEST_KERNEL || r.kind == REQUEST_FILES ||
+		    r.kind == REQUEST_EXTRACT || r.kind == REQUEST_LOOK_PID)
 			control_introspected(c, r.ticket, NULL, r.rows);
 	}
 	memset(g->requests, 0, sizeof(g->requests));

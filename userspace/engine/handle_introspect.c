@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/kvm_warden.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/control.h"
 #include "engine/orders.h"
@@ -22,7 +23,10 @@
 #include "lib/task_json.h"
 #include "lib/util.h"
 
-#define ROWS_MAX 8192	/* of a list or a map, for an operator */
+#define ROWS_MAX 8192u	/* of a list or a map, for an operator */
+#define FILES_MAX 32768u
+#define PATHS_MAX (16u << 20)	/* bytes of theirs: a guest makes them as long as it likes */
+#define MISSING_MAX 32800u	/* each page of the largest file, and what is behind it */
 
 static int on_kernel(struct guest *g, struct msg *m)
 {
@@ -48,9 +52,14 @@ static int on_kernel(struct guest *g, struct msg *m)
 }
 
 /* A list is shown and changes nothing: no code was read for it. */
+static uint32_t rows_max(const struct request *r)
+{
+	return r->kind == REQUEST_FILES ? FILES_MAX : r->kind == REQUEST_EXTRACT ? MISSING_MAX : ROWS_MAX;
+}
+
 static void add_row(struct request *r, json_t *row)
 {
-	if (json_array_size(r->rows) < ROWS_MAX) {
+	if (json_array_size(r->rows) < rows_max(r)) {
 		r->is_cut = json_array_append_new(r->rows, row) || r->is_cut;
 	} else {
 		json_decref(row);
@@ -83,10 +92,9 @@ static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	return 0;
 }
 
-/* The scanner maps it: its content and size must not change any more. */
-static bool is_sealed(int fd)
+/* Who reads it relies on it: its content and size must not change any more. */
+static bool is_sealed(int fd, int need)
 {
-	const int need = F_SEAL_WRITE | F_SEAL_SHRINK;
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	return seals >= 0 && (seals & need) == need;
@@ -98,7 +106,7 @@ static int on_object(struct guest *g, struct msg *m, const struct request *r)
 
 	if (!msg_decode(m, &msg_object, &object) || object.kind < OBJECT_FILE ||
 	    object.kind > OBJECT_ANON || object.file_ranges.len % sizeof(struct exe_range) ||
-	    m->fd < 0 || !is_sealed(m->fd))
+	    m->fd < 0 || !is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK))
 		return -1;
 	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m),
 			r->kind == REQUEST_SCAN ? r->ticket : 0);
@@ -207,6 +215,63 @@ static int on_module(struct msg *m, struct request *r)
 	return 0;
 }
 
+/* ---- a guest's files, and its bytes ---- */
+
+static int on_inode(struct msg *m, struct request *r)
+{
+	static struct m_inode inode;
+
+	if (!msg_decode(m, &msg_inode, &inode))
+		return -1;
+	r->paths += strlen(inode.path);
+	if (r->paths > PATHS_MAX)
+		r->is_cut = true;
+	else
+		add_row(r, inode_json(&inode));
+	return 0;
+}
+
+/* In order, none twice, and none left out: it is what keeps zeros from being taken for content. */
+static int on_missing(struct msg *m, struct request *r)
+{
+	struct m_missing missing;
+
+	if (r->has_content || !msg_decode(m, &msg_missing, &missing) || !missing.length ||
+	    missing.offset < r->missing_end || missing.length > INT64_MAX ||
+	    missing.offset > INT64_MAX - missing.length || json_array_size(r->rows) == MISSING_MAX)
+		return -1;
+	r->missing_end = missing.offset + missing.length;
+	r->missing += missing.length;
+	add_row(r, missing_json(&missing));
+	return 0;
+}
+
+/* Of what is said of it, the descriptor's own size is all that is relied upon. */
+static int on_content(struct guest *g, struct msg *m, struct request *r)
+{
+	static struct m_content content;
+	struct stat st;
+
+	if (r->has_content || !msg_decode(m, &msg_content, &content) || content.size > INT64_MAX ||
+	    content.resident > content.size || content.size - content.resident != r->missing ||
+	    r->missing_end > content.size || m->fd < 0 ||
+	    !is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) || fstat(m->fd, &st) ||
+	    st.st_size < 0 || (uint64_t)st.st_size > CONTENT_MAX || (uint64_t)st.st_size > content.size ||
+	    ((uint64_t)st.st_size < content.size && r->missing_end != content.size))
+		return -1;
+	r->has_content = true;
+	control_content(g->introspector.engine->control, r->ticket, &content, msg_take_fd(m), st.st_size);
+	return 0;
+}
+
+/* What is complete has nothing missing; what was not found is not there. */
+static bool is_extracts_end(const struct request *r, const struct m_done *done)
+{
+	return r->has_content ?
+	       (done->status == DONE_COMPLETE && !r->missing) || done->status == DONE_INCOMPLETE :
+	       done->status > DONE_INCOMPLETE;
+}
+
 /* A kernel is told with its facts, or (unobservable) not at all. */
 static bool is_kernels_end(const struct request *r, const struct m_done *done)
 {
@@ -219,7 +284,8 @@ static void operators_done(struct guest *g, const struct request *r, struct m_do
 {
 	if (r->is_cut && done->status == DONE_COMPLETE) {
 		done->status = DONE_INCOMPLETE;
-		snprintf(done->why, sizeof(done->why), "more than %d: the rest is left out", ROWS_MAX);
+		snprintf(done->why, sizeof(done->why), "more than %u%s: the rest is left out", rows_max(r),
+			 r->paths > PATHS_MAX ? ", or 16 MiB of paths" : "");
 	}
 	control_introspected(g->introspector.engine->control, r->ticket, done, r->rows);
 }
@@ -229,7 +295,9 @@ static int on_done(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	struct request asked;
 	struct m_done done;
 
-	if (!msg_decode(m, &msg_done, &done) || !done.status || done.status > DONE_UNOBSERVABLE ||
+	if (!msg_decode(m, &msg_done, &done) || !done.status ||
+	    done.status > (r->kind == REQUEST_EXTRACT ? DONE_AMBIGUOUS : DONE_UNOBSERVABLE) ||
+	    (r->kind == REQUEST_EXTRACT && !is_extracts_end(r, &done)) ||
 	    (r->kind == REQUEST_KERNEL && !is_kernels_end(r, &done)))
 		return -1;
 	asked = *r;
@@ -292,6 +360,11 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 	case M_KERNEL_FACTS:
 	case M_MODULE:
 		return kind == REQUEST_KERNEL;
+	case M_INODE:
+		return kind == REQUEST_FILES && g->level == KVM_WARDEN_LEVEL_CONTENT;
+	case M_MISSING:
+	case M_CONTENT:
+		return kind == REQUEST_EXTRACT && g->level == KVM_WARDEN_LEVEL_CONTENT;
 	case M_CHECKED:
 		return kind == REQUEST_CHECK;
 	case M_SIGN:
@@ -305,7 +378,7 @@ static bool is_answer(const struct guest *g, uint32_t type, enum request_kind ki
 	case M_TASK:
 		return kind != REQUEST_REST && kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
 		       kind != REQUEST_PROCESS && kind != REQUEST_KERNEL &&
-		       kind != REQUEST_PROBE && kind != REQUEST_BEACON;
+		       kind != REQUEST_FILES && kind != REQUEST_EXTRACT && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	case M_DONE:
 		return kind != REQUEST_REST && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
 	default:
@@ -347,6 +420,12 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 		return on_kernel_facts(m, r);
 	case M_MODULE:
 		return on_module(m, r);
+	case M_INODE:
+		return on_inode(m, r);
+	case M_MISSING:
+		return on_missing(m, r);
+	case M_CONTENT:
+		return on_content(g, m, r);
 	case M_SIGN:
 		return signs_sign(g, m);
 	case M_CHECKED:

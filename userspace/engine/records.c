@@ -17,7 +17,7 @@ static char *json_text(json_t *json)
 static bool is_vital(const char *kind)
 {
 	static const char *const kinds[] = {
-		"operator", "agent lies", "session refused", "containment found",
+		"operator", "content", "agent lies", "session refused", "containment found",
 		"containment ended", "engine up", "engine down", "journal reserve released",
 		"journal reserve kept",
 	};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/acts.h"
+#include "engine/contents.h"
 #include "engine/scan_jobs.h"
 #include "engine/views.h"
 #include "lib/task_json.h"
@@ -35,7 +36,7 @@ void get_guest(struct ask *a)
 }
 
 /* Its kernel is known, so that the introspector can be asked. */
-static bool is_observable(struct ask *a, const struct guest *g)
+bool ask_is_observable(struct ask *a, const struct guest *g)
 {
 	if (g->level == KVM_WARDEN_LEVEL_OFF)
 		ask_fail(a, 403, "the guest's level is off: nobody looks into it", RAISE);
@@ -55,7 +56,7 @@ bool ask_is_open(struct ask *a, const struct guest *g)
 	if (g->level == KVM_WARDEN_LEVEL_CONTENT)
 		return true;
 	if (g->level == KVM_WARDEN_LEVEL_OFF)
-		return is_observable(a, g);
+		return ask_is_observable(a, g);
 	ask_fail(a, 403, "the guest's level is metadata: its content is not looked at", RAISE);
 	return false;
 }
@@ -118,7 +119,7 @@ void get_tasks(struct ask *a)
 	struct guest *g = ask_guest(a);
 	struct request *r;
 
-	if (!g || ((!g->inventory.ntasks || g->level == KVM_WARDEN_LEVEL_OFF) && !is_observable(a, g)))
+	if (!g || ((!g->inventory.ntasks || g->level == KVM_WARDEN_LEVEL_OFF) && !ask_is_observable(a, g)))
 		return;
 	a->guest = g->id;
 	if (g->introspector.fd < 0 || g->kernel.state != KERNEL_READY) {
@@ -150,12 +151,11 @@ static void listed(struct ask *a, const struct m_done *done, json_t *rows)
 /* The process that is asked about: into the body, as if it had been there. */
 static bool take_pid(struct ask *a, struct guest *g)
 {
-	return ask_number(a, a->arg[1], "a process id", &a->body.pid) && is_observable(a, g);
+	return ask_number(a, a->arg[1], "a process id", &a->body.pid) && ask_is_observable(a, g);
 }
 
-/* The answer to that message comes in rows. */
-static void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
-		     const struct msg_schema *schema, const void *message)
+void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
+	      const struct msg_schema *schema, const void *message, uint64_t ns)
 {
 	struct request *r = new_request(a, g, kind);
 
@@ -164,7 +164,7 @@ static void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
 	r->rows = json_array();
 	a->guest = g->id;
 	peer_post(&g->introspector, schema, r->id, message, -1);
-	ask_wait(a, r->ticket, LIST_NS);
+	ask_wait(a, r->ticket, ns);
 }
 
 void get_maps(struct ask *a)
@@ -172,14 +172,16 @@ void get_maps(struct ask *a)
 	struct guest *g = ask_guest(a);
 
 	if (g && take_pid(a, g))
-		ask_rows(a, g, REQUEST_MAPS, &msg_maps, &(struct m_maps){ .pid = a->body.pid });
+		ask_rows(a, g, REQUEST_MAPS, &msg_maps, &(struct m_maps){ .pid = a->body.pid },
+			 LIST_NS);
 }
 
 static void ask_process(struct ask *a, struct guest *g, bool environment)
 {
 	if (take_pid(a, g))
 		ask_rows(a, g, REQUEST_PROCESS, &msg_process,
-			 &(struct m_process){ .pid = a->body.pid, .environment = environment });
+			 &(struct m_process){ .pid = a->body.pid, .environment = environment },
+			 LIST_NS);
 }
 
 void get_process(struct ask *a)
@@ -203,8 +205,9 @@ void get_kernel(struct ask *a)
 {
 	struct guest *g = ask_guest(a);
 
-	if (g && is_observable(a, g))
-		ask_rows(a, g, REQUEST_KERNEL, &msg_tell_kernel, &(struct m_tell_kernel){ 0 });
+	if (g && ask_is_observable(a, g))
+		ask_rows(a, g, REQUEST_KERNEL, &msg_tell_kernel, &(struct m_tell_kernel){ 0 },
+			 LIST_NS);
 }
 
 /* False, and it is answered, if that is why there is nothing to tell. */
@@ -256,7 +259,10 @@ void control_introspected(struct control *c, uint64_t ticket, const struct m_don
 	struct ask *a;
 
 	while ((a = ask_find(c, ticket))) {
-		if (a->route->run == get_tasks)
+		if (contents_asks(a)) {
+			if (!contents_told(a, done, rows))
+				continue;
+		} else if (a->route->run == get_tasks)
 			listed(a, done, rows);
 		else if (asks_rows(a))
 			told(a, done, rows);
@@ -275,7 +281,7 @@ void post_scan(struct ask *a)
 	bool one = a->body.given & BODY_PID;
 	const char *why;
 
-	if (!g || !ask_is_open(a, g) || !is_observable(a, g))
+	if (!g || !ask_is_open(a, g) || !ask_is_observable(a, g))
 		return;
 	why = scan_jobs_begin(g, a->noted, one, a->body.pid);
 	if (why)

@@ -30,7 +30,7 @@ json_t *answer_process(struct inspection *i, char *const *args);
 json_t *answer_suspicious(struct inspection *i, char *const *args);
 json_t *answer_check(struct inspection *i, char *const *args);
 
-/* ---- contents.c: the bytes of read and file are written to INSPECT_OUT_FD ---- */
+/* ---- contentanswers.c: the bytes of read and file are written to INSPECT_OUT_FD ---- */
 
 json_t *answer_files(struct inspection *i, char *const *args);
 json_t *answer_read(struct inspection *i, char *const *args);

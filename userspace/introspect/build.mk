@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Everything of the introspector but the two programs' own main files, and what it shares (text/).
 INTROSPECT_SRCS = $(addprefix userspace/introspect/, \
-	addresses.c beacon.c btf.c bzimage.c check.c clock.c content.c dentries.c discover.c dump.c elfdump.c entries.c extract.c \
+	addresses.c beacon.c btf.c bzimage.c check.c clock.c content.c contents.c dentries.c discover.c dump.c elfdump.c entries.c extract.c \
 	facts.c files.c filesyms.c firstsight.c find.c image.c inodes.c inspection.c introspector.c inuse.c \
 	jail.c kallsyms.c kernelcheck.c kernelfiles.c kerneltell.c known.c lists.c look.c mappings.c memory.c modset.c \
 	modules.c modviews.c notes.c objects.c orphans.c overlay.c owners.c ownfiles.c pagecache.c pagetable.c passing.c post.c preload.c \

@@ -1,166 +1,177 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "introspect/contents.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "introspect/answers.h"
 #include "introspect/check.h"
 #include "introspect/extract.h"
 #include "introspect/find.h"
 #include "introspect/inodes.h"
 #include "introspect/ownfiles.h"
-#include "lib/inspecting.h"
-#include "lib/task_json.h"
 #include "lib/util.h"
 
 #define HUGETLBFS_MAGIC 0x958458f6u
-#define MAX_ROWS 131072u
 
-typedef json_int_t I;
+_Static_assert(4 * (FS_NAME_SIZE + 1) < TEXT_FS, "m_inode has room for a file system's name");
+_Static_assert(sizeof(struct m_inode) + 3 * sizeof(uint32_t) <= MSG_MAX_PAYLOAD, "and a message for it");
 
-static void add_missing(void *ctx, uint64_t offset, uint64_t length, const char *why)
+struct telling {
+	struct introspector *in;
+	const struct m_extract *ask;
+	const struct content_sink *sink;
+	struct m_content *content;
+	struct m_done *done;
+};
+
+static int found_none(struct telling *t, const char *why)
 {
-	add_row(ctx, json_pack("{s:I,s:I,s:s}", "offset", (I)offset, "length", (I)length,
-			      "why", why));
+	t->done->status = DONE_NOT_FOUND;
+	snprintf(t->done->why, sizeof(t->done->why), "%s", why);
+	return 0;
 }
 
-/* Adds to an answer, which is then whole, what was written and what is missing. */
-static json_t *with_extract(json_t *answer, const struct extract *x, json_t *missing, int r)
+static int no_process(struct telling *t, int r)
+{
+	if (r == -ENOENT)
+		return found_none(t, "no process of this guest has that PID");
+	t->in->gone = t->in->gone || r == -ENODEV;
+	t->done->status = DONE_NOT_FOUND;
+	snprintf(t->done->why, sizeof(t->done->why), "process %u was not found, but not all were looked"
+		 " at: %s", t->ask->pid, find_problem(r));
+	return 0;
+}
+
+static void tell_missing(void *ctx, uint64_t offset, uint64_t length, const char *why)
+{
+	const struct telling *t = ctx;
+	struct m_missing m = { .offset = offset, .length = length };
+
+	snprintf(m.why, sizeof(m.why), "%s", why);
+	t->sink->missing(t->sink->ctx, &m);
+}
+
+/* Of an extraction that ended with r: 0, unless fd is to blame. */
+static int conclude(struct telling *t, const struct extract *x, int r)
 {
 	const char *why = r == -EPROTO ? "its pages do not hold together" :
-			  r == -ETIME ? "time was up" :
+			  r == -ETIME ? "time was up" : r == -ENODEV ? "the guest is gone" :
 			  r ? "the memory could not be read further" :
 			  x->absent ? "not all of it was there" : "";
-	char message[128];
 
-	if (x->unwritable) {
-		snprintf(message, sizeof(message), "the output could not be written: %s", strerror(-r));
-		json_decref(missing);
-		json_decref(answer);
-		return error_json("bad_file", message, "is there room where it goes to?");
-	}
-	json_object_set_new(answer, "resident", json_integer(x->resident));
-	json_object_set_new(answer, "missing", missing);
-	json_object_set_new(answer, "complete", json_boolean(!why[0]));
-	json_object_set_new(answer, "why", json_string(why));
-	return answer;
-}
-
-static json_t *not_found(int r, uint32_t pid)
-{
-	const struct m_done none = { .status = DONE_NOT_FOUND };
-	char message[WHY_SIZE];
-	json_t *error = NULL;
-
-	if (r == -ENOENT) {
-		no_process(&none, NULL, &error);
-		return error;
-	}
-	snprintf(message, sizeof(message), "process %u was not found, but not all were looked at: %s", pid,
-		 find_problem(r));
-	return error_json("not_found", message, "wardenctl inspect FILE ps tells what can be read");
+	if (x->unwritable)
+		return r;
+	t->in->gone = t->in->gone || r == -ENODEV;
+	t->content->resident = x->resident;
+	t->done->status = why[0] ? DONE_INCOMPLETE : DONE_COMPLETE;
+	snprintf(t->done->why, sizeof(t->done->why), "%s", why);
+	return 0;
 }
 
 /* ---- memory ---- */
 
-/* Pid 0: the kernel's own. */
-static json_t *find_space(struct inspection *i, uint32_t pid, struct address_space *ret_as)
+/* A guest that runs: what its tables and pages became once it had ended is not it. */
+static bool still_runs(struct telling *t, const struct task *was)
 {
-	struct task t;
-	int r;
+	struct task now;
 
-	*ret_as = i->in.kernel.as;
-	if (!pid)
-		return NULL;
-	r = find_process(&i->in, pid, 0, &t);
-	if (r)
-		return not_found(r, pid);
-	if (!t.mm)
-		return error_json("not_found", "that process has no memory of its own",
-				  "it is the kernel's own thread, or ends: kernel instead of a PID reads "
-				  "the kernel's");
-	*ret_as = task_space(&i->in.kernel, &t);
-	return NULL;
+	if (t->in->mem->still)
+		return true;
+	memory_refresh(t->in->mem);
+	return !task_read(&t->in->kernel, was->va, &now) && now.pid == was->pid &&
+	       now.start_ns == was->start_ns && now.mm == was->mm;
 }
 
-json_t *answer_read(struct inspection *i, char *const *args)
+static int tell_memory(struct telling *t)
 {
-	const uint64_t pid = number_arg(args[0]), va = number_arg(args[1]), length = number_arg(args[2]);
-	json_t *missing, *error;
-	struct extract x = { .fd = INSPECT_OUT_FD, .missing = add_missing };
-	struct address_space as;
-	int r;
+	struct extract x = { .fd = t->sink->fd, .missing = tell_missing, .ctx = t };
+	struct address_space as = t->in->kernel.as;
+	struct task task;
+	int r = t->ask->pid ? find_process(t->in, t->ask->pid, 0, &task) : 0;
 
-	if (pid > UINT32_MAX || !length || length > INSPECT_READ_MAX || va + length - 1 < va)
-		return error_json("usage", "that is no range of at most 64 MiB", "");
-	memory_set_budget(i->in.mem, LOOK_BUDGET_MS);
-	error = find_space(i, pid, &as);
-	if (error)
-		return error;
-	x.ctx = missing = json_array();
-	r = extract_memory(&as, va, length, &x);
-	return with_extract(json_pack("{s:I,s:o,s:I}", "pid", (I)pid, "address", hex_json(va),
-				      "length", (I)length), &x, missing, r);
+	if (r)
+		return no_process(t, r);
+	if (t->ask->pid && !task.mm)
+		return found_none(t, "that process has no memory of its own");
+	if (t->ask->pid)
+		as = task_space(&t->in->kernel, &task);
+	t->content->size = t->ask->length;
+	r = extract_memory(&as, t->ask->address, t->ask->length, &x);
+	if (!x.unwritable && t->ask->pid && !t->in->mem->expired && !still_runs(t, &task))
+		return found_none(t, "that process ended while it was read");
+	return conclude(t, &x, r);
 }
 
 /* ---- files: those of a process, and those at rest ---- */
 
-static json_t *dev_json(uint64_t dev)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%02x:%02x", (unsigned)(dev >> 20), (unsigned)(dev & 0xfffff));
-	return json_string(text);
-}
-
 struct wanted {
-	uint64_t mapping, magic, dev, ino, size, mtime_sec;
-	bool deleted;
-	char path[GUEST_PATH_SIZE];
+	uint64_t mapping, magic;
+	struct m_content m;
 };
 
-static json_t *extract(struct inspection *i, const struct wanted *f)
+/* Which inode has those pages: the kernel's own word, to be asked again. */
+struct holder {
+	uint64_t inode, ino;
+};
+
+static struct holder holder_of(const struct kernel *k, uint64_t mapping)
 {
-	json_t *missing;
-	struct extract x = { .fd = INSPECT_OUT_FD, .missing = add_missing };
+	struct holder h = { 0 };
+
+	if (kernel_member(k, mapping, k->at.address_space_host, &h.inode) ||
+	    kernel_member(k, h.inode, k->at.inode_i_ino, &h.ino))
+		return (struct holder){ 0 };
+	return h;
+}
+
+static int extract(struct telling *t, const struct wanted *f)
+{
+	struct extract x = { .fd = t->sink->fd, .missing = tell_missing, .ctx = t };
+	const struct holder was = holder_of(&t->in->kernel, f->mapping);
+	struct holder now = was;
 	int r;
 
 	/* Its page cache counts in huge pages, on some kernels. */
 	if (f->magic == HUGETLBFS_MAGIC)
-		return error_json("not_found", "files of hugetlbfs are not rebuilt",
-				  "read takes the memory of a process that maps it");
-	x.ctx = missing = json_array();
-	r = extract_file(&i->in, f->mapping, f->size, &x);
-	return with_extract(json_pack("{s:{s:o,s:o,s:I,s:I,s:I,s:b}}", "file",
-				      "path", escaped_json(f->path), "dev", dev_json(f->dev),
-				      "inode", (I)f->ino, "size", (I)f->size,
-				      "mtime_sec", (I)f->mtime_sec, "deleted", (int)f->deleted),
-			    &x, missing, r);
+		return found_none(t, "files of hugetlbfs are not rebuilt");
+	if (f->m.size >> 63)
+		return found_none(t, "that file is of no size: its inode does not hold together");
+	*t->content = f->m;
+	r = extract_file(t->in, f->mapping, f->m.size, &x);
+	if (!t->in->mem->still && !x.unwritable && !t->in->mem->expired && r != -ENODEV) {
+		memory_refresh(t->in->mem);
+		now = holder_of(&t->in->kernel, f->mapping);
+	}
+	if (now.inode != was.inode || now.ino != was.ino)
+		return found_none(t, "the kernel dropped that file while it was read");
+	return conclude(t, &x, r);
 }
 
-static json_t *file_of_process(struct inspection *i, uint32_t pid, const char *path)
+static void set_path(struct m_content *m, const char *path)
+{
+	text_escape(m->path, sizeof(m->path), path, strlen(path));
+}
+
+static int file_of_process(struct telling *t, const char *path)
 {
 	static struct guest_file f;
 	static struct wanted wanted;
-	struct task t;
-	int r = find_process(&i->in, pid, 0, &t);
+	struct task task;
+	int r = find_process(t->in, t->ask->pid, 0, &task);
 
 	if (r)
-		return not_found(r, pid);
-	r = process_file(&i->in.kernel, &t, path, &f);
+		return no_process(t, r);
+	r = process_file(&t->in->kernel, &task, path, &f);
 	if (r == -ENOENT)
-		return error_json("not_found", path ?
-				  "that process runs, maps and holds open no file of that path" :
-				  "that process has no program: it is the kernel's own thread, or ends",
-				  "wardenctl inspect FILE process PID and maps PID tell its files");
+		return found_none(t, path ? "that process runs, maps and holds open no file of that path" :
+				  "that process has no program: it is the kernel's own thread, or ends");
 	if (r)
-		return error_json("not_found", "that file was not found, but not all of the process's could"
-				  " be read",
-				  "wardenctl inspect FILE process PID tells what can be read");
-	wanted = (struct wanted){ f.mapping, f.magic, f.dev, f.ino, f.size, f.mtime_sec,
-				  f.deleted || f.memfd, "" };
-	memcpy(wanted.path, f.path, sizeof(wanted.path));
-	return extract(i, &wanted);
+		return found_none(t, "that file was not found, but not all of the process's could be read");
+	wanted = (struct wanted){ f.mapping, f.magic, { .size = f.size, .dev = f.dev, .ino = f.ino,
+				  .mtime_sec = f.mtime_sec, .deleted = f.deleted || f.memfd } };
+	set_path(&wanted.m, f.path);
+	return extract(t, &wanted);
 }
 
 /* ---- at rest ---- */
@@ -179,12 +190,12 @@ static int on_candidate(void *ctx, const struct guest_inode *n)
 	if (s->path ? !path_is(n->path, n->deleted, s->path) : n->dev != s->dev || n->ino != s->ino)
 		return 0;
 	/* Of deleted files and one that has their name now, that one is meant; of two nobody knows. */
-	if (s->found && n->deleted && !s->file.deleted)
+	if (s->found && n->deleted && !s->file.m.deleted)
 		return 0;
-	s->found = s->found && n->deleted == s->file.deleted ? s->found + 1 : 1;
-	s->file = (struct wanted){ n->mapping, n->magic, n->dev, n->ino, n->size, n->mtime_sec,
-				   n->deleted, "" };
-	memcpy(s->file.path, n->path, sizeof(s->file.path));
+	s->found = s->found && n->deleted == s->file.m.deleted ? s->found + 1 : 1;
+	s->file = (struct wanted){ n->mapping, n->magic, { .size = n->size, .dev = n->dev, .ino = n->ino,
+				   .mtime_sec = n->mtime_sec, .deleted = n->deleted } };
+	set_path(&s->file.m, n->path);
 	return 0;
 }
 
@@ -201,84 +212,98 @@ static void why_not_all(int r, const struct inodes_walked *w, bool cut, char why
 }
 
 /* Another may have that name, where it could not be read. */
-static json_t *with_doubt(json_t *answer, const char *why)
+static void doubt(struct telling *t, const char *why)
 {
-	char text[2 * WHY_SIZE];
-
-	if (!why[0] || json_object_get(answer, "error"))
-		return answer;
-	snprintf(text, sizeof(text), "it may not be the one that is meant: %s", why);
-	json_object_set_new(answer, "complete", json_false());
-	json_object_set_new(answer, "why", json_string(text));
-	return answer;
+	if (!why[0] || t->done->status == DONE_NOT_FOUND)
+		return;
+	t->done->status = DONE_INCOMPLETE;
+	snprintf(t->done->why, sizeof(t->done->why), "it may not be the one that is meant: %.200s",
+		 why);
 }
 
-static json_t *file_at_rest(struct inspection *i, struct search *s)
-{
-	struct inodes_walked walked;
-	char why[WHY_SIZE], message[2 * WHY_SIZE];
-	int r = inodes_walk(&i->in.kernel, true, on_candidate, s, &walked);
-
-	why_not_all(r, &walked, false, why);
-	if (s->found == 1)
-		return with_doubt(extract(i, &s->file), why);
-	if (s->found)
-		return error_json("ambiguous", s->path ? "several file systems have a file of that path" :
-				  "several files have that number there", s->path ?
-				  "wardenctl inspect FILE files tells DEV:INODE of each, for --inode" :
-				  "wardenctl inspect FILE files tells their paths: name one by that");
-	snprintf(message, sizeof(message), "the kernel has no such file in memory%s%s",
-		 why[0] ? ", as far as could be read: " : "", why);
-	return error_json("not_found", message, "wardenctl inspect FILE files --all lists those that it has");
-}
-
-/* exe PID | path PID PATH | at PATH | inode DEV INODE */
-json_t *answer_file(struct inspection *i, char *const *args)
+static int file_at_rest(struct telling *t, const char *path)
 {
 	static struct search s;
-
-	memory_set_budget(i->in.mem, SWEEP_BUDGET_MS);
-	if (!strcmp(args[0], "exe") || !strcmp(args[0], "path"))
-		return file_of_process(i, number_arg(args[1]), args[2]);
-	if (!strcmp(args[0], "at")) {
-		s.path = args[1];
-	} else {
-		s.dev = number_arg(args[1]);
-		s.ino = number_arg(args[2]);
-	}
-	return file_at_rest(i, &s);
-}
-
-struct rows {
-	json_t *array;
-	bool cut;
-};
-
-static int add_inode(void *ctx, const struct guest_inode *n)
-{
-	struct rows *rows = ctx;
-
-	rows->cut = json_array_size(rows->array) == MAX_ROWS;
-	if (rows->cut)
-		return 1;
-	add_row(rows->array, json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:b}",
-			      "fs", escaped_json(n->fs), "id", escaped_json(n->id), "dev", dev_json(n->dev),
-			      "path", escaped_json(n->path), "inode", (I)n->ino, "size", (I)n->size,
-			      "pages", (I)n->nrpages, "mtime_sec", (I)n->mtime_sec, "uid", (I)n->uid,
-			      "mode", (I)(n->mode & 07777), "deleted", (int)n->deleted));
-	return 0;
-}
-
-json_t *answer_files(struct inspection *i, char *const *args)
-{
-	struct rows rows = { json_array(), false };
 	struct inodes_walked walked;
 	char why[WHY_SIZE];
 	int r;
 
-	memory_set_budget(i->in.mem, SWEEP_BUDGET_MS);
-	r = inodes_walk(&i->in.kernel, args[0], add_inode, &rows, &walked);
-	why_not_all(rows.cut ? 0 : r, &walked, rows.cut, why);
-	return json_pack("{s:I,s:I,s:o,s:b,s:s}", "file_systems", (I)walked.super_blocks,
-			 "inodes", (I)walked.inodes, "files", rows.array, "complete", !why[0], "why", why);
+	s = (struct search){ .path = path, .dev = t->ask->dev, .ino = t->ask->ino };
+	r = inodes_walk(&t->in->kernel, true, on_candidate, &s, &walked);
+	t->in->gone = t->in->gone || r == -ENODEV;
+	why_not_all(r, &walked, false, why);
+	if (s.found == 1) {
+		r = extract(t, &s.file);
+		doubt(t, why);
+		return r;
+	}
+	if (s.found) {
+		t->done->status = DONE_AMBIGUOUS;
+		snprintf(t->done->why, sizeof(t->done->why), "%s", path ?
+			 "several file systems have a file of that path" :
+			 "several files have that number there");
+		return 0;
+	}
+	t->done->status = DONE_NOT_FOUND;
+	snprintf(t->done->why, sizeof(t->done->why), "the kernel has no such file in memory%s%.150s",
+		 why[0] ? ", as far as could be read: " : "", why);
+	return 0;
+}
+
+int content_tell(struct introspector *in, const struct m_extract *ask, const struct content_sink *sink,
+		 struct m_content *ret_content, struct m_done *ret_done)
+{
+	struct telling t = { in, ask, sink, ret_content, ret_done };
+
+	*ret_done = (struct m_done){ 0 };
+	memset(ret_content, 0, sizeof(*ret_content));
+	memory_set_budget(in->mem, ask->what == EXTRACT_MEMORY ? LOOK_BUDGET_MS : SWEEP_BUDGET_MS);
+	switch (ask->what) {
+	case EXTRACT_MEMORY:
+		return tell_memory(&t);
+	case EXTRACT_EXE:
+		return file_of_process(&t, NULL);
+	case EXTRACT_OF_PROCESS:
+		return file_of_process(&t, ask->path);
+	case EXTRACT_AT:
+		return file_at_rest(&t, ask->path);
+	default:
+		return file_at_rest(&t, NULL);
+	}
+}
+
+struct listing {
+	int (*fn)(void *ctx, const struct m_inode *inode);
+	void *ctx;
+	bool cut;
+};
+
+static int on_file(void *ctx, const struct guest_inode *n)
+{
+	static struct m_inode m;
+	struct listing *l = ctx;
+
+	m = (struct m_inode){ .dev = n->dev, .ino = n->ino, .size = n->size, .pages = n->nrpages,
+			      .mtime_sec = n->mtime_sec, .uid = n->uid, .mode = n->mode & 07777,
+			      .deleted = n->deleted };
+	text_escape(m.fs, sizeof(m.fs), n->fs, strlen(n->fs));
+	text_escape(m.id, sizeof(m.id), n->id, strlen(n->id));
+	text_escape(m.path, sizeof(m.path), n->path, strlen(n->path));
+	l->cut = l->fn(l->ctx, &m);
+	return l->cut;
+}
+
+void files_tell(struct introspector *in, bool all, int (*fn)(void *ctx, const struct m_inode *inode),
+		void *ctx, struct m_done *ret_done)
+{
+	struct listing l = { fn, ctx, false };
+	struct inodes_walked walked;
+	int r;
+
+	memory_set_budget(in->mem, SWEEP_BUDGET_MS);
+	r = inodes_walk(&in->kernel, all, on_file, &l, &walked);
+	in->gone = in->gone || (r == -ENODEV && !l.cut);
+	*ret_done = (struct m_done){ .tasks = walked.super_blocks, .objects = walked.inodes };
+	why_not_all(l.cut ? 0 : r, &walked, l.cut, ret_done->why);
+	ret_done->status = ret_done->why[0] ? DONE_INCOMPLETE : DONE_COMPLETE;
 }

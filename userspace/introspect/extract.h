@@ -21,7 +21,8 @@ struct extract {
 
 /*
  * length bytes at va, in order, by write: of what is not there as many zeros.  The
- * address space is what its page tables say.  0, -ETIME, -ENODEV, or an errno of fd's.
+ * address space is what its page tables say.  0, -ETIME, -ENODEV (what is not written
+ * then is missing), or an errno of fd's.
  */
 int extract_memory(const struct address_space *as, uint64_t va, uint64_t length, struct extract *x);
 
@@ -30,6 +31,9 @@ int extract_memory(const struct address_space *as, uint64_t va, uint64_t length,
  * page of zeros is none.  At most MAX_FILE_BYTES: what is behind is missing.  fd is an
  * empty file.  As above; -EPROTO: its pages do not hold together, and what was found
  * of them is written.
+ *
+ * Of a guest that runs, both copy again what moved while it was read; what moves each
+ * time is missing.
  */
 int extract_file(struct introspector *in, uint64_t mapping, uint64_t size, struct extract *x);
 

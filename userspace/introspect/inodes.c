@@ -20,15 +20,15 @@
 
 struct walk {
 	const struct kernel *k;
+	uint64_t sb;
 	bool all;
 	int (*fn)(void *ctx, const struct guest_inode *inode);
 	void *ctx;
 	struct inodes_walked *walked;
 	struct guest_inode *inode;	/* of the file system under way: its own, and each file's */
 	int stop;			/* what fn returned, or what ended it */
-	/* of a walk that goes on where another ended; NULL: of none */
-	const struct inodes_sink *sink;
-	struct inodes_place *place;
+	const struct inodes_sink *sink;	/* of a walk that goes on where another ended; or NULL */
+	struct inodes_place *place;	/* how far it came; NULL: in memory that stands still */
 	bool seeking;			/* the file system of *place */
 };
 
@@ -88,10 +88,13 @@ static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 {
 	const struct layout *at = &w->k->at;
 	struct guest_inode *i = w->inode;
-	uint64_t mode, uid = 0, nlink;
+	uint64_t mode, uid = 0, nlink, sb;
 	int r = kernel_member(w->k, va, at->inode_i_mode, &mode);
 
 	*ret_wanted = false;
+	/* Given away meanwhile: it is no file of this file system's. */
+	if (!r && !w->k->mem->still && !kernel_member(w->k, va, at->inode_i_sb, &sb) && sb != w->sb)
+		return -EPROTO;
 	if (r || !S_ISREG(mode))
 		return r;
 	r = kernel_member(w->k, va, at->inode_i_mapping, &i->mapping);
@@ -208,11 +211,13 @@ static int walk_inodes(struct walk *w, uint64_t sb)
 	int r;
 
 	for (int i = 0;; i++) {
-		uint32_t left = MAX_INODES - MIN(w->walked->inodes, MAX_INODES);
+		const uint32_t before = w->walked->inodes, left = MAX_INODES - MIN(before, MAX_INODES);
 
 		r = list_walk_behind(w->k, head, w->place ? trail_end(w, sb) : head, left, on_inode, w);
 		if (w->stop || r != -ELOOP || !w->place || i == LIST_ATTEMPTS)
 			return r;
+		if (w->walked->inodes != before)
+			i = 0;
 		memory_refresh(w->k->mem);
 	}
 }
@@ -230,6 +235,7 @@ static int on_super_block(void *ctx, uint64_t node)
 	w->walked->super_blocks += !w->seeking;
 	w->seeking = false;
 	read_file_system(w->k, sb, w->inode);
+	w->sb = sb;
 	r = walk_inodes(w, sb);
 	if (w->stop)
 		return w->stop;
@@ -267,7 +273,9 @@ int inodes_walk(const struct kernel *k, bool all, int (*fn)(void *ctx, const str
 		void *ctx, struct inodes_walked *ret_walked)
 {
 	autofree struct guest_inode *inode = calloc(1, sizeof(*inode));
-	struct walk w = { .k = k, .all = all, .fn = fn, .ctx = ctx, .walked = ret_walked, .inode = inode };
+	struct inodes_place place = { 0 };
+	struct walk w = { .k = k, .all = all, .fn = fn, .ctx = ctx, .walked = ret_walked, .inode = inode,
+			  .place = k->mem->still ? NULL : &place };
 
 	memset(ret_walked, 0, sizeof(*ret_walked));
 	if (!inode)

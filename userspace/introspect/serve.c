@@ -10,6 +10,8 @@
 
 #include "introspect/beacon.h"
 #include "introspect/check.h"
+#include "introspect/content.h"
+#include "introspect/contents.h"
 #include "introspect/kerneltell.h"
 #include "introspect/mappings.h"
 #include "introspect/post.h"
@@ -93,6 +95,17 @@ static int post_checked(void *ctx, const struct m_checked *checked)
 {
 	post(ctx, &msg_checked, checked, -1);
 	return 0;
+}
+
+static int post_inode(void *ctx, const struct m_inode *inode)
+{
+	post(ctx, &msg_inode, inode, -1);
+	return 0;
+}
+
+static void post_missing(void *ctx, const struct m_missing *missing)
+{
+	post(ctx, &msg_missing, missing, -1);
 }
 
 /* Tells the engine about the kernel whenever that is news. */
@@ -186,6 +199,49 @@ static bool run_tell_kernel(struct role *role, const struct msg *m, struct m_don
 		return false;
 	if (ready(role))
 		kernel_tell(&role->in, &sink, ret_done);
+	return true;
+}
+
+static bool run_files(struct role *role, const struct msg *m, struct m_done *ret_done)
+{
+	struct m_files files;
+
+	if (!msg_decode(m, &msg_files, &files))
+		return false;
+	if (ready(role))
+		files_tell(&role->in, files.all, post_inode, role, ret_done);
+	return true;
+}
+
+/* An output of our own that fails is no guest's doing, and no answer. */
+static void extract(struct role *role, const struct m_extract *ask, struct m_done *ret_done)
+{
+	static struct m_content content;
+	autofd int fd = content_create(0);
+	const struct content_sink sink = { fd, post_missing, role };
+	int r = fd < 0 ? fd : content_tell(&role->in, ask, &sink, &content, ret_done);
+
+	if (!r && ret_done->status <= DONE_INCOMPLETE) {
+		r = content_seal(fd);
+		if (!r)
+			post(role, &msg_content, &content, fd);
+	}
+	if (!r)
+		return;
+	*ret_done = (struct m_done){ .status = DONE_NOT_FOUND };
+	snprintf(ret_done->why, sizeof(ret_done->why), "there is no room for it: %s", strerror(-r));
+}
+
+static bool run_extract(struct role *role, const struct msg *m, struct m_done *ret_done)
+{
+	static struct m_extract ask;
+
+	if (!msg_decode(m, &msg_extract, &ask) || !ask.what || ask.what > EXTRACT_INODE ||
+	    (ask.what == EXTRACT_MEMORY && (!ask.length || ask.length > CONTENT_READ_MAX ||
+					    ask.address + ask.length - 1 < ask.address)))
+		return false;
+	if (ready(role))
+		extract(role, &ask, ret_done);
 	return true;
 }
 
@@ -289,6 +345,8 @@ static const struct {
 	{ M_CHECK, .run = run_check },
 	{ M_PROCESS, .run = run_process },
 	{ M_TELL_KERNEL, .run = run_tell_kernel },
+	{ M_FILES, .run = run_files },
+	{ M_EXTRACT, .run = run_extract },
 	{ M_PROBE, .serve = serve_probe },
 	{ M_BEACON, .serve = serve_beacon },
 	{ M_REST, .serve = serve_rest },

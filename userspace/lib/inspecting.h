@@ -5,6 +5,5 @@
 
 #define INSPECT_FILE_FD 3		/* the memory, to be read */
 #define INSPECT_OUT_FD 4		/* bytes that are asked for go there */
-#define INSPECT_READ_MAX (64ull << 20)	/* bytes of memory, at once */
 
 #endif

@@ -109,6 +109,16 @@ SCHEMA(kernel_facts, KERNEL_FACTS, TEXT(m_kernel_facts, build_id), U64(m_kernel_
        TEXT(m_kernel_facts, banner), TEXT(m_kernel_facts, command_line))
 SCHEMA(module, MODULE, TEXT(m_module, name), U64(m_module, base), U64(m_module, size),
        U32(m_module, state))
+SCHEMA(files, FILES, U32(m_files, all))
+SCHEMA(inode, INODE, U64(m_inode, dev), U64(m_inode, ino), U64(m_inode, size), U64(m_inode, pages),
+       U64(m_inode, mtime_sec), U32(m_inode, uid), U32(m_inode, mode), U32(m_inode, deleted),
+       TEXT(m_inode, fs), TEXT(m_inode, id), TEXT(m_inode, path))
+SCHEMA(extract, EXTRACT, U32(m_extract, what), U32(m_extract, pid), U64(m_extract, address),
+       U64(m_extract, length), U64(m_extract, dev), U64(m_extract, ino), TEXT(m_extract, path))
+SCHEMA(missing, MISSING, U64(m_missing, offset), U64(m_missing, length), TEXT(m_missing, why))
+SCHEMA(content, CONTENT, U64(m_content, size), U64(m_content, resident), U64(m_content, dev),
+       U64(m_content, ino), U64(m_content, mtime_sec), U32(m_content, deleted),
+       TEXT(m_content, path))
 SCHEMA(check, CHECK, U32(m_check, checks))
 SCHEMA(sign, SIGN, U32(m_sign, kind), U32(m_sign, pid), U64(m_sign, start_ns),
        U64(m_sign, address), TEXT(m_sign, name), TEXT(m_sign, subject), TEXT(m_sign, detail),

@@ -31,6 +31,8 @@
 #define TEXT_WHY 256
 #define TEXT_LINE 8192		/* x86's 2048 bytes of command line, each escaped at worst */
 #define TEXT_MODULE 256		/* 63 bytes, the same, and NUL */
+#define TEXT_FILE 16000		/* 4095 bytes of path, escaped; what is longer still is cut */
+#define TEXT_FS 144		/* 32 bytes, escaped, and NUL */
 #define HASH_BYTES 32		/* BLAKE2b-256 */
 #define EXE_MAX_RANGES 64
 
@@ -72,6 +74,11 @@ enum message_type {
 	M_TELL_KERNEL,		/* engine -> introspector: answers KERNEL_FACTS (one), MODULE, DONE */
 	M_KERNEL_FACTS,		/* introspector -> engine: before any M_MODULE */
 	M_MODULE,		/* introspector -> engine */
+	M_FILES,		/* engine -> introspector: answers INODE, DONE */
+	M_INODE,		/* introspector -> engine */
+	M_EXTRACT,		/* engine -> introspector: answers MISSING, CONTENT (one, or none), DONE */
+	M_MISSING,		/* introspector -> engine: in order, and before CONTENT */
+	M_CONTENT,		/* introspector -> engine, fd: a sealed memfd */
 	M_REST = 60,		/* engine -> introspector: answers REST_FILE, RESTED */
 	M_REST_FILE,		/* introspector -> engine, fd: a sealed memfd */
 	M_RESTED,		/* introspector -> engine: so far went that part of the round */
@@ -296,6 +303,31 @@ struct m_beacon {
 	uint8_t nonce[HASH_BYTES];
 };
 
+/* Files at rest. */
+struct m_files {
+	uint32_t all;			/* 1: also those without a page in memory */
+};
+
+enum extract_what {
+	EXTRACT_MEMORY = 1,		/* pid (0: the kernel), address, length */
+	EXTRACT_EXE,			/* pid: the file that it runs */
+	EXTRACT_OF_PROCESS,		/* pid, path: a file that it runs, maps or has open */
+	EXTRACT_AT,			/* path: a file at rest */
+	EXTRACT_INODE,			/* dev, ino: the same */
+};
+
+#define CONTENT_READ_MAX (64ull << 20)	/* of memory, at once */
+#define CONTENT_MAX (128ull << 20)	/* of a file: what is behind is missing */
+
+/* A guest's bytes, for an operator. */
+struct m_extract {
+	uint32_t what;			/* EXTRACT_* */
+	uint32_t pid;
+	uint64_t address, length;
+	uint64_t dev, ino;		/* dev as the kernel has it */
+	char path[TEXT_FILE];		/* raw or escaped, as it is in the guest */
+};
+
 #define CHECK_PROCESSES (1u << 0)	/* views of them compared */
 #define CHECK_MODULES   (1u << 1)
 #define CHECK_KERNEL    (1u << 2)	/* its tables and its code */
@@ -468,11 +500,14 @@ struct m_rested {
 	char why[TEXT_WHY];
 };
 
-enum done_status { DONE_COMPLETE = 1, DONE_INCOMPLETE = 2, DONE_NOT_FOUND = 3, DONE_UNOBSERVABLE = 4 };
+enum done_status {
+	DONE_COMPLETE = 1, DONE_INCOMPLETE = 2, DONE_NOT_FOUND = 3, DONE_UNOBSERVABLE = 4,
+	DONE_AMBIGUOUS = 5,		/* M_EXTRACT: several are meant, and none is taken */
+};
 
 struct m_done {
 	uint32_t status;
-	uint32_t tasks, objects;	/* walked; sent */
+	uint32_t tasks, objects;	/* walked; sent.  M_FILES: file systems; inodes of all kinds */
 	uint64_t elapsed_us;
 	char why[TEXT_WHY];		/* unless complete */
 };
@@ -538,6 +573,33 @@ struct m_module {
 	char name[TEXT_MODULE];
 	uint64_t base, size;		/* GVA; bytes, below 2^63 */
 	uint32_t state;			/* the kernel's enum module_state */
+};
+
+/* A regular file that the kernel knows. */
+struct m_inode {
+	uint64_t dev, ino, size;
+	uint64_t pages;			/* in the page cache */
+	uint64_t mtime_sec;
+	uint32_t uid, mode, deleted;
+	char fs[TEXT_FS], id[TEXT_FS];	/* the file system's type, and what the kernel calls it */
+	char path[TEXT_FILE];		/* from its root; "": nothing in memory names it */
+};
+
+/* What M_EXTRACT asked for and is not there: zeros stand for it. */
+struct m_missing {
+	uint64_t offset, length;	/* from its begin */
+	char why[TEXT_WHY];
+};
+
+/*
+ * resident and all that is missing are size together.  The descriptor has size bytes, or
+ * fewer: what is behind its end is among the missing.
+ */
+struct m_content {
+	uint64_t size, resident;	/* bytes */
+	uint64_t dev, ino, mtime_sec;	/* of a file, as the next two */
+	uint32_t deleted;
+	char path[TEXT_FILE];
 };
 
 enum beacon_state {
@@ -717,7 +779,8 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_probed, msg_scan, msg_verdict, msg_database, msg_order, msg_result,
 	msg_session, msg_act, msg_acted, msg_list, msg_look_pid, msg_maps,
 	msg_vma, msg_beacon, msg_beacon_seen, msg_check, msg_sign, msg_checked,
-	msg_process, msg_fact, msg_tell_kernel, msg_kernel_facts, msg_module, msg_bound, msg_agent_act,
+	msg_process, msg_fact, msg_tell_kernel, msg_kernel_facts, msg_module,
+	msg_files, msg_inode, msg_extract, msg_missing, msg_content, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
 	msg_guard_taken, msg_cids_state, msg_rest, msg_rest_file, msg_rested;

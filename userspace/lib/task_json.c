@@ -127,3 +127,68 @@ void kernel_json(json_t *object, json_t *rows)
 	json_object_set(object, "kernel", json_array_get(rows, 0));
 	json_object_set_new(object, "modules", modules);
 }
+
+/* ---- files at rest, and a guest's bytes ---- */
+
+static json_t *dev_json(uint64_t dev)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%02x:%02x", (unsigned)(dev >> 20), (unsigned)(dev & 0xfffff));
+	return json_string(text);
+}
+
+json_t *inode_json(const struct m_inode *m)
+{
+	return json_pack("{s:s,s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "fs", m->fs, "id", m->id,
+			 "dev", dev_json(m->dev), "path", m->path, "inode", (json_int_t)m->ino,
+			 "size", (json_int_t)m->size, "pages", (json_int_t)m->pages,
+			 "mtime_sec", (json_int_t)m->mtime_sec, "uid", (json_int_t)m->uid,
+			 "mode", (json_int_t)m->mode, "deleted", m->deleted != 0);
+}
+
+json_t *files_json(json_t *files, const struct m_done *done)
+{
+	return json_pack("{s:I,s:I,s:o,s:b,s:s}", "file_systems", (json_int_t)done->tasks,
+			 "inodes", (json_int_t)done->objects, "files", files,
+			 "complete", done->status == DONE_COMPLETE, "why", done->why);
+}
+
+json_t *missing_json(const struct m_missing *m)
+{
+	return json_pack("{s:I,s:I,s:s}", "offset", (json_int_t)m->offset,
+			 "length", (json_int_t)m->length, "why", m->why);
+}
+
+json_t *content_json(const struct m_extract *ask, const struct m_content *m, const struct m_done *done,
+		     json_t *missing)
+{
+	json_t *answer;
+
+	if (ask->what == EXTRACT_MEMORY)
+		answer = json_pack("{s:I,s:o,s:I}", "pid", (json_int_t)ask->pid,
+				   "address", hex_json(ask->address), "length", (json_int_t)ask->length);
+	else
+		answer = json_pack("{s:{s:s,s:o,s:I,s:I,s:I,s:b}}", "file", "path", m->path,
+				   "dev", dev_json(m->dev), "inode", (json_int_t)m->ino,
+				   "size", (json_int_t)m->size, "mtime_sec", (json_int_t)m->mtime_sec,
+				   "deleted", m->deleted != 0);
+	json_object_set_new(answer, "resident", json_integer(m->resident));
+	json_object_set(answer, "missing", missing);
+	json_object_set_new(answer, "complete", json_boolean(done->status == DONE_COMPLETE));
+	json_object_set_new(answer, "why", json_string(done->why));
+	return answer;
+}
+
+const char *content_hint(uint32_t what)
+{
+	switch (what) {
+	case EXTRACT_MEMORY:
+		return "ps lists the processes; kernel instead of a PID reads the kernel's own memory";
+	case EXTRACT_EXE:
+	case EXTRACT_OF_PROCESS:
+		return "process PID and maps PID tell its files";
+	default:
+		return "files --all lists those that the kernel has, and DEV:INODE of each for --inode";
+	}
+}

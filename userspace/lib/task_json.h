@@ -21,4 +21,16 @@ json_t *module_json(const struct m_module *m);
 /* "kernel" and "modules" into object, of such rows; each is shared, not copied. */
 void kernel_json(json_t *object, json_t *rows);
 
+/* ---- files at rest, and a guest's bytes ---- */
+
+json_t *inode_json(const struct m_inode *m);
+/* The whole list; files is taken over. */
+json_t *files_json(json_t *files, const struct m_done *done);
+json_t *missing_json(const struct m_missing *m);
+/* What is said beside the bytes; missing is shared. */
+json_t *content_json(const struct m_extract *ask, const struct m_content *m, const struct m_done *done,
+		     json_t *missing);
+/* What to do if none was found, or several; what: of enum extract_what. */
+const char *content_hint(uint32_t what);
+
 #endif

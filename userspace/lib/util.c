@@ -58,6 +58,33 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *ret_value)
 	return true;
 }
 
+bool parse_number(const char *text, uint64_t *ret_value)
+{
+	char *end;
+	uint64_t value;
+
+	if (strncmp(text, "0x", 2))
+		return parse_u64(text, UINT64_MAX, ret_value);
+	errno = 0;
+	value = strtoull(text, &end, 16);
+	if (errno || *end || !text[2] || strchr("-+ ", text[2]))
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+bool parse_inode(const char *text, uint64_t *ret_dev, uint64_t *ret_ino)
+{
+	unsigned major, minor;
+	int at = 0;
+
+	if (sscanf(text, "%3x:%5x:%n", &major, &minor, &at) != 2 || !at ||
+	    !parse_u64(text + at, UINT64_MAX, ret_ino))
+		return false;
+	*ret_dev = (uint64_t)major << 20 | minor;
+	return true;
+}
+
 static bool is_plain(uint8_t c)
 {
 	return c >= 0x20 && c < 0x7f && c != '\\';

@@ -42,6 +42,12 @@ bool hex_decode(void *out, const char *hex, size_t n);
 /* A decimal number with nothing before or after it, at most max. */
 bool parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
 
+/* Decimal, or 0x and hexadecimal. */
+bool parse_number(const char *text, uint64_t *ret_value);
+
+/* MAJOR:MINOR:INODE as maps tells it, "08:01:42"; dev as the kernel counts it. */
+bool parse_inode(const char *text, uint64_t *ret_dev, uint64_t *ret_ino);
+
 /*
  * Copies len bytes of a guest's or a file's text into out (size bytes, always
  * NUL-terminated) so that it is printable ASCII: every other byte, and the

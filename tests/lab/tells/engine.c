@@ -96,6 +96,27 @@ static void tell_modules_in_motion(void)
 	ok(whole == asked && with, "%d of %d times it is complete, %d with dummy", whole, asked, with);
 }
 
+/* Processes come and go, and with them inodes of proc; with the module those of sysfs. */
+static void list_files_in_motion(void)
+{
+	int whole = 0, with = 0;
+
+	for (int i = 0; i < ASKS; i++) {
+		json_t *answer = api("GET", "/v1/guests/" NAME "/files?all=1", "", 200), *f;
+		size_t at;
+
+		whole += json_is_true(json_object_get(answer, "complete"));
+		if (!i || !json_is_true(json_object_get(answer, "complete")))
+			printf("# files: %lld inodes, %zu files; %s\n", (long long)number(answer, "inodes"),
+			       json_array_size(json_object_get(answer, "files")), text(answer, "why"));
+		json_array_foreach(json_object_get(answer, "files"), at, f)
+			with += !strcmp(text(f, "path"), "/bin/busybox") && number(f, "pages") > 0;
+		json_decref(answer);
+	}
+	ok(whole == ASKS && with == ASKS, "%d of %d lists of files are whole, %d have what all run", whole,
+	   ASKS, with);
+}
+
 static void hide(void)
 {
 	struct task v;
@@ -126,6 +147,7 @@ int main(int argc, char **argv)
 	show_process();
 	show_kernel();
 	tell_modules_in_motion();
+	list_files_in_motion();
 	hide();
 	expect_finding("Hidden.Process", "sleep");
 	expect_finding("Kernel.IDT", "");
