@@ -15,7 +15,7 @@
 #include "lib/util.h"
 
 #define MAX_NAMES 64u			/* of one inode */
-#define TRAIL_STEPS 64u			/* between two inodes of a trail, but for the last */
+#define TRAIL_STEPS 64u			/* between two inodes that are kept for longer */
 #define LIST_ATTEMPTS 3
 
 struct walk {
@@ -126,12 +126,15 @@ static int read_inode(const struct walk *w, uint64_t va, bool *ret_wanted)
 
 /* ---- going on later ---- */
 
-/* Told: the newest of the trail, which keeps one of each TRAIL_STEPS before it. */
+/* Told: the newest of the trail; and each so many steps one that is kept for longer. */
 static void leave_trail(struct inodes_place *p, uint64_t inode)
 {
-	if (p->steps++ % TRAIL_STEPS == 0)
-		p->at = (p->at + 1) % INODES_TRAIL;
+	p->at = (p->at + 1) % INODES_TRAIL;
 	p->inode[p->at] = inode;
+	if (++p->steps % TRAIL_STEPS)
+		return;
+	p->far_at = (p->far_at + 1) % INODES_FAR;
+	p->far[p->far_at] = inode;
 }
 
 /* Is it still that file system's, and in a list? */
@@ -143,18 +146,25 @@ static bool is_inode_of(const struct kernel *k, uint64_t inode, uint64_t sb)
 	       list_holds(k, inode + k->at.inode_i_sb_list.at);
 }
 
-/* Behind which node to go on: the newest that is still there, or else the list's head. */
+/* The newest of a ring that is still there; 0: none. */
+static uint64_t still_there(const struct walk *w, uint64_t sb, const uint64_t *ring, uint32_t size,
+			    uint32_t at)
+{
+	for (uint32_t i = 0; i < size; i++)
+		if (is_inode_of(w->k, ring[(at + size - i) % size], sb))
+			return ring[(at + size - i) % size];
+	return 0;
+}
+
+/* Behind which node to go on.  From one of long ago, or the list's head, some are told twice. */
 static uint64_t trail_end(const struct walk *w, uint64_t sb)
 {
 	const struct inodes_place *p = w->place;
+	uint64_t inode = still_there(w, sb, p->inode, INODES_TRAIL, p->at);
 
-	for (unsigned i = 0; i < INODES_TRAIL; i++) {
-		uint64_t inode = p->inode[(p->at + INODES_TRAIL - i) % INODES_TRAIL];
-
-		if (is_inode_of(w->k, inode, sb))
-			return inode + w->k->at.inode_i_sb_list.at;
-	}
-	return sb + w->k->at.super_block_s_inodes.at;
+	if (!inode)
+		inode = still_there(w, sb, p->far, INODES_FAR, p->far_at);
+	return inode ? inode + w->k->at.inode_i_sb_list.at : sb + w->k->at.super_block_s_inodes.at;
 }
 
 static int on_inode(void *ctx, uint64_t node)

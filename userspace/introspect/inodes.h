@@ -45,14 +45,16 @@ struct inodes_walked {
 int inodes_walk(const struct kernel *k, bool all, int (*fn)(void *ctx, const struct guest_inode *inode),
 		void *ctx, struct inodes_walked *ret_walked);
 
-/* Some of the last inodes that were told: of a guest that runs, some may be gone by then. */
-#define INODES_TRAIL 8
+/* The last inodes that were told, and some before: of a guest that runs, some may be gone by then. */
+#define INODES_TRAIL 32
+#define INODES_FAR 8
 
 /* Where a walk that was ended is to go on; zeroed: at the begin. */
 struct inodes_place {
 	uint64_t super_block;
 	uint64_t inode[INODES_TRAIL];	/* 0: none; the newest is that of `at` */
-	uint32_t at, steps;
+	uint64_t far[INODES_FAR];	/* the same, of far_at */
+	uint32_t at, far_at, steps;
 };
 
 struct inodes_sink {
