@@ -109,7 +109,8 @@ static bool is_fentry_target(const struct text *text, uint64_t address)
 		return true;
 	for (; s && s < symbols_end(text->symbols) && s->address == address; s++)
 		if ((!s->module[0] && (!strcmp(s->name, "ftrace_caller") ||
-				       !strcmp(s->name, "ftrace_regs_caller"))) ||
+				       !strcmp(s->name, "ftrace_regs_caller") ||
+				       !strcmp(s->name, "ftrace_graph_caller"))) ||
 		    !strcmp(s->module, "__builtin__ftrace") ||
 		    (!strcmp(s->module, "bpf") && !strncmp(s->name, "bpf_trampoline_", 15)))
 			return true;
