@@ -51,12 +51,12 @@ static int on_kernel(struct guest *g, struct msg *m)
 	return 0;
 }
 
-/* A list is shown and changes nothing: no code was read for it. */
 static uint32_t rows_max(const struct request *r)
 {
 	return r->kind == REQUEST_FILES ? FILES_MAX : r->kind == REQUEST_EXTRACT ? MISSING_MAX : ROWS_MAX;
 }
 
+/* A list is shown and changes nothing: no code was read for it. */
 static void add_row(struct request *r, json_t *row)
 {
 	if (json_array_size(r->rows) < rows_max(r)) {
