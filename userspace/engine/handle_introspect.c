@@ -92,21 +92,13 @@ static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	return 0;
 }
 
-/* Who reads it relies on it: its content and size must not change any more. */
-static bool is_sealed(int fd, int need)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & need) == need;
-}
-
 static int on_object(struct guest *g, struct msg *m, const struct request *r)
 {
 	struct m_object object;
 
 	if (!msg_decode(m, &msg_object, &object) || object.kind < OBJECT_FILE ||
 	    object.kind > OBJECT_ANON || object.file_ranges.len % sizeof(struct exe_range) ||
-	    m->fd < 0 || !is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK))
+	    !util_is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK))
 		return -1;
 	scanning_object(g, inventory_object(&g->inventory, &object), msg_take_fd(m),
 			r->kind == REQUEST_SCAN ? r->ticket : 0);
@@ -254,8 +246,8 @@ static int on_content(struct guest *g, struct msg *m, struct request *r)
 
 	if (r->has_content || !msg_decode(m, &msg_content, &content) || content.size > INT64_MAX ||
 	    content.resident > content.size || content.size - content.resident != r->missing ||
-	    r->missing_end > content.size || m->fd < 0 ||
-	    !is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) || fstat(m->fd, &st) ||
+	    r->missing_end > content.size ||
+	    !util_is_sealed(m->fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) || fstat(m->fd, &st) ||
 	    st.st_size < 0 || (uint64_t)st.st_size > CONTENT_MAX || (uint64_t)st.st_size > content.size ||
 	    ((uint64_t)st.st_size < content.size && r->missing_end != content.size))
 		return -1;

@@ -183,18 +183,16 @@ static bool is_sane(const struct m_rest_file *m)
 
 int rest_file(struct guest *g, struct msg *msg, struct request *r)
 {
-	const int need = F_SEAL_WRITE | F_SEAL_SHRINK;
 	struct engine *e = g->introspector.engine;
 	struct m_rest_file *file = calloc(1, sizeof(*file));
 	struct scan_job *job = calloc(1, sizeof(*job));
 	struct stat st = { 0 };
-	int seals = msg->fd < 0 ? -1 : fcntl(msg->fd, F_GET_SEALS);
 
 	if (!file || !job)
 		fatal("no memory for a file at rest");
 	/* More than was asked for comes from no introspector of ours. */
-	if (!msg_decode(msg, &msg_rest_file, file) || !is_sane(file) || seals < 0 ||
-	    (seals & need) != need || fstat(msg->fd, &st) || ++r->files > PART_FILES ||
+	if (!msg_decode(msg, &msg_rest_file, file) || !is_sane(file) ||
+	    !util_is_sealed(msg->fd, F_SEAL_WRITE | F_SEAL_SHRINK) || fstat(msg->fd, &st) || ++r->files > PART_FILES ||
 	    r->bytes >= PART_BYTES || st.st_size > (off_t)(PART_BYTES_MOST - PART_BYTES)) {
 		free(file);
 		free(job);

@@ -2,7 +2,15 @@
 #include "lib/util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+
+bool util_is_sealed(int fd, int seals)
+{
+	int now = fcntl(fd, F_GET_SEALS);
+
+	return now >= 0 && (now & seals) == seals;
+}
 
 void hex_encode(char *out, const void *bytes, size_t n)
 {

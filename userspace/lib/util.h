@@ -33,6 +33,12 @@ static inline int util_steal_fd(int *fd)
 	return stolen;
 }
 
+/*
+ * Is it a memfd with all those seals (F_SEAL_*)?  Who reads one that another made relies
+ * on them: its content and size must not change any more.
+ */
+bool util_is_sealed(int fd, int seals);
+
 /* Writes 2 * n digits and a NUL. */
 void hex_encode(char *out, const void *bytes, size_t n);
 
