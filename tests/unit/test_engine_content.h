@@ -3,6 +3,7 @@
 #ifndef TEST_ENGINE_CONTENT_H
 #define TEST_ENGINE_CONTENT_H
 
+#include "lib/util.h"
 #include "test_engine_world.h"
 
 #include <sodium.h>
@@ -76,19 +77,8 @@ static inline void receive_content(int fd, struct received *ret)
 {
 	static char text[160 << 20];
 	char *body, *line;
-	size_t used = 0;
+	size_t used = receive_all(fd, text, sizeof(text), WAIT_MS);
 
-	for (ssize_t n; used < sizeof(text) - 1; used += n) {
-		struct pollfd p = { fd, POLLIN, 0 };
-
-		if (poll(&p, 1, WAIT_MS) != 1)
-			fail_msg("no answer came");
-		n = read(fd, text + used, sizeof(text) - 1 - used);
-		if (n <= 0)
-			break;
-	}
-	close(fd);
-	text[used] = '\0';
 	body = strstr(text, "\r\n\r\n");
 	if (!body || !strstr(text, " 200 ") || !strstr(text, "application/vnd.kvm-warden.content"))
 		fail_msg("no content: %.2000s", text);
@@ -105,8 +95,7 @@ static inline void blake2b(const void *bytes, size_t size, char hex[2 * HASH_BYT
 	uint8_t hash[HASH_BYTES];
 
 	crypto_generichash(hash, sizeof(hash), bytes, size, NULL, 0);
-	for (int i = 0; i < HASH_BYTES; i++)
-		sprintf(hex + 2 * i, "%02x", hash[i]);
+	hex_encode(hex, hash, HASH_BYTES);
 }
 
 #endif

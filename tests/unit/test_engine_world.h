@@ -567,25 +567,33 @@ static inline int api_send(const char *method, const char *path, const char *bod
 	return fd;
 }
 
-static inline json_t *api_answer(int fd, int *ret_status)
+/* All that comes until its end, with a NUL behind; closes fd.  How much that is. */
+static inline size_t receive_all(int fd, char *text, size_t size, int wait_ms)
 {
-	static char text[4 << 20];
 	size_t used = 0;
-	json_error_t error;
-	json_t *json;
-	char *body;
 
-	for (ssize_t n; used < sizeof(text) - 1; used += n) {
+	for (ssize_t n; used < size - 1; used += n) {
 		struct pollfd p = { fd, POLLIN, 0 };
 
-		if (poll(&p, 1, 60000) != 1)
+		if (poll(&p, 1, wait_ms) != 1)
 			fail_msg("no answer came");
-		n = read(fd, text + used, sizeof(text) - 1 - used);
+		n = read(fd, text + used, size - 1 - used);
 		if (n <= 0)
 			break;
 	}
 	close(fd);
 	text[used] = '\0';
+	return used;
+}
+
+static inline json_t *api_answer(int fd, int *ret_status)
+{
+	static char text[4 << 20];
+	json_error_t error;
+	json_t *json;
+	char *body;
+
+	receive_all(fd, text, sizeof(text), 60000);
 	body = strstr(text, "\r\n\r\n");
 	if (!body || sscanf(text, "HTTP/1.%*d %d", ret_status) != 1)
 		fail_msg("no HTTP: %s", text);
