@@ -110,6 +110,7 @@ static inline void guest_layout(struct layout *l)
 	F(task_struct_flags, 40, 4); F(task_struct_exit_state, 44, 4);
 	F(task_struct_start_time, 48, 8); F(task_struct_comm, 56, 16); F(task_struct_mm, 72, 8);
 	F(task_struct_signal, 80, 8); F(task_struct_thread_node, 88, 16);
+	F(task_struct_self_exec_id, 112, 8);
 	F(signal_struct_thread_head, 16, 16);
 	F(cred_uid, 4, 4);
 	F(mm_struct_pgd, 0, 8); F(mm_struct_exe_file, 8, 8); F(mm_struct_arg_start, 16, 8);

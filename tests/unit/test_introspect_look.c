@@ -516,15 +516,35 @@ static void test_task_is_anothers_meanwhile(void **state)
 		assert_true(uses[i].pid != 1 || !uses[i].gva);
 }
 
+/* Its first thread has ended, as malware likes it: another has the memory. */
+static void test_first_thread_has_ended(void **state)
+{
+	const uint64_t signal = make(64), thread = make(128);
+	const uint64_t head = signal + k.at.signal_struct_thread_head.at;
+
+	put64(head - DIRECT, thread + k.at.task_struct_thread_node.at);
+	put64(thread + k.at.task_struct_thread_node.at - DIRECT, head);
+	set(prog, k.at.task_struct_signal, signal);
+	set(prog, k.at.task_struct_mm, 0);
+	set(prog, k.at.task_struct_exit_state, 32);
+	set(thread, k.at.task_struct_mm, prog_mm);
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	check_program();
+}
+
 #define NEXT_CODE 0x610000u
 
-/* exec: another mm, another program, one page of it mapped. */
+static bool mm_is_reused;
+
+/* exec: another mm, or the one of two programs ago; another program, one page of it mapped. */
 static void executes(void)
 {
 	uint64_t mm, root, file, node;
 
 	meanwhile = NULL;
-	mm = give_mm(first_task(), PGD2);
+	set(first_task(), k.at.task_struct_self_exec_id, 2);
+	mm = mm_is_reused ? prog_mm : give_mm(first_task(), PGD2);
 	root = make_dentry("/", 0);
 	file = make_file(make_mount(root, 0, root), make_dentry("next", root), 4096, 0xef53);
 	node = make_xa_node(0);
@@ -538,11 +558,12 @@ static void executes(void)
 }
 
 /* What a process executes by now is laid to that program, by which an agent is to know it. */
-static void test_executes_meanwhile(void **state)
+static void executes_meanwhile(bool reused)
 {
 	uint8_t hash[HASH_BYTES];
 	unsigned last = 0;
 
+	mm_is_reused = reused;
 	meanwhile = executes;
 	sweep(false);
 	assert_int_equal(done.status, DONE_COMPLETE);
@@ -564,6 +585,9 @@ static void test_executes_meanwhile(void **state)
 	assert_int_equal(uses[1].gva, 0x400000);
 	assert_int_equal(done.tasks, ntasks - 1);
 }
+
+static void test_executes_meanwhile(void **state) { executes_meanwhile(false); }
+static void test_executes_meanwhile_in_the_same_mm(void **state) { executes_meanwhile(true); }
 
 static unsigned nsigns;
 
@@ -620,6 +644,7 @@ int main(void)
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
 		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_executes_meanwhile),
+		T(test_executes_meanwhile_in_the_same_mm), T(test_first_thread_has_ended),
 		T(test_suspicious_alone),
 	};
 

@@ -131,6 +131,35 @@ static void an_images_program_is_not_hollow(void **state)
 	assert_string_equal(told[0], "Process.Hollowed");
 }
 
+/*
+ * Process 1 between its initramfs and its system: two execs in a row, and the last
+ * program is given the mm of the first.
+ */
+static void a_program_is_not_held_to_the_one_before(void **state)
+{
+	const uint64_t next = make_file(mount, make_dentry("next", root), 5000, EXT4);
+	struct code_signs s;
+
+	container.va = make_task(77, make_task(0, 0));
+	set(container.va, k.at.task_struct_mm, container.mm);
+	set(container.mm, k.at.mm_struct_pgd, DIRECT + 0x80000);
+	set(container.mm, k.at.mm_struct_exe_file, below);
+	set(container.mm, k.at.mm_struct_ma_root, make_vma(container.mm, CODE_VA, CODE_VA + 0x1000, VM_READ | VM_EXEC));
+	set(heap - 256 + DIRECT, k.at.vm_area_struct_vm_file, next);
+	memory_refresh(&mem);
+	assert_int_equal(task_read(&k, container.va, &container), 0);
+	assert_int_equal(tell(next), 1);
+	assert_string_equal(told[0], "Process.Hollowed");
+	/* It is confirmed as long as it is that program ... */
+	code_signs_begin(&s, &k, &container);
+	s.is_hollow = true;
+	code_signs_confirm(&s);
+	assert_true(s.is_hollow);
+	set(container.va, k.at.task_struct_self_exec_id, 1);
+	code_signs_confirm(&s);
+	assert_false(s.is_hollow);
+}
+
 static void what_lies_about_its_layer_is_no_finding(void **state)
 {
 	const uint64_t at = inode_of(container.exe_file) + k.at.inode_size.size - DIRECT;
@@ -153,7 +182,7 @@ int main(void)
 		T(a_program_written_into_a_container_is_told), T(a_program_of_the_image_is_not),
 		T(a_system_that_is_an_overlay_as_a_whole_is_none),
 		T(a_program_is_known_by_its_file), T(an_images_program_is_not_hollow),
-		T(what_lies_about_its_layer_is_no_finding),
+		T(a_program_is_not_held_to_the_one_before), T(what_lies_about_its_layer_is_no_finding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,8 +79,7 @@ static bool still_runs(struct telling *t, const struct task *was)
 	if (t->in->mem->still)
 		return true;
 	memory_refresh(t->in->mem);
-	return !task_read(&t->in->kernel, was->va, &now) && now.pid == was->pid &&
-	       now.start_ns == was->start_ns && now.mm == was->mm;
+	return !task_read(&t->in->kernel, was->va, &now) && task_is_same(&now, was);
 }
 
 static int tell_memory(struct telling *t)

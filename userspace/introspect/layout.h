@@ -27,6 +27,7 @@
 	X(task_struct, start_time, "start_boottime|real_start_time", true) \
 	X(task_struct, comm, "comm", true) \
 	X(task_struct, mm, "mm", true) \
+	X(task_struct, self_exec_id, "self_exec_id", false) \
 	X(task_struct, signal, "signal", true) \
 	X(task_struct, thread_node, "thread_node", true) \
 	X(signal_struct, thread_head, "thread_head", true) \

@@ -39,26 +39,32 @@ static bool must_stop(const struct look *l)
 	return l->sink_error || l->in->mem->expired || l->in->gone;
 }
 
-static bool reads_now(const struct look *l, struct field f, uint64_t *ret_value)
+/* A member that this kernel does not have reads as 0. */
+static bool reads_now(const struct look *l, uint64_t task, struct field f, uint64_t *ret_value)
 {
 	uint64_t pa, missing = 0;
 
 	*ret_value = 0;
-	return f.size <= sizeof(*ret_value) && !virt_to_phys(&l->k->as, l->task.va + f.at, &pa) &&
+	if (!f.size)
+		return true;
+	return f.size <= sizeof(*ret_value) && !virt_to_phys(&l->k->as, task + f.at, &pa) &&
 	       !memory_read_stretch(l->in->mem, pa, (uint8_t *)ret_value, f.size, &missing) && !missing;
 }
 
 /*
- * Is what was read through the task's mm still the task's?  One that ends gives its
- * mm back, and the next process may be given the same, with all in it.  Past the
- * cache, which is as old as the look.
+ * Is what was read through the task's mm still the task's?  One that ends, or executes
+ * something else, gives its mm back, and the next program may be given the same, with
+ * all in it.  Past the cache, which is as old as the look.
  */
 static bool has_its_mm(const struct look *l)
 {
-	uint64_t mm, pid;
+	const struct task *t = &l->task;
+	const struct layout *at = &l->k->at;
+	uint64_t mm, pid, exec_id;
 
-	return reads_now(l, l->k->at.task_struct_mm, &mm) && mm == l->task.mm &&
-	       reads_now(l, l->k->at.task_struct_pid, &pid) && pid == l->task.pid;
+	return reads_now(l, t->mm_thread, at->task_struct_mm, &mm) && mm == t->mm &&
+	       reads_now(l, t->mm_thread, at->task_struct_self_exec_id, &exec_id) &&
+	       exec_id == t->exec_id && reads_now(l, t->va, at->task_struct_pid, &pid) && pid == t->pid;
 }
 
 /* ---- sources of objects ---- */
@@ -377,7 +383,7 @@ static void look_at_maps(struct look *l)
 			l->task = before;
 			return;
 		}
-		if (l->sink && l->task.mm != before.mm)
+		if (l->sink && !task_is_same(&l->task, &before))
 			tell_exec(l);
 		code_signs_begin(&l->signs, l->k, &l->task);
 		r = vmas_walk(l->k, l->task.mm, visit_vma, l);

@@ -429,38 +429,36 @@ static int see_again(void *ctx, const struct vma *v)
 	return 0;
 }
 
-static bool is_same(const struct code_signs *s)
+static bool is_same(const struct code_signs *s, struct task *ret_now)
 {
-	struct task now;
-
-	return !task_read(s->k, s->t->va, &now) && now.start_ns == s->t->start_ns &&
-	       now.mm == s->t->mm && !now.dying;
+	memory_refresh(s->k->mem);
+	return !task_read(s->k, s->t->va, ret_now) && task_is_same(ret_now, s->t) && !ret_now->dying;
 }
 
 /* -ESRCH: the process ended, or runs another program; else -errno: it could not be walked. */
-static int walk_again(const struct code_signs *s, struct code_signs *again)
+static int walk_again(const struct code_signs *s, struct task *now, struct code_signs *again)
 {
 	int r = -EPROTO;
 
 	for (int i = 0; i < ATTEMPTS && (r == -EPROTO || r == -EFAULT); i++) {
-		memory_refresh(s->k->mem);
-		if (!is_same(s))
+		if (!is_same(s, now))
 			return -ESRCH;
-		code_signs_begin(again, s->k, s->t);
-		r = vmas_walk(s->k, s->t->mm, see_again, again);
+		code_signs_begin(again, s->k, now);
+		r = vmas_walk(s->k, now->mm, see_again, again);
 	}
-	return r;
+	return is_same(s, now) ? r : -ESRCH;
 }
 
 /* What is not confirmed because it could not be looked at is no news, but is said. */
 void code_signs_confirm(struct code_signs *s)
 {
 	struct code_signs again;
+	struct task now;
 	int r;
 
 	if (!any(s))
 		return;
-	r = walk_again(s, &again);
+	r = walk_again(s, &now, &again);
 	for (int i = 0; i < CODE_SIGNS; i++)
 		if (r || !again.of[i].n)
 			s->of[i].n = 0;

@@ -103,30 +103,28 @@ static int read_mm(const struct kernel *k, struct task *t)
  * other threads run on: an old way to hide.  The mm of the first of them that
  * has one is the process's.  0 if there is none.
  */
-static int find_thread_mm(const struct kernel *k, uint64_t task, uint64_t *ret_mm)
+static int find_thread_mm(const struct kernel *k, uint64_t task, struct task *t)
 {
-	uint64_t signal, head, node, mm = 0;
+	uint64_t signal, head, node;
 	int r = kernel_member(k, task, k->at.task_struct_signal, &signal);
 
-	*ret_mm = 0;
 	if (r || !signal)
 		return r;
 	head = signal + k->at.signal_struct_thread_head.at;
 	r = kernel_member(k, head, (struct field){ 0, 8 }, &node);
-	for (uint32_t i = 0; !r && !mm && node != head && i < MAX_THREADS; i++) {
-		r = kernel_member(k, node - k->at.task_struct_thread_node.at,
-				  k->at.task_struct_mm, &mm);
+	for (uint32_t i = 0; !r && !t->mm && node != head && i < MAX_THREADS; i++) {
+		t->mm_thread = node - k->at.task_struct_thread_node.at;
+		r = kernel_member(k, t->mm_thread, k->at.task_struct_mm, &t->mm);
 		if (!r)
 			r = kernel_member(k, node, (struct field){ 0, 8 }, &node);
 	}
-	*ret_mm = mm;
 	return r;
 }
 
 int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 {
 	uint64_t pid, tgid, parent, cred, flags, exit_state, ppid = 0, uid = 0;
-	struct task t = { .va = va };
+	struct task t = { .va = va, .mm_thread = va };
 	const struct member members[] = {
 		{ k->at.task_struct_pid, &pid },
 		{ k->at.task_struct_tgid, &tgid },
@@ -159,14 +157,24 @@ int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 	if (t.kthread) {
 		t.mm = 0;
 	} else if (!t.mm) {
-		r = find_thread_mm(k, va, &t.mm);
+		r = find_thread_mm(k, va, &t);
 		t.dying = t.dying && !t.mm;
 	}
+	if (!t.mm)
+		t.mm_thread = 0;
 	if (!r && t.mm)
 		r = read_mm(k, &t);
+	if (!r && t.mm && k->at.task_struct_self_exec_id.size)
+		r = kernel_member(k, t.mm_thread, k->at.task_struct_self_exec_id, &t.exec_id);
 	if (!r)
 		*ret_task = t;
 	return r;
+}
+
+bool task_is_same(const struct task *a, const struct task *b)
+{
+	return a->pid == b->pid && a->start_ns == b->start_ns && a->mm == b->mm &&
+	       a->exec_id == b->exec_id;
 }
 
 struct address_space task_space(const struct kernel *k, const struct task *t)

@@ -11,6 +11,8 @@
 struct task {
 	uint64_t va;
 	uint64_t mm;			/* 0: a kernel thread, or it is exiting */
+	uint64_t mm_thread;		/* which of its threads was seen to have it, or 0 */
+	uint64_t exec_id;		/* grows with each program that it executes; 0 if not told */
 	uint64_t pgd;			/* physical; 0 without mm */
 	uint64_t exe_file;		/* struct file, or 0 */
 	uint64_t start_ns;
@@ -35,6 +37,12 @@ void task_list_free(struct task_list *list);
 
 /* 0 or -errno; -EPROTO if what lies there is no task. */
 int task_read(const struct kernel *k, uint64_t va, struct task *ret_task);
+
+/*
+ * Is it the same process, in the same program?  The mm alone does not tell: an exec frees
+ * one, and the next may be given it again.
+ */
+bool task_is_same(const struct task *a, const struct task *b);
 
 /* Arguments divided by spaces; raw bytes.  Its length; 0 if not resident. */
 size_t task_argv(const struct kernel *k, const struct task *t, char *buf, size_t size);
