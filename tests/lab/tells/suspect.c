@@ -22,8 +22,9 @@ static struct expected {
 	{ "memfd", "Code.Memfd", 0, 0 }, { "deleted", "Code.Deleted", 0, 0 },
 	{ "tmpfs", "Code.Tmpfs", 0, 0 }, { "preload", "Process.Preloaded", 0, 0 },
 	{ "moved", "Code.Tmpfs", 0, 0 }, { "init", "Process.Preloaded", 0, 0 }, { "overlay", "Code.Overlay", 0, 0 },
+	{ "headless", "Code.Anonymous", 0, 0 },
 	{ "breakpoint", "", 0, 0 }, { "replaced", "", 0, 0 }, { "jemalloc", "", 0, 0 },
-	{ "node", "", 0, 0 }, { "image", "", 0, 0 }, { "plain", "", 0, 0 },
+	{ "node", "", 0, 0 }, { "image", "", 0, 0 }, { "plain", "", 0, 0 }, { "restless", "", 0, 0 },
 };
 
 #define ALL (sizeof(all) / sizeof(*all))

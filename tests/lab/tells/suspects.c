@@ -137,16 +137,32 @@ static void do_hollow(void)
 	((void (*)(void *, unsigned long, unsigned long))code)(&pause, lo, hi - lo);
 }
 
-static void do_nothing(void) { }
-
-/* ---- its own truth, for who looks from outside ---- */
-
 static int idle_thread(void *nothing)
 {
 	prctl(PR_SET_NAME, "worker");
 	rest();
 	return 0;
 }
+
+static void start_thread(void)
+{
+	char *stack = map(65536, PROT_READ | PROT_WRITE);
+
+	clone(idle_thread, stack + 65536, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+	      CLONE_THREAD, NULL);
+}
+
+/* The first thread ends: an old way to hide. */
+static void do_headless(void)
+{
+	do_anon();
+	start_thread();
+	syscall(SYS_exit, 0);
+}
+
+static void do_nothing(void) { }
+
+/* ---- its own truth, for who looks from outside ---- */
 
 static void say_file(FILE *out, const char *key, const char *path)
 {
@@ -195,7 +211,6 @@ static void do_facts(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
 	int tcp = socket(AF_INET, SOCK_STREAM, 0), p[2];
-	char *stack = map(65536, PROT_READ | PROT_WRITE);
 	FILE *f, *out = fopen("/dev/ttyS0", "w");
 
 	if (!out || setvbuf(out, NULL, _IOFBF, 65536))
@@ -220,8 +235,7 @@ static void do_facts(void)
 	say_links(out, "ns", "/proc/self/ns");
 	if (setregid(7, 8) || setreuid(1000, 1001))
 		err(1, "ids");
-	clone(idle_thread, stack + 65536, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-	      CLONE_THREAD, NULL);
+	start_thread();
 	sleep(1);
 	say_truth(out);
 }
@@ -266,6 +280,20 @@ static void go_deleted(void) { copy("/gone"); become("/gone", "=deleted"); }
 static void do_deleted(void) { unlink("/gone"); }
 static void go_replaced(void) { copy("/upgraded"); become("/upgraded", "=replaced"); }
 static void do_replaced(void) { copy("/upgraded.new"); rename("/upgraded.new", "/upgraded"); }
+
+/* Two programs, each of which executes the other: every second one is given the same mm. */
+static void go_restless(void) { copy("/one"); copy("/two"); become("/one", "=restless"); }
+
+static void do_restless(void)
+{
+	char self[8] = "";
+
+	usleep(20000);
+	if (readlink(SELF, self, sizeof(self) - 1) < 0)
+		err(1, SELF);
+	become(strcmp(self, "/one") ? "/one" : "/two", "=restless");
+}
+
 /* Says that its code began elsewhere, which takes no privilege. */
 static void do_moved(void)
 {
@@ -340,7 +368,8 @@ static const struct role {
 	{ "traced", NULL, do_traced }, { "hollow", NULL, do_hollow },
 	{ "memfd", go_memfd, do_nothing }, { "deleted", go_deleted, do_deleted },
 	{ "replaced", go_replaced, do_replaced }, { "tmpfs", go_tmpfs, do_nothing },
-	{ "moved", go_moved, do_moved },
+	{ "moved", go_moved, do_moved }, { "headless", NULL, do_headless },
+	{ "restless", go_restless, do_restless },
 	{ "preload", go_preload, do_nothing }, { "jemalloc", go_jemalloc, do_nothing },
 	{ "node", go_node, do_rwx },
 	{ "image", go_image, do_nothing }, { "overlay", go_overlay, do_nothing },
