@@ -35,6 +35,7 @@ static int setup(void **state)
 	mount = make_mount(root, 0, root);
 	exe = file_of("prog", 3);
 	task = (struct task){ .pid = 7, .va = make(TASK_SIZE), .exe_file = exe };
+	task.thread = task.va;
 	files = make(64);
 	table = make(64);
 	array = make(8 * FDS);

@@ -45,7 +45,9 @@ static int setup(void **state)
 	add_name("ld.so.conf", etc, make(64));
 	file = add_name("ld.so.preload", etc, inode);
 	one = (struct task){ .pid = 1, .va = task_of_root(1, checked_task[0], root) };
+	one.thread = one.va;
 	child = (struct task){ .pid = 7, .va = task_of_root(7, one.va, root) };
+	child.thread = child.va;
 	return 0;
 }
 

@@ -46,6 +46,7 @@ static int setup(void **state)
 	set(mm, k.at.mm_struct_start_code, CODE_VA);
 	make_system();
 	container = (struct task){ .pid = 77, .va = make(TASK_SIZE), .mm = mm, .exe_file = overlay };
+	container.thread = container.va;
 	return 0;
 }
 

@@ -166,6 +166,7 @@ static void test_first_thread_ended(void **state)
 	set(a, k.at.task_struct_exit_state, 32);
 	assert_int_equal(task_read(&k, a, &t), 0);
 	assert_int_equal(t.pgd, 0x1000);
+	assert_int_equal(t.thread, b);
 	assert_false(t.dying);
 	/* Both have ended. */
 	set(b, k.at.task_struct_mm, 0);

@@ -62,8 +62,8 @@ static bool has_its_mm(const struct look *l)
 	const struct layout *at = &l->k->at;
 	uint64_t mm, pid, exec_id;
 
-	return reads_now(l, t->mm_thread, at->task_struct_mm, &mm) && mm == t->mm &&
-	       reads_now(l, t->mm_thread, at->task_struct_self_exec_id, &exec_id) &&
+	return reads_now(l, t->thread, at->task_struct_mm, &mm) && mm == t->mm &&
+	       reads_now(l, t->thread, at->task_struct_self_exec_id, &exec_id) &&
 	       exec_id == t->exec_id && reads_now(l, t->va, at->task_struct_pid, &pid) && pid == t->pid;
 }
 

@@ -16,7 +16,7 @@ int descriptors_walk(const struct kernel *k, const struct task *t,
 {
 	const struct layout *at = &k->at;
 	uint64_t files, table, array, max, file;
-	int r = kernel_member(k, t->va, at->task_struct_files, &files);
+	int r = kernel_member(k, t->thread, at->task_struct_files, &files);
 
 	/* Gone already, of a process on its way out. */
 	if (r || !files)

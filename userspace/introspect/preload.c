@@ -205,7 +205,7 @@ int preload_by_file(const struct kernel *k, const struct task *t, struct preload
 	uint64_t root, inode, length;
 	int r;
 
-	r = read_root(k, t->va, &root);
+	r = read_root(k, t->thread, &root);
 	if (!r && !is_first(k, t, root))
 		return 0;
 	if (!r)

@@ -142,7 +142,7 @@ static void tell_namespaces(struct teller *t, uint64_t cred)
 		{ "net", at->nsproxy_net_ns, at->net_inum },
 		{ "cgroup", at->nsproxy_cgroup_ns, at->cgroup_namespace_inum },
 	};
-	uint64_t proxy = get(t, t->task.va, at->task_struct_nsproxy);
+	uint64_t proxy = get(t, t->task.thread, at->task_struct_nsproxy);
 
 	/* Gone already, of a process on its way out. */
 	for (size_t i = 0; proxy && i < ARRAY_SIZE(all); i++)
@@ -196,9 +196,9 @@ static void tell_status(struct teller *t)
 	     get(t, t->task.va, at->task_struct_exit_state)));
 	tell(t, FACT_PROCESS, 0, "Tgid", "%u", t->task.pid);
 	tell(t, FACT_PROCESS, 0, "PPid", "%u", t->task.ppid);
-	ptrace = get(t, t->task.va, at->task_struct_ptrace);
+	ptrace = get(t, t->task.thread, at->task_struct_ptrace);
 	if (ptrace)
-		tracer = get(t, get(t, t->task.va, at->task_struct_parent), at->task_struct_tgid);
+		tracer = get(t, get(t, t->task.thread, at->task_struct_parent), at->task_struct_tgid);
 	tell(t, FACT_PROCESS, 0, "TracerPid", "%" PRIu64, tracer);
 	tell_ids(t, cred);
 	tell_pids(t);

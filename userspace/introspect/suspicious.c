@@ -559,9 +559,9 @@ static int tell_tracer(const struct teller *t)
 	char name[17] = "", comm[TEXT_COMM];
 
 	if (!k->at.task_struct_parent.size ||
-	    kernel_member(k, t->s->t->va, k->at.task_struct_ptrace, &ptrace) || !ptrace ||
-	    kernel_member(k, t->s->t->va, k->at.task_struct_parent, &parent) ||
-	    kernel_member(k, t->s->t->va, k->at.task_struct_real_parent, &real) ||
+	    kernel_member(k, t->s->t->thread, k->at.task_struct_ptrace, &ptrace) || !ptrace ||
+	    kernel_member(k, t->s->t->thread, k->at.task_struct_parent, &parent) ||
+	    kernel_member(k, t->s->t->thread, k->at.task_struct_real_parent, &real) ||
 	    kernel_member(k, parent, k->at.task_struct_tgid, &tracer) ||
 	    virt_read(&k->as, parent + k->at.task_struct_comm.at, name,
 		      MIN(k->at.task_struct_comm.size, 16u)))

@@ -113,8 +113,8 @@ static int find_thread_mm(const struct kernel *k, uint64_t task, struct task *t)
 	head = signal + k->at.signal_struct_thread_head.at;
 	r = kernel_member(k, head, (struct field){ 0, 8 }, &node);
 	for (uint32_t i = 0; !r && !t->mm && node != head && i < MAX_THREADS; i++) {
-		t->mm_thread = node - k->at.task_struct_thread_node.at;
-		r = kernel_member(k, t->mm_thread, k->at.task_struct_mm, &t->mm);
+		t->thread = node - k->at.task_struct_thread_node.at;
+		r = kernel_member(k, t->thread, k->at.task_struct_mm, &t->mm);
 		if (!r)
 			r = kernel_member(k, node, (struct field){ 0, 8 }, &node);
 	}
@@ -124,7 +124,7 @@ static int find_thread_mm(const struct kernel *k, uint64_t task, struct task *t)
 int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 {
 	uint64_t pid, tgid, parent, cred, flags, exit_state, ppid = 0, uid = 0;
-	struct task t = { .va = va, .mm_thread = va };
+	struct task t = { .va = va, .thread = va };
 	const struct member members[] = {
 		{ k->at.task_struct_pid, &pid },
 		{ k->at.task_struct_tgid, &tgid },
@@ -161,11 +161,11 @@ int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 		t.dying = t.dying && !t.mm;
 	}
 	if (!t.mm)
-		t.mm_thread = 0;
-	if (!r && t.mm)
+		t.thread = va;
+	else if (!r)
 		r = read_mm(k, &t);
 	if (!r && t.mm && k->at.task_struct_self_exec_id.size)
-		r = kernel_member(k, t.mm_thread, k->at.task_struct_self_exec_id, &t.exec_id);
+		r = kernel_member(k, t.thread, k->at.task_struct_self_exec_id, &t.exec_id);
 	if (!r)
 		*ret_task = t;
 	return r;

@@ -11,7 +11,7 @@
 struct task {
 	uint64_t va;
 	uint64_t mm;			/* 0: a kernel thread, or it is exiting */
-	uint64_t mm_thread;		/* which of its threads was seen to have it, or 0 */
+	uint64_t thread;		/* its first that has not given its memory and files back; or va */
 	uint64_t exec_id;		/* grows with each program that it executes; 0 if not told */
 	uint64_t pgd;			/* physical; 0 without mm */
 	uint64_t exe_file;		/* struct file, or 0 */
