@@ -278,6 +278,104 @@ static void why_there_is_no_round(void **state)
 	json_decref(rest);
 }
 
+static void answer_scans(unsigned n, enum verdict verdict, const char *name)
+{
+	struct m_verdict v = { .verdict = verdict, .bytes = 7, .elapsed_us = 80 };
+	struct m_scan m;
+
+	strcpy(v.name, name);
+	for (unsigned i = 0; i < n; i++) {
+		send_to(w.scan, &msg_verdict, expect(w.scan, &msg_scan, &m), &v, -1);
+		msg_release(&in);
+	}
+}
+
+static void wait_for_state(const char *state)
+{
+	json_t *rest = NULL;
+	bool is = false;
+
+	for (unsigned i = 0; !is && i < 40; i++) {
+		usleep(50000);
+		rest = rest_of_guest();
+		is = !strcmp(text(rest, "state"), state);
+		json_decref(rest);
+	}
+	assert_true(is);
+}
+
+/* Takes no room. */
+static int hole(uint64_t size)
+{
+	int fd = memfd_create("object", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK), 0);
+	return fd;
+}
+
+/* More than a gigabyte of files in one interval is left to the next. */
+static void a_round_has_a_budget(void **state)
+{
+	const struct m_rest_file f = file_at("/x", 3);
+	char command[256];
+	uint64_t id, began = 0;
+
+	NEEDS_PROGRAMS();
+	assert_int_equal(end_engine(0), 0);
+	snprintf(command, sizeof(command), "sed -i 's/^rest_seconds = .*/rest_seconds = 8/' %s", w.config);
+	assert_int_equal(system(command), 0);
+	start_engine();
+	up();
+	expect_silence(w.introspect, 6000);
+	for (unsigned part = 0; part < 7; part++) {
+		id = expect_rest();
+		began = began ? began : mono();
+		send_to(w.introspect, &msg_rest_file, id, &f, hole(31 << 20));
+		send_to(w.introspect, &msg_rest_file, id, &f, hole(128 << 20));
+		end_part(id, REST_MORE);
+		answer_scans(2, VERDICT_CLEAN, "");
+	}
+	wait_for_state("budget spent");
+	expect_rest();
+	assert_true(mono() - began > 7500000000ull);
+	assert_int_equal(asked.anew, 0);
+}
+
+/* A guest that is full of them does not fill the journal, and none is lost. */
+static void a_flood_is_held_back(void **state)
+{
+	char path[32];
+	json_t *answer, *work;
+	unsigned sent = 0;
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	up();
+	while (sent < 310) {
+		unsigned n = sent + 31 < 310 ? 31 : 310 - sent;
+
+		id = expect_rest();
+		for (unsigned i = 0; i < n; i++, sent++) {
+			struct m_rest_file f;
+
+			snprintf(path, sizeof(path), "/flood/%u", sent);
+			f = file_at(path, 1000 + sent);
+			send_file(id, &f);
+		}
+		end_part(id, sent < 310 ? REST_MORE : REST_END);
+		answer_scans(n, VERDICT_INFECTED, "Other.Thing");
+	}
+	/* What did not go in is asked for again. */
+	expect_rest();
+	assert_int_equal(asked.anew, 1);
+	answer = ctl("guests", 0);
+	work = json_object_get(json_array_get(json_object_get(answer, "guests"), 0), "work");
+	assert_int_equal(number(work, "findings"), 300);
+	assert_int_equal(number(work, "findings_held"), 10);
+	json_decref(answer);
+}
+
 int main(void)
 {
 #define R(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_rest)
@@ -286,6 +384,7 @@ int main(void)
 		R(hosts_answer_if_it_is_asked_for), R(what_was_not_there_is_not_clean),
 		R(nothing_waits_for_it), R(more_than_was_asked_for_is_refused),
 		R(other_signatures_ask_for_all), R(why_there_is_no_round),
+		R(a_round_has_a_budget), R(a_flood_is_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
