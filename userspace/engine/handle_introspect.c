@@ -92,7 +92,7 @@ static int on_task(struct guest *g, struct msg *m, struct request *r, uint64_t n
 	return 0;
 }
 
-static int on_object(struct guest *g, struct msg *m, const struct request *r)
+static int on_object(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_object object;
 
@@ -105,7 +105,7 @@ static int on_object(struct guest *g, struct msg *m, const struct request *r)
 	return 0;
 }
 
-static int on_uses(struct guest *g, struct msg *m, const struct request *r, uint64_t now)
+static int on_uses(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	bool event = r->kind == REQUEST_LOOK, sweep = r->kind == REQUEST_SWEEP;
 	struct m_uses uses;
@@ -157,7 +157,7 @@ static void sweep_done(struct guest *g, const struct m_done *done, uint64_t now)
 	strcpy(g->last_sweep.why, "level metadata: processes are listed, no content is looked at");
 }
 
-static int on_vma(struct msg *m, struct request *r)
+static int on_vma(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_vma vma;
 
@@ -167,7 +167,7 @@ static int on_vma(struct msg *m, struct request *r)
 	return 0;
 }
 
-static int on_fact(struct msg *m, struct request *r)
+static int on_fact(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_fact fact;
 
@@ -187,7 +187,7 @@ static bool is_sane(const struct m_kernel_facts *f)
 }
 
 /* Once, and before all modules. */
-static int on_kernel_facts(struct msg *m, struct request *r)
+static int on_kernel_facts(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_kernel_facts facts;
 
@@ -197,7 +197,7 @@ static int on_kernel_facts(struct msg *m, struct request *r)
 	return 0;
 }
 
-static int on_module(struct msg *m, struct request *r)
+static int on_module(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_module module;
 
@@ -209,7 +209,7 @@ static int on_module(struct msg *m, struct request *r)
 
 /* ---- a guest's files, and its bytes ---- */
 
-static int on_inode(struct msg *m, struct request *r)
+static int on_inode(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	static struct m_inode inode;
 
@@ -224,7 +224,7 @@ static int on_inode(struct msg *m, struct request *r)
 }
 
 /* In order, none twice, and none left out: it is what keeps zeros from being taken for content. */
-static int on_missing(struct msg *m, struct request *r)
+static int on_missing(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_missing missing;
 
@@ -239,7 +239,7 @@ static int on_missing(struct msg *m, struct request *r)
 }
 
 /* Of what is said of it, the descriptor's own size is all that is relied upon. */
-static int on_content(struct guest *g, struct msg *m, struct request *r)
+static int on_content(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	static struct m_content content;
 	struct stat st;
@@ -337,53 +337,50 @@ static int on_beacon(struct guest *g, struct msg *m, struct request *r, uint64_t
 	return 0;
 }
 
-/* Which questions a message may answer. */
-static bool is_answer(const struct guest *g, uint32_t type, enum request_kind kind)
+/* ---- which message may answer which questions ---- */
+
+#define Q(kind) (1u << REQUEST_##kind)
+#define LOOKS (Q(LOOK) | Q(SWEEP) | Q(SCAN) | Q(LOOK_PID))
+
+static const struct answer {
+	uint32_t type, questions;
+	bool content;			/* only of a guest whose content may be read */
+	int (*take)(struct guest *g, struct msg *m, struct request *r, uint64_t now);
+} answers[] = {
+	{ M_TASK, LOOKS | Q(LIST), false, on_task },
+	{ M_OBJECT, LOOKS, true, on_object },
+	{ M_USES, LOOKS, true, on_uses },
+	{ M_SIGN, LOOKS, true, signs_sign },
+	{ M_SIGN, Q(CHECK), false, signs_sign },
+	{ M_CHECKED, Q(CHECK), false, signs_checked },
+	{ M_VMA, Q(MAPS), false, on_vma },
+	{ M_FACT, Q(PROCESS), false, on_fact },
+	{ M_KERNEL_FACTS, Q(KERNEL), false, on_kernel_facts },
+	{ M_MODULE, Q(KERNEL), false, on_module },
+	{ M_INODE, Q(FILES), true, on_inode },
+	{ M_MISSING, Q(EXTRACT), true, on_missing },
+	{ M_CONTENT, Q(EXTRACT), true, on_content },
+	{ M_PROBED, Q(PROBE), false, on_probed },
+	{ M_BEACON_SEEN, Q(BEACON), false, on_beacon },
+	{ M_REST_FILE, Q(REST), true, rest_file },
+	{ M_RESTED, Q(REST), false, rest_ended },
+	{ M_DONE, LOOKS | Q(LIST) | Q(MAPS) | Q(CHECK) | Q(PROCESS) | Q(KERNEL) | Q(FILES) | Q(EXTRACT),
+	  false, on_done },
+};
+
+static const struct answer *find_answer(const struct guest *g, uint32_t type, enum request_kind kind)
 {
-	switch (type) {
-	case M_PROBED:
-		return kind == REQUEST_PROBE;
-	case M_BEACON_SEEN:
-		return kind == REQUEST_BEACON;
-	case M_VMA:
-		return kind == REQUEST_MAPS;
-	case M_FACT:
-		return kind == REQUEST_PROCESS;
-	case M_KERNEL_FACTS:
-	case M_MODULE:
-		return kind == REQUEST_KERNEL;
-	case M_INODE:
-		return kind == REQUEST_FILES && g->level == KVM_WARDEN_LEVEL_CONTENT;
-	case M_MISSING:
-	case M_CONTENT:
-		return kind == REQUEST_EXTRACT && g->level == KVM_WARDEN_LEVEL_CONTENT;
-	case M_CHECKED:
-		return kind == REQUEST_CHECK;
-	case M_SIGN:
-		return kind == REQUEST_CHECK || (g->level == KVM_WARDEN_LEVEL_CONTENT &&
-			(kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
-			 kind == REQUEST_LOOK_PID));
-	case M_REST_FILE:
-		return kind == REQUEST_REST && g->level == KVM_WARDEN_LEVEL_CONTENT;
-	case M_RESTED:
-		return kind == REQUEST_REST;
-	case M_TASK:
-		return kind != REQUEST_REST && kind != REQUEST_CHECK && kind != REQUEST_MAPS &&
-		       kind != REQUEST_PROCESS && kind != REQUEST_KERNEL &&
-		       kind != REQUEST_FILES && kind != REQUEST_EXTRACT && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
-	case M_DONE:
-		return kind != REQUEST_REST && kind != REQUEST_PROBE && kind != REQUEST_BEACON;
-	default:
-		if (g->level != KVM_WARDEN_LEVEL_CONTENT)
-			return false;
-		return kind == REQUEST_LOOK || kind == REQUEST_SWEEP || kind == REQUEST_SCAN ||
-		       kind == REQUEST_LOOK_PID;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		if (answers[i].type == type && answers[i].questions & 1u << kind &&
+		    (!answers[i].content || g->level == KVM_WARDEN_LEVEL_CONTENT))
+			return &answers[i];
+	return NULL;
 }
 
 int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 {
 	struct guest *g = peer->guest;
+	const struct answer *answer;
 	struct request *r;
 
 	g->heard = now;
@@ -393,44 +390,6 @@ int handle_introspector(struct peer *peer, struct msg *m, uint64_t now)
 	if (m->type == M_SIGN && !m->id)
 		return signs_written(g, m, now);
 	r = guest_find_request(g, m->id);
-	if (!r || !is_answer(g, m->type, r->kind))
-		return -1;
-	switch (m->type) {
-	case M_TASK:
-		return on_task(g, m, r, now);
-	case M_OBJECT:
-		return on_object(g, m, r);
-	case M_USES:
-		return on_uses(g, m, r, now);
-	case M_DONE:
-		return on_done(g, m, r, now);
-	case M_VMA:
-		return on_vma(m, r);
-	case M_FACT:
-		return on_fact(m, r);
-	case M_KERNEL_FACTS:
-		return on_kernel_facts(m, r);
-	case M_MODULE:
-		return on_module(m, r);
-	case M_INODE:
-		return on_inode(m, r);
-	case M_MISSING:
-		return on_missing(m, r);
-	case M_CONTENT:
-		return on_content(g, m, r);
-	case M_SIGN:
-		return signs_sign(g, m);
-	case M_CHECKED:
-		return signs_checked(g, m);
-	case M_PROBED:
-		return on_probed(g, m, r, now);
-	case M_BEACON_SEEN:
-		return on_beacon(g, m, r, now);
-	case M_REST_FILE:
-		return rest_file(g, m, r);
-	case M_RESTED:
-		return rest_ended(g, m, r, now);
-	default:
-		return -1;
-	}
+	answer = r ? find_answer(g, m->type, r->kind) : NULL;
+	return answer ? answer->take(g, m, r, now) : -1;
 }

@@ -181,7 +181,7 @@ static bool is_sane(const struct m_rest_file *m)
 	       m->size <= INT64_MAX && !(m->file_ranges.len % sizeof(struct exe_range));
 }
 
-int rest_file(struct guest *g, struct msg *msg, struct request *r)
+int rest_file(struct guest *g, struct msg *msg, struct request *r, uint64_t now)
 {
 	struct engine *e = g->introspector.engine;
 	struct m_rest_file *file = calloc(1, sizeof(*file));

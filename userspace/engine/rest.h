@@ -21,7 +21,7 @@ void rest_anew(struct guest *g);
 void rest_lost(struct guest *g);
 
 /* Messages of an introspector: 0, or -1 for one that is malformed or not asked for. */
-int rest_file(struct guest *g, struct msg *m, struct request *r);
+int rest_file(struct guest *g, struct msg *m, struct request *r, uint64_t now);
 int rest_ended(struct guest *g, struct msg *m, struct request *r, uint64_t now);
 
 /* g NULL: it is gone. */

@@ -158,7 +158,7 @@ void signs_found(struct guest *g, const struct m_sign *sign)
 }
 
 /* What uses what is the engine's to judge, over time. */
-int signs_sign(struct guest *g, struct msg *m)
+int signs_sign(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct m_sign sign;
 
@@ -194,28 +194,28 @@ static struct guest_check *slot_of(struct guest *g, uint32_t check)
 	return NULL;
 }
 
-int signs_checked(struct guest *g, struct msg *m)
+int signs_checked(struct guest *g, struct msg *m, struct request *r, uint64_t now)
 {
 	struct engine *e = g->introspector.engine;
-	struct m_checked now, before;
+	struct m_checked last, before;
 	struct guest_check *slot;
 
-	if (!msg_decode(m, &msg_checked, &now) || !now.status || now.status > CHECK_UNAVAILABLE)
+	if (!msg_decode(m, &msg_checked, &last) || !last.status || last.status > CHECK_UNAVAILABLE)
 		return -1;
-	slot = slot_of(g, now.check);
+	slot = slot_of(g, last.check);
 	if (!slot)
 		return -1;
 	before = slot->last;
-	slot->last = now;
+	slot->last = last;
 	slot->at_wall = now_wall();
-	if (before.status == now.status || !guest_may_note(g))
+	if (before.status == last.status || !guest_may_note(g))
 		return 0;
-	log_at(now.status == CHECK_CLEAN ? LOG_INFO : LOG_WARNING,
+	log_at(last.status == CHECK_CLEAN ? LOG_INFO : LOG_WARNING,
 	       "guest %llu: check of its %s: %s%s%s", (unsigned long long)g->id,
-	       check_name(now.check), check_status_name(now.status), now.why[0] ? ": " : "", now.why);
+	       check_name(last.check), check_status_name(last.status), last.why[0] ? ": " : "", last.why);
 	record_event(&e->journal, "guest check", g->id, g->vmm_pid, 0,
-		     json_pack("{s:s,s:s,s:s,s:s}", "check", check_name(now.check), "status",
-			       check_status_name(now.status), "why", now.why, "counts", now.counts));
+		     json_pack("{s:s,s:s,s:s,s:s}", "check", check_name(last.check), "status",
+			       check_status_name(last.status), "why", last.why, "counts", last.counts));
 	engine_flush_soon(e);
 	return 0;
 }

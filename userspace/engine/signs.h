@@ -10,9 +10,9 @@
 void signs_found(struct guest *g, const struct m_sign *sign);
 
 /* M_SIGN, M_CHECKED: 0, or -1 for one that is malformed. */
-int signs_sign(struct guest *g, struct msg *m);
+int signs_sign(struct guest *g, struct msg *m, struct request *r, uint64_t now);
 /* An M_SIGN that nobody asked for: a write to the guest's tables. */
 int signs_written(struct guest *g, struct msg *m, uint64_t now);
-int signs_checked(struct guest *g, struct msg *m);
+int signs_checked(struct guest *g, struct msg *m, struct request *r, uint64_t now);
 
 #endif
