@@ -15,15 +15,19 @@ void health_stopping(void)
 	sd_notify(0, "STOPPING=1\nSTATUS=ending its roles");
 }
 
-void health_beat(unsigned guests, bool events, bool engine)
+void health_beat(unsigned guests, bool events, enum engine_state engine)
 {
+	static const char *const said[] = {
+		[ENGINE_LIVES] = "", [ENGINE_STARTING] = ", the engine starts",
+		[ENGINE_SILENT] = ", the engine does not answer",
+	};
 	static char last[128];
 	char status[128];
 
 	snprintf(status, sizeof(status), "STATUS=%u guest%s%s%s", guests, guests == 1 ? "" : "s",
-		 events ? "" : ", seen by sweeps alone", engine ? "" : ", the engine does not answer");
+		 events ? "" : ", seen by sweeps alone", said[engine]);
 	if (strcmp(status, last))
 		sd_notify(0, strcpy(last, status));
-	if (engine)
+	if (engine != ENGINE_SILENT)
 		sd_notify(0, "WATCHDOG=1");
 }

@@ -5,13 +5,15 @@
 
 #include <stdbool.h>
 
+#include "daemon/roles.h"
+
 void health_ready(void);
 void health_stopping(void);
 
 /*
  * Called now and then by the loop that serves: that it is called is one half of
- * living, an engine that takes what it is told the other.
+ * living, an engine that takes what it is told, or still may, the other.
  */
-void health_beat(unsigned guests, bool events, bool engine);
+void health_beat(unsigned guests, bool events, enum engine_state engine);
 
 #endif

@@ -113,10 +113,13 @@ static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 	roles_watch_engine(d->roles);
 	guests_refresh(d->guests);
 	if (++d->ticks % REPORT_EVERY == 0) {
-		guests_report(d->guests);
-		guard_report(d->guard, d->roles);
+		/* They say the same, and more, the next time. */
+		if (d->engine < 0 || msg_has_room(d->engine)) {
+			guests_report(d->guests);
+			guard_report(d->guard, d->roles);
+		}
 		look_for_cids(d);
-		health_beat(guests_count(d->guests), d->bpf, roles_engine_lives(d->roles));
+		health_beat(guests_count(d->guests), d->bpf, roles_engine_state(d->roles));
 	}
 	roles_watch_engine(d->roles);
 	if (d->ring) {

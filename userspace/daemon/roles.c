@@ -25,6 +25,7 @@
 #define PAUSE_MAX_US 10000000ull
 #define ENGINE_PATIENCE_S 5
 #define ENGINE_SILENCE_US 20000000ull
+#define ENGINE_STARTS 4u		/* that came to nothing: each doubles that, for the next */
 #define STABLE_US 30000000ull	/* ran so long: the next pause is short again */
 
 struct role {
@@ -48,6 +49,8 @@ struct roles {
 	sd_event_source *engine_source;
 	int unread;			/* by the engine, when last seen */
 	uint64_t read_at;		/* us: it has read since */
+	bool has_read;			/* this engine has */
+	unsigned silent_starts;		/* engines in a row that never did */
 	bool tried;			/* an engine has run, and ended */
 	bool ending;
 };
@@ -121,6 +124,12 @@ static void describe_end(const siginfo_t *info, char *out, size_t size)
 
 /* ---- does the engine read? ---- */
 
+/* One that starts may have a journal to mend, on a slow disk. */
+static uint64_t patience(const struct roles *roles)
+{
+	return ENGINE_SILENCE_US << (roles->has_read ? 0 : MIN(roles->silent_starts, ENGINE_STARTS));
+}
+
 /*
  * An engine that is only slow always has something unread; one that hangs never
  * has less than it had before.
@@ -132,16 +141,22 @@ void roles_watch_engine(struct roles *roles)
 
 	if (roles->engine_sock < 0 || ioctl(roles->engine_sock, SIOCOUTQ, &unread))
 		return;
+	if (unread < roles->unread) {
+		roles->has_read = true;
+		roles->silent_starts = 0;
+	}
 	if (!unread || unread < roles->unread)
 		roles->read_at = now_us();
 	roles->unread = unread;
-	if (now_us() - MAX(roles->read_at, engine->started) > ENGINE_SILENCE_US)
+	if (now_us() - MAX(roles->read_at, engine->started) > patience(roles))
 		end_engine(roles, "reads no messages");
 }
 
-bool roles_engine_lives(const struct roles *roles)
+enum engine_state roles_engine_state(const struct roles *roles)
 {
-	return now_us() - roles->read_at <= ENGINE_SILENCE_US;
+	if (now_us() - roles->read_at <= ENGINE_SILENCE_US)
+		return ENGINE_LIVES;
+	return !roles->has_read && roles->silent_starts <= ENGINE_STARTS ? ENGINE_STARTING : ENGINE_SILENT;
 }
 
 /* ---- starting ---- */
@@ -177,6 +192,7 @@ static void announce(struct role *role, int ours)
 	if (is_engine(role)) {
 		roles->engine_sock = ours;
 		roles->unread = 0;
+		roles->has_read = false;
 		if (sd_event_add_io(roles->loop, &roles->engine_source, ours, EPOLLIN,
 				    on_engine_message, roles) < 0)
 			fatal("cannot wait for the engine");
@@ -243,6 +259,7 @@ static void engine_ended(struct roles *roles)
 	roles->engine_source = sd_event_source_disable_unref(roles->engine_source);
 	close(roles->engine_sock);
 	roles->engine_sock = -1;
+	roles->silent_starts += !roles->has_read;
 	/* Their sockets are dead.  Most end by themselves; one that hangs would not. */
 	for (struct role *role = roles->list->next; role; role = role->next)
 		if (role->pid > 0)

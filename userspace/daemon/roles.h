@@ -51,10 +51,17 @@ void roles_tell_engine(struct roles *roles, const struct msg_schema *schema, uin
 
 /*
  * Called before and after messages are sent: does the engine read what it is
- * told?  One that has not for ENGINE_SILENCE_US is ended, and started anew.
+ * told?  One that has not for ENGINE_SILENCE_US is ended, and started anew; one that
+ * starts is given more time each time.
  */
 void roles_watch_engine(struct roles *roles);
-/* It has read lately. */
-bool roles_engine_lives(const struct roles *roles);
+
+enum engine_state {
+	ENGINE_LIVES,			/* it has read lately */
+	ENGINE_STARTING,		/* it has not read yet, and may need the time */
+	ENGINE_SILENT,
+};
+
+enum engine_state roles_engine_state(const struct roles *roles);
 
 #endif

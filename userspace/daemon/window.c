@@ -2,9 +2,7 @@
 #include "daemon/window.h"
 
 #include <linux/kvm_warden.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "lib/msg.h"
@@ -52,24 +50,15 @@ bool window_add(struct window *w, const struct kvm_warden_event *event)
 }
 
 /*
- * Half of it is for what else the engine is told: that waits for room, and an engine
+ * Half of the room is for what else the engine is told: that waits for room, and an engine
  * that makes none for seconds is ended.  One that still starts beside a backlog would be,
  * and so would each after it.
  */
-static bool has_room(int sock)
-{
-	int unread, size;
-	socklen_t n = sizeof(size);
-
-	return !ioctl(sock, SIOCOUTQ, &unread) &&
-	       !getsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, &n) && unread < size / 2;
-}
-
 void window_send(struct window *w, int sock)
 {
 	struct msg m;
 
-	while (w->sent < w->n && has_room(sock)) {
+	while (w->sent < w->n && msg_has_room(sock)) {
 		if (msg_encode(&m, &msg_events, 0, at(w, w->sent), -1) ||
 		    msg_send(sock, &m, MSG_DONTWAIT))
 			return;

@@ -2,7 +2,9 @@
 #include "lib/msg.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -154,6 +156,15 @@ int msg_send(int sock, const struct msg *m, int flags)
 		n = sendmsg(sock, &h, flags | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+bool msg_has_room(int sock)
+{
+	int unread, size;
+	socklen_t n = sizeof(size);
+
+	return !ioctl(sock, SIOCOUTQ, &unread) &&
+	       !getsockopt(sock, SOL_SOCKET, SO_SNDBUF, &size, &n) && unread < size / 2;
 }
 
 int msg_post(int sock, const struct msg_schema *schema, uint64_t id,

@@ -57,6 +57,9 @@ bool msg_decode(const struct msg *m, const struct msg_schema *schema, void *ret_
 /* 0, or -errno: -EAGAIN if flags has MSG_DONTWAIT and the peer is slow. */
 int msg_send(int sock, const struct msg *m, int flags);
 
+/* Is half of what its peer may leave unread still free? */
+bool msg_has_room(int sock);
+
 /* msg_encode and a blocking msg_send. */
 int msg_post(int sock, const struct msg_schema *schema, uint64_t id,
 	     const void *value, int fd);
