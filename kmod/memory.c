@@ -87,6 +87,19 @@ static unsigned long copy_out(u64 to, const void *from, unsigned int len)
 	return copy_to_user(u64_to_user_ptr(to), from, len);
 }
 
+/* Truncation of a DAX file waits for a page's last user, of whom put_page() alone tells it (6.1, 6.12). */
+static void put_run(struct page **pages, int run)
+{
+	int i;
+
+	if (likely(!is_zone_device_page(pages[0]))) {
+		folio_put_refs(page_folio(pages[0]), run);
+		return;
+	}
+	for (i = 0; i < run; i++)
+		put_page(pages[i]);
+}
+
 /*
  * Copies from pages[] what the segment still wants, and lets all of them go.
  * -EFAULT: the buffer has to be faulted in from seg->done on.
@@ -105,7 +118,7 @@ static int copy_pages(struct kvm_warden_segment *seg, struct page **pages, int n
 			seg->done += len - left;
 			r = left ? -EFAULT : 0;
 		}
-		folio_put_refs(page_folio(pages[i]), run);
+		put_run(pages + i, run);
 	}
 	return r;
 }

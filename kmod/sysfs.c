@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sysfs.h"
 
+#include <linux/capability.h>
 #include <linux/kobject.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -39,6 +40,12 @@ static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr, 
 	return n + sysfs_emit_at(buf, n, "\n");
 }
 
+/* A VMM of user 0 without capabilities owns the files, and is not to switch its watch off. */
+static bool may_change(void)
+{
+	return capable(CAP_SYS_ADMIN);
+}
+
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%d\n", kw_attach_enabled());
@@ -48,7 +55,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 			     const char *buf, size_t count)
 {
 	bool on;
-	int r = kstrtobool(buf, &on);
+	int r = may_change() ? kstrtobool(buf, &on) : -EPERM;
 
 	if (!r)
 		r = kw_attach_enable(on);
@@ -68,7 +75,7 @@ static ssize_t default_level_show(struct kobject *kobj, struct kobj_attribute *a
 static ssize_t default_level_store(struct kobject *kobj, struct kobj_attribute *attr,
 				   const char *buf, size_t count)
 {
-	int level = kw_level_parse(buf);
+	int level = may_change() ? kw_level_parse(buf) : -EPERM;
 
 	if (level < 0)
 		return level;
@@ -112,7 +119,7 @@ static ssize_t guest_store(struct kobject *kobj, struct attribute *attr, const c
 			   size_t count)
 {
 	struct kw_guest *guest = container_of(kobj, struct kw_guest, kobj);
-	int level = kw_level_parse(buf);	/* the one file that can be written */
+	int level = may_change() ? kw_level_parse(buf) : -EPERM;	/* the one file that can be written */
 
 	if (level < 0)
 		return level;

@@ -518,7 +518,8 @@ struct kvm_warden_read {
  * not one shared mapping of a file that maps its page cache (anonymous memory,
  * hugetlbfs, DAX, a device, two mappings): read it; -EPERM encrypted guest;
  * -EINTR a fatal signal.  Of mmap(): -EINVAL behind the range, or not MAP_SHARED;
- * -EACCES PROT_WRITE or PROT_EXEC, or the guest's level is off; -ENODEV the guest is gone; -EPERM.
+ * -EACCES PROT_WRITE or PROT_EXEC (which newer kernels answer with -EPERM), or the
+ * guest's level is off; -ENODEV the guest is gone; -EPERM.
  */
 struct kvm_warden_map {
 	__u64 gpa;

@@ -7,10 +7,12 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../device.h"
@@ -235,6 +237,24 @@ static bool is_open_to_all(const char *path)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* A VMM of user 0 that has given its capabilities up owns these files. */
+static bool bare_root_is_refused(const char *path, const char *text)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	pid_t pid = fork();
+	int status, fd;
+
+	if (pid == 0) {
+		fd = open(path, O_WRONLY);
+		if (fd < 0 || syscall(SYS_capset, &header, none))
+			_exit(2);
+		_exit(write(fd, text, strlen(text)) < 0 && errno == EPERM);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
 /* While there is a guest. */
 static void test_unprivileged(void)
 {
@@ -255,6 +275,8 @@ static void test_unprivileged(void)
 	check(is_open_to_all(SYS "version") && is_open_to_all(SYS "features") &&
 	      is_open_to_all(SYS "state") && is_open_to_all(SYS "enabled"),
 	      "the host's own state is read by all, and written by none");
+	check(bare_root_is_refused(SYS "enabled", "0") && bare_root_is_refused(SYS "default_level", "off"),
+	      "user 0 without capabilities switches nothing off");
 }
 
 /* ---- what sysfs says of a guest ---- */
