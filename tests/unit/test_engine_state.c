@@ -165,11 +165,55 @@ static void objects_and_uses_are_bounded(void **state)
 	for (uint64_t id = 100; id < 100 + INVENTORY_USES_PER_TASK + 10; id++)
 		add_use(1, id);
 	assert_int_equal(inv.nuses, INVENTORY_USES_PER_TASK);
-	assert_int_equal(inv.refused_uses, 10);
+	assert_int_equal(inv.evicted_uses, 10);
 	/* The one that was given up is asked for again. */
 	assert_false(inv.resend_due);
 	assert_null(add_use(1, 1));
 	assert_true(inv.resend_due);
+	inventory_free(&inv);
+}
+
+static struct object *object_of(uint64_t id) { return inventory_find_object(&inv, id); }
+
+/* Who maps a thousand clean files does not hide the next, nor what was found. */
+static void a_new_use_is_never_refused(void **state)
+{
+	const uint64_t infected = 2 * INVENTORY_USES_PER_TASK;
+
+	inventory_init(&inv);
+	add_task(1, T0, NULL);
+	for (uint64_t id = 1; id <= INVENTORY_USES_PER_TASK; id++) {
+		add_object(id);
+		add_use(1, id);
+		object_of(id)->state = id == 1 ? OBJECT_INFECTED : OBJECT_CLEAN;
+	}
+	add_object(infected);
+	assert_non_null(add_use(1, infected));
+	assert_int_equal(inv.nuses, INVENTORY_USES_PER_TASK);
+	assert_false(TAILQ_EMPTY(&object_of(1)->uses));
+	assert_true(TAILQ_EMPTY(&object_of(2)->uses));
+	inventory_free(&inv);
+}
+
+/* Nor do many processes with many: those with the most give them up. */
+static void a_full_table_has_room_for_a_new_process(void **state)
+{
+	const uint32_t tasks = INVENTORY_USES / INVENTORY_USES_PER_TASK;
+
+	inventory_init(&inv);
+	for (uint64_t id = 1; id <= INVENTORY_USES_PER_TASK; id++)
+		add_object(id);
+	for (uint32_t pid = 1; pid <= tasks; pid++) {
+		add_task(pid, T0, NULL);
+		for (uint64_t id = 1; id <= INVENTORY_USES_PER_TASK; id++)
+			add_use(pid, id);
+	}
+	assert_int_equal(inv.nuses, INVENTORY_USES);
+	add_task(1000, T0, NULL);
+	for (uint64_t id = 1; id <= 100; id++)
+		assert_non_null(add_use(1000, id));
+	assert_int_equal(inv.nuses, INVENTORY_USES);
+	assert_int_equal(inventory_find_task(&inv, 1000, 7000)->nuses, 100);
 	inventory_free(&inv);
 }
 
@@ -358,6 +402,8 @@ int main(void)
 		cmocka_unit_test(overflow_becomes_a_sweep),
 		cmocka_unit_test(tasks_are_bounded),
 		cmocka_unit_test(objects_and_uses_are_bounded),
+		cmocka_unit_test(a_new_use_is_never_refused),
+		cmocka_unit_test(a_full_table_has_room_for_a_new_process),
 		cmocka_unit_test(exec_outdates_uses),
 		cmocka_unit_test(hash_outlives_its_pages),
 		cmocka_unit_test(sweep_shows_who_is_dead),

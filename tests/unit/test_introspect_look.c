@@ -478,10 +478,54 @@ static void test_private_mapping_of_a_file_without_pages(void **state)
 	assert_int_equal(objects[1].kind, OBJECT_ANON);
 	assert_int_equal(objects[1].resident, 4096);
 	assert_int_equal(uses[0].gva, ANON_VA);
-	/* Shared, its pages could only be in the file's cache. */
+	/* Nor are those of a shared one of DAX, or of a device. */
 	set(v, k.at.vm_area_struct_vm_flags, VM_EXEC | VM_SHARED);
 	sweep(true);
-	assert_int_equal(nobjects, 1);
+	assert_int_equal(nobjects, 2);
+	assert_int_equal(objects[1].kind, OBJECT_ANON);
+}
+
+/* A file of which the first page alone is in the cache, mapped where ANON_VA's page is. */
+static uint64_t map_file(uint64_t size, uint64_t flags)
+{
+	uint64_t file = make_file(mount, make_dentry("own", make_dentry("/", 0)), size, 0xef53);
+	uint64_t v = make_vma(prog_mm, ANON_VA, ANON_VA + 4096, flags), node = make_xa_node(0);
+
+	xa_set(node, 0, make_page(0x700000, UPTODATE));
+	set(mapping_of(file), k.at.address_space_xa_head, node | 2);
+	set(mapping_of(file), k.at.address_space_nrpages, 1);
+	set(v, k.at.vm_area_struct_vm_file, file);
+	set(prog_mm, k.at.mm_struct_ma_root, v);
+	return v;
+}
+
+/* It runs what it has changed, also once the file's own page has left the cache. */
+static void test_changed_page_of_a_file(void **state)
+{
+	uint64_t v = map_file(8192, VM_EXEC);
+
+	set(v, k.at.vm_area_struct_vm_pgoff, 1);
+	sweep(false);
+	assert_int_equal(nobjects, 2);
+	in.kernel.at.vm_area_struct_anon_vma = (struct field){ 72, 8 };
+	set(v, in.kernel.at.vm_area_struct_anon_vma, DIRECT);
+	sweep(true);
+	assert_int_equal(nobjects, 3);
+	assert_int_equal(objects[2].kind, OBJECT_ANON);
+	assert_int_equal(objects[2].resident, 4096);
+}
+
+/* And what lies between a file's end and its last page's. */
+static void test_code_behind_the_end_of_a_file(void **state)
+{
+	map_file(1, VM_EXEC | VM_SHARED);
+	sweep(false);
+	assert_int_equal(nobjects, 3);
+	assert_int_equal(objects[2].kind, OBJECT_ANON);
+	assert_int_equal(contents[2], 4096);
+	memset(ram + 0x700001, 0, 4095);
+	sweep(true);
+	assert_int_equal(nobjects, 2);
 }
 
 static uint64_t first_task(void)
@@ -644,6 +688,7 @@ int main(void)
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
 		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_executes_meanwhile),
+		T(test_changed_page_of_a_file), T(test_code_behind_the_end_of_a_file),
 		T(test_executes_meanwhile_in_the_same_mm), T(test_first_thread_has_ended),
 		T(test_suspicious_alone),
 	};

@@ -335,12 +335,49 @@ static struct use *find_use(struct task *t, const struct object *o)
 	return NULL;
 }
 
-static bool room_for_use(struct inventory *inv, const struct task *t)
+static bool is_spare(const struct use *u)
 {
-	if (inv->nuses < INVENTORY_USES && t->nuses < INVENTORY_USES_PER_TASK)
-		return true;
-	inv->refused_uses++;
-	return false;
+	return u->stale || (u->object->state == OBJECT_CLEAN && !u->reported);
+}
+
+/* Of a process: what is no reason for anything, else what was shown longest ago. */
+static void drop_use_of(struct inventory *inv, struct task *t)
+{
+	struct use *u, *victim = TAILQ_FIRST(&t->uses);
+	unsigned seen = 0;
+
+	TAILQ_FOREACH(u, &t->uses, of_task) {
+		if (is_spare(u)) {
+			victim = u;
+			break;
+		}
+		if (++seen == EVICT_SEARCH)
+			break;
+	}
+	drop_use(inv, victim);
+	inv->evicted_uses++;
+}
+
+/*
+ * A use that is new is never refused: who fills the table with code that is clean would
+ * run what is not, unseen.  What is given up for it is shown again by the next sweep.
+ */
+static void make_room_for_use(struct inventory *inv, struct task *t)
+{
+	struct task *other, *most = t;
+	unsigned seen = 0;
+
+	if (t->nuses >= INVENTORY_USES_PER_TASK)
+		drop_use_of(inv, t);
+	if (inv->nuses < INVENTORY_USES)
+		return;
+	TAILQ_FOREACH(other, &inv->task_ages, by_age) {
+		if (other->nuses > most->nuses)
+			most = other;
+		if (++seen == EVICT_SEARCH && most->nuses)
+			break;
+	}
+	drop_use_of(inv, most);
 }
 
 struct use *inventory_use(struct inventory *inv, const struct m_uses *m,
@@ -360,12 +397,13 @@ struct use *inventory_use(struct inventory *inv, const struct m_uses *m,
 	}
 	u = find_use(t, o);
 	if (u) {
+		TAILQ_REMOVE(&t->uses, u, of_task);
+		TAILQ_INSERT_TAIL(&t->uses, u, of_task);
 		u->stale = false;
 		u->gva = m->gva;
 		return u;
 	}
-	if (!room_for_use(inv, t))
-		return NULL;
+	make_room_for_use(inv, t);
 	u = must(calloc(1, sizeof(*u)));
 	*u = (struct use){ .task = t, .object = o, .gva = m->gva, .by = by, .t_seen = t_seen };
 	TAILQ_INSERT_TAIL(&t->uses, u, of_task);

@@ -68,7 +68,7 @@ struct task {
 	unsigned nuses;
 	unsigned failed;	/* orders that ended while it lived */
 	uint64_t next_order;	/* none before */
-	struct use_list uses;
+	struct use_list uses;	/* in the order in which they were shown last */
 	struct task *next;	/* in its bucket */
 	TAILQ_ENTRY(task) by_age;
 };
@@ -98,7 +98,7 @@ struct inventory {
 	TAILQ_HEAD(, object) object_ages;
 	unsigned ntasks, nobjects, nuses;
 	bool resend_due;
-	uint64_t evicted_tasks, evicted_objects, refused_uses;
+	uint64_t evicted_tasks, evicted_objects, evicted_uses;
 	uint64_t seed;		/* a guest picks pids, not buckets */
 };
 
@@ -114,7 +114,7 @@ struct object *inventory_object(struct inventory *inv, const struct m_object *m)
 struct object *inventory_find_object(struct inventory *inv, uint64_t id);
 void inventory_set_state(struct object *o, enum object_state state, const char *why);
 
-/* NULL if the object is not known (resend_due is set) or the bound is met. */
+/* NULL if the object is not known (resend_due is set). */
 struct use *inventory_use(struct inventory *inv, const struct m_uses *m,
 			  enum found_by by, uint64_t t_seen, uint64_t now);
 

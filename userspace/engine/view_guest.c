@@ -154,14 +154,15 @@ json_t *view_counters(const struct m_counters *c)
 
 static json_t *work_json(const struct guest *g)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "events", I(g->counts.events),
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "events", I(g->counts.events),
 			 "looks", I(g->counts.looks), "looks_coalesced", I(g->looks.coalesced),
 			 "looks_overflowed", I(g->looks.overflowed), "sweeps", I(g->counts.sweeps),
 			 "findings", I(g->counts.findings),
 			 "findings_held", I(g->counts.findings_held),
 			 "notes_held", I(g->counts.notes_held),
 			 "tasks_evicted", I(g->inventory.evicted_tasks),
-			 "objects_evicted", I(g->inventory.evicted_objects));
+			 "objects_evicted", I(g->inventory.evicted_objects),
+			 "uses_evicted", I(g->inventory.evicted_uses));
 }
 
 static unsigned living(const struct guest *g)

@@ -218,10 +218,45 @@ static struct object *get_region(struct look *l, const struct vma *v)
 	return get_object(l, &s);
 }
 
+/*
+ * The CPU runs a file's last page to its end, and the file's bytes end before: what lies
+ * behind them is nobody's but of who wrote it there.
+ */
+static bool has_tail(const struct look *l, const struct vma *v, const struct guest_file *f)
+{
+	const struct address_space as = task_space(l->k, &l->task);
+	const uint64_t page = f->size / FRAME_SIZE, within = f->size % FRAME_SIZE;
+	uint8_t tail[FRAME_SIZE];
+	size_t size = FRAME_SIZE - within;
+
+	if (!within || page < v->pgoff || page - v->pgoff >= (v->end - v->start) / FRAME_SIZE ||
+	    virt_read(&as, v->start + (page - v->pgoff) * FRAME_SIZE + within, tail, size))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (tail[i])
+			return true;
+	return false;
+}
+
+/*
+ * Is there code in it that is not the file's?  What a private mapping of /dev/zero holds
+ * is in no page cache, nor is what DAX and devices map; and a page that the process has
+ * changed is its own, also once the file's has left the cache.
+ */
+static bool has_own_code(const struct look *l, const struct vma *v, const struct guest_file *f)
+{
+	return !f->nrpages || (v->anon && !(v->flags & VM_SHARED)) || has_tail(l, v, f);
+}
+
+static void show_use(struct look *l, const struct object *o, const struct vma *v)
+{
+	if (o)
+		send_use(l, o->id, v->start);
+}
+
 static int visit_vma(void *ctx, const struct vma *v)
 {
 	struct look *l = ctx;
-	struct object *o;
 
 	if (must_stop(l))
 		return -ECANCELED;
@@ -237,22 +272,15 @@ static int visit_vma(void *ctx, const struct vma *v)
 			return 0;
 		}
 		code_signs_vma(&l->signs, v, &f);
-		if (!l->sink)
-			return 0;
-		/*
-		 * What a private mapping of /dev/zero holds is in no page cache, as
-		 * with DAX: it is memory of the process alone.
-		 */
-		o = f.nrpages || v->flags & VM_SHARED ? get_file(l, &f, false) :
-							get_region(l, v);
+		if (l->sink && f.nrpages)
+			show_use(l, get_file(l, &f, false), v);
+		if (l->sink && !must_stop(l) && has_own_code(l, v, &f))
+			show_use(l, get_region(l, v), v);
 	} else {
 		code_signs_vma(&l->signs, v, NULL);
-		if (!l->sink)
-			return 0;
-		o = get_region(l, v);
+		if (l->sink)
+			show_use(l, get_region(l, v), v);
 	}
-	if (o)
-		send_use(l, o->id, v->start);
 	return 0;
 }
 

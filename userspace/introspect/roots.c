@@ -354,6 +354,9 @@ static int on_thread(void *ctx, uint64_t node)
 
 	if (kernel_member(k, va, k->at.task_struct_mm, &mm) || mm == t->mm || !mm)
 		return 0;
+	/* The first has ended, and has none any more. */
+	if (!t->mm)
+		t->mm = mm;
 	return take_task(t->s, va, t->pid);
 }
 
@@ -384,7 +387,7 @@ static int take_process(struct scan *s, uint64_t va)
 		return 0;
 	}
 	r = take_task(s, va, t.pid);
-	if (!r && signal && t.mm)
+	if (!r && signal)
 		r = walk_threads(s, signal, &t);
 	if (r != -ELOOP && r != -EFAULT)
 		return r;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "introspect/dentries.h"
+#include "introspect/lists.h"
 #include "introspect/overlay.h"
 #include "introspect/pagecache.h"
 #include "lib/util.h"
@@ -552,22 +553,56 @@ static int tell_hollow(const struct teller *t)
 		    (unsigned long long)s->start_code, s->instead);
 }
 
+struct traced {
+	const struct kernel *k;
+	uint64_t thread;
+};
+
+static int find_traced(void *ctx, uint64_t node)
+{
+	struct traced *t = ctx;
+	uint64_t va = node - t->k->at.task_struct_thread_node.at, ptrace;
+
+	if (kernel_member(t->k, va, t->k->at.task_struct_ptrace, &ptrace) || !ptrace)
+		return 0;
+	t->thread = va;
+	return 1;
+}
+
+/* Any of its threads will do to put code into it; 0 if none is traced. */
+static uint64_t traced_thread(struct code_signs *s)
+{
+	const struct kernel *k = s->k;
+	struct traced t = { .k = k };
+	uint64_t signal;
+	int r = kernel_member(k, s->t->va, k->at.task_struct_signal, &signal);
+
+	for (int i = 0; !r && signal && i < ATTEMPTS; i++) {
+		r = list_walk(k, signal + k->at.signal_struct_thread_head.at, MAX_TASKS, find_traced, &t);
+		if (r != -ELOOP && r != -EFAULT)
+			break;
+		memory_refresh(k->mem);
+		r = 0;
+	}
+	return t.thread;
+}
+
 static int tell_tracer(const struct teller *t)
 {
 	const struct kernel *k = t->s->k;
-	uint64_t ptrace, parent, tracer, real;
+	const uint64_t thread = traced_thread(t->s);
+	uint64_t parent, tracer, real;
 	char name[17] = "", comm[TEXT_COMM];
 
-	if (!k->at.task_struct_parent.size ||
-	    kernel_member(k, t->s->t->thread, k->at.task_struct_ptrace, &ptrace) || !ptrace ||
-	    kernel_member(k, t->s->t->thread, k->at.task_struct_parent, &parent) ||
-	    kernel_member(k, t->s->t->thread, k->at.task_struct_real_parent, &real) ||
+	if (!k->at.task_struct_parent.size || !thread ||
+	    kernel_member(k, thread, k->at.task_struct_parent, &parent) ||
+	    kernel_member(k, thread, k->at.task_struct_real_parent, &real) ||
 	    kernel_member(k, parent, k->at.task_struct_tgid, &tracer) ||
 	    virt_read(&k->as, parent + k->at.task_struct_comm.at, name,
 		      MIN(k->at.task_struct_comm.size, 16u)))
 		return 0;
 	text_escape(comm, sizeof(comm), name, strlen(name));
-	return tell(t, "Process.Traced", t->s->t->va, "process %u (%s) is traced (ptrace) by process"
+	return tell(t, "Process.Traced", thread, "process %u (%s) is traced (ptrace) by process"
 		    " %llu (%s)%s", t->s->t->pid, t->comm, (unsigned long long)tracer, comm,
 		    parent == real ? ", its parent" : "");
 }

@@ -11,7 +11,7 @@
 #define PF_KTHREAD 0x00200000u
 #define MAX_PID (1u << 22)
 #define ATTEMPTS 4
-#define MAX_THREADS 4096u
+#define MAX_THREADS MAX_TASKS
 
 struct links {
 	uint64_t next, prev;
@@ -101,7 +101,7 @@ static int read_mm(const struct kernel *k, struct task *t)
 /*
  * A first thread that ended leaves a process without an mm of its own, whose
  * other threads run on: an old way to hide.  The mm of the first of them that
- * has one is the process's.  0 if there is none.
+ * has one is the process's.  0 if there is none; -EPROTO: not all were seen.
  */
 static int find_thread_mm(const struct kernel *k, uint64_t task, struct task *t)
 {
@@ -118,7 +118,7 @@ static int find_thread_mm(const struct kernel *k, uint64_t task, struct task *t)
 		if (!r)
 			r = kernel_member(k, node, (struct field){ 0, 8 }, &node);
 	}
-	return r;
+	return r ? r : !t->mm && node != head ? -EPROTO : 0;
 }
 
 int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
