@@ -26,6 +26,7 @@ struct task_struct {
 	int tgid;
 	char comm[16];
 	struct signal_struct *signal;
+	struct task_struct *group_leader;
 } CORE;
 
 struct dentry;

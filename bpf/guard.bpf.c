@@ -10,6 +10,11 @@
  *
  * A process is watched by its process id, from its VMM's first exit, or its
  * parent's fork, to its end.  A child that outlives its parent stays watched.
+ *
+ * Where the kernel preempts in a tracepoint (7.2), one that is hit on the same CPU
+ * meanwhile is passed over: a child's mark is made by whichever comes first, the
+ * fork's tracepoint or the child's first hook, and goes with the exit's tracepoint or
+ * with the task.  LSM programs are never passed over.
  */
 #include <linux/types.h>
 #include <linux/bpf.h>
@@ -30,6 +35,7 @@
 #define PROT_EXEC 4
 #define VM_EXEC 4
 #define FMODE_WRITE 2
+#define O_TRUNC 01000			/* empties it, however it is opened */
 #define OPENED_FOR_EXEC 0x20		/* __FMODE_EXEC: bprm_check judges that */
 #define PTRACE_MODE_ATTACH 2
 #define READ_IMPLIES_EXEC 0x400000
@@ -72,6 +78,17 @@ struct {
 	__type(value, __u32);
 } profile SEC(".maps");
 
+/* Children between their parent's fork and their mark, by their task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WARDEN_GUARD_FORKING);
+	__type(key, __u64);
+	__type(value, struct warden_guard_mark);
+} forked SEC(".maps");
+
+/* How many there are: mostly none, and then who is not watched is asked no more. */
+__u64 forking;
+
 static const struct warden_guard_counts no_counts;
 
 /* Do LSM programs run?  The parent opens a file, and looks. */
@@ -88,11 +105,6 @@ static __always_inline __u32 current_tgid(void)
 static __always_inline struct warden_guard_mark *mark_of(__u32 tgid)
 {
 	return bpf_map_lookup_elem(&watched, &tgid);
-}
-
-static __always_inline struct warden_guard_mark *mark_of_current(void)
-{
-	return mark_of(current_tgid());
 }
 
 static __always_inline const struct warden_guard_settings *get_settings(void)
@@ -134,6 +146,58 @@ static __always_inline int watch(__u32 tgid, const struct warden_guard_mark *mar
 		return 0;
 	}
 	return c != NULL;
+}
+
+/* It is marked, or its fork has failed. */
+static __always_inline void end_fork(__u64 task, const struct warden_guard_mark *mark)
+{
+	struct warden_guard_counts *c;
+
+	if (bpf_map_delete_elem(&forked, &task))
+		return;
+	__sync_fetch_and_sub(&forking, 1);
+	c = bpf_map_lookup_elem(&guard_counts, &mark->guest);
+	if (c)
+		__sync_fetch_and_sub(&c->forking, 1);
+}
+
+/* The mark first: it is never without one of the two. */
+static __always_inline void watch_child(__u32 tgid, __u64 task, struct warden_guard_mark *mark)
+{
+	struct warden_guard_counts *c = counts_of(mark->guest);
+
+	mark->leader = task;
+	/* The room is for the children of the others, too. */
+	if (c && c->processes >= WARDEN_GUARD_WATCHED)
+		__sync_fetch_and_add(&c->unwatched, 1);
+	else
+		watch(tgid, mark);
+	end_fork(task, mark);
+}
+
+static __noinline void adopt(__u32 tgid)
+{
+	__u64 leader = (__u64)bpf_get_current_task_btf()->group_leader;
+	struct warden_guard_mark *m = bpf_map_lookup_elem(&forked, &leader), copy;
+
+	if (!m)
+		return;
+	copy = *m;
+	watch_child(tgid, leader, &copy);
+}
+
+static __always_inline struct warden_guard_mark *mark_of_current(void)
+{
+	__u32 tgid = current_tgid();
+	struct warden_guard_mark *m = mark_of(tgid);
+
+	if (!m && forking) {
+		adopt(tgid);
+		m = mark_of(tgid);
+	}
+	if (m && !m->leader)
+		m->leader = (__u64)bpf_get_current_task_btf()->group_leader;
+	return m;
 }
 
 /* ---- what is found ---- */
@@ -305,6 +369,8 @@ long BPF_PROG(lsm_execed, struct linux_binprm *bprm)
 
 	if (!m)
 		return 0;
+	/* If another thread has become the first. */
+	m->leader = (__u64)bpf_get_current_task_btf()->group_leader;
 	clear_key(&key);
 	m->helper = bpf_d_path(&bprm->file->f_path, key.path, sizeof(key.path)) > 0 &&
 		    rights_of(&key) & GUARD_MAY_EXEC;
@@ -357,10 +423,13 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 		return 0;
 	if (!has_argument(ctx, 0) || !file)
 		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
-	if (is_starting(m))
+	if (is_starting(m) && !(prot & PROT_WRITE))
 		return 0;
 	clear_key(&key);
 	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
+	/* Whose file it is: what is written there is not the file's. */
+	if (prot & PROT_WRITE)
+		return found(m, GUARD_MADE_CODE, prot, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
 	if (n > 0 && rights_of(&key) & GUARD_MAP)
 		return 0;
 	return found(m, GUARD_FOREIGN_CODE, prot, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
@@ -372,11 +441,11 @@ int BPF_PROG(see_mmap, struct file *file, unsigned long prot, unsigned long flag
 {
 	struct warden_guard_mark *m;
 
-	if (!(prot & PROT_EXEC) || file)
+	if (!(prot & PROT_EXEC) || (file && !(prot & PROT_WRITE)))
 		return 0;
 	m = mark_of_current();
 	if (m)
-		found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 0);
+		found(m, file ? GUARD_MADE_CODE : GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 0);
 	return 0;
 }
 
@@ -498,7 +567,8 @@ static __always_inline long on_open(struct file *file, int can_deny)
 
 	if (!m || m->helper || BPF_CORE_READ(file, f_flags) & OPENED_FOR_EXEC || is_starting(m))
 		return 0;
-	wanted = BPF_CORE_READ(file, f_mode) & FMODE_WRITE ? GUARD_WRITE : GUARD_READ;
+	wanted = BPF_CORE_READ(file, f_mode) & FMODE_WRITE || BPF_CORE_READ(file, f_flags) & O_TRUNC ?
+		 GUARD_WRITE : GUARD_READ;
 	clear_key(&key);
 	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
 	if (n > 0 && (rights_of(&key) & wanted ||
@@ -666,31 +736,41 @@ int BPF_PROG(see_read_file, struct file *file, int id)
 
 /*
  * Threads share their process's mark.  The map has room for all that are let
- * live; who is not counted has no more of them.
+ * live; who is not counted has no more of them.  A child counts from here on: of
+ * many forks at once no more come through.
  */
 SEC("lsm/task_alloc")
 long BPF_PROG(lsm_fork, struct task_struct *task, unsigned long clone_flags, int ret)
 {
+	struct warden_guard_mark *m, copy;
 	struct warden_guard_counts *c;
 	struct warden_guard_event *e;
-	struct warden_guard_mark *m;
-	long verdict;
-	__u64 live;
+	__u64 child = (__u64)task, live = 0;
+	long verdict = 0;
 
 	if (ret || clone_flags & CLONE_THREAD)
 		return earlier(ret);
 	m = mark_of_current();
 	if (!m)
 		return 0;
-	c = counts_of(m->guest);
-	live = c ? c->processes : 0;
-	if (c && live < WARDEN_GUARD_CHILDREN)
-		return 0;
-	e = incident(m, GUARD_PROCESSES, &verdict, 1);
-	if (e) {
-		e->address = live;
-		bpf_ringbuf_submit(e, 0);
+	copy = *m;
+	c = counts_of(copy.guest);
+	if (c)
+		live = c->processes + __sync_fetch_and_add(&c->forking, 1);
+	if (!c || live >= WARDEN_GUARD_CHILDREN) {
+		e = incident(&copy, GUARD_PROCESSES, &verdict, 1);
+		if (e) {
+			e->address = live;
+			bpf_ringbuf_submit(e, 0);
+		}
 	}
+	__sync_fetch_and_add(&forking, 1);
+	if (!verdict && live < WARDEN_GUARD_WATCHED &&
+	    !bpf_map_update_elem(&forked, &child, &copy, BPF_ANY))
+		return 0;
+	__sync_fetch_and_sub(&forking, 1);
+	if (c)
+		__sync_fetch_and_sub(&c->forking, 1);
 	return verdict;
 }
 
@@ -699,7 +779,6 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct warden_guard_mark *m, copy;
-	struct warden_guard_counts *c;
 	__u32 from, tgid;
 
 	if (!parent || !child)
@@ -712,20 +791,26 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!m)
 		return 0;
 	copy = *m;
-	c = counts_of(copy.guest);
-	/* The room is for the children of the others, too. */
-	if (c && c->processes >= WARDEN_GUARD_WATCHED)
-		__sync_fetch_and_add(&c->unwatched, 1);
-	else
-		watch(tgid, &copy);
+	watch_child(tgid, (__u64)child, &copy);
 	return 0;
+}
+
+static __always_inline void end_watch(__u32 tgid, const struct warden_guard_mark *m)
+{
+	struct warden_guard_counts *c = bpf_map_lookup_elem(&guard_counts, &m->guest);
+
+	/*
+	 * Of two threads that end at once, one finds it there.  Counts that had no
+	 * room at first know nothing of those before.
+	 */
+	if (!bpf_map_delete_elem(&watched, &tgid) && c && c->processes)
+		__sync_fetch_and_sub(&c->processes, 1);
 }
 
 /* With the last thread of a process its number is free for another. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct warden_guard_counts *c;
 	struct warden_guard_mark *m;
 	__u32 tgid;
 
@@ -733,15 +818,28 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		return 0;
 	tgid = BPF_CORE_READ(task, tgid);
 	m = mark_of(tgid);
-	if (!m)
-		return 0;
-	c = bpf_map_lookup_elem(&guard_counts, &m->guest);
-	/*
-	 * Of two threads that end at once, one finds it there.  Counts that had no
-	 * room at first know nothing of those before.
-	 */
-	if (!bpf_map_delete_elem(&watched, &tgid) && c && c->processes)
-		__sync_fetch_and_sub(&c->processes, 1);
+	if (m)
+		end_watch(tgid, m);
+	return 0;
+}
+
+/* A fork that failed; a process whose end was passed over. */
+SEC("lsm/task_free")
+long BPF_PROG(lsm_free, struct task_struct *task)
+{
+	struct warden_guard_mark *m, copy;
+	__u64 key = (__u64)task;
+	__u32 tgid;
+
+	m = forking ? bpf_map_lookup_elem(&forked, &key) : NULL;
+	if (m) {
+		copy = *m;
+		end_fork(key, &copy);
+	}
+	tgid = BPF_CORE_READ(task, tgid);
+	m = mark_of(tgid);
+	if (m && m->leader == key)
+		end_watch(tgid, m);
 	return 0;
 }
 

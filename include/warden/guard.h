@@ -61,6 +61,7 @@ struct warden_guard_mark {
 	__u64 since;		/* when its VMM's guest was first seen */
 	__u32 vmm;
 	__u32 helper;		/* 1: runs a program that the profile lets it run */
+	__u64 leader;		/* its first thread's task; 0 until that is known */
 };
 
 struct warden_guard_budget {
@@ -76,6 +77,7 @@ struct warden_guard_counts {
 	__u64 denied;		/* of the violations */
 	__u64 processes;	/* that are watched and live */
 	__u64 unwatched;	/* children there was no room for */
+	__u64 forking;		/* children on their way to be watched, or to have failed */
 	struct warden_guard_budget budget[GUARD_KINDS];	/* one kind hides no other */
 };
 
@@ -96,6 +98,7 @@ struct warden_guard_key {
 #define WARDEN_GUARD_RING_BYTES (1u << 20)
 #define WARDEN_GUARD_RULES 1024
 #define WARDEN_GUARD_PROCESSES 65536
+#define WARDEN_GUARD_FORKING 16384
 #define WARDEN_GUARD_CHILDREN 256	/* of one VMM that are let live where it is denied */
 #define WARDEN_GUARD_WATCHED 2048	/* of one VMM that are watched where it is not */
 

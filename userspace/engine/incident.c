@@ -92,6 +92,8 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 		strcpy(i->path, "anonymous memory");
 		return;
 	case GUARD_MADE_CODE:
+		if (i->path[0] || i->flags & GUARD_LONG_PATH)
+			break;
 		strcpy(i->path, i->length ? "memory of its own" :
 		       "all memory it can read (personality)");
 		return;

@@ -289,6 +289,113 @@ static int try_forks(const char *unused)
 	return error;
 }
 
+/* ---- a storm of forks, some by a thread that interrupts the others' ---- */
+
+#define STORM_THREADS 4
+#define STORM_FORKS 100		/* of each */
+#define STORM_SUDDEN 200
+
+static const char *forbidden;
+static unsigned opened, failed;
+
+static void fork_one(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(open(forbidden, O_RDONLY) >= 0);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		__atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED);
+	else if (WEXITSTATUS(status))
+		__atomic_fetch_add(&opened, 1, __ATOMIC_RELAXED);
+}
+
+static void *fork_on(void *unused)
+{
+	for (int i = 0; i < STORM_FORKS; i++)
+		fork_one();
+	return NULL;
+}
+
+static void *fork_suddenly(void *unused)
+{
+	const struct sched_param real_time = { .sched_priority = 50 };
+	unsigned seed = 1;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &real_time))
+		failed++;
+	for (int i = 0; i < STORM_SUDDEN; i++) {
+		usleep(rand_r(&seed) % 2000);
+		fork_one();
+	}
+	return NULL;
+}
+
+/* Each child opens it, once.  EIO: not all were made, EEXIST: not all of one mind. */
+static int try_storm(const char *path)
+{
+	pthread_t thread[STORM_THREADS + 1];
+
+	forbidden = path;
+	opened = failed = 0;
+	for (int i = 0; i <= STORM_THREADS; i++)
+		pthread_create(&thread[i], NULL, i ? fork_on : fork_suddenly, NULL);
+	for (int i = 0; i <= STORM_THREADS; i++)
+		pthread_join(thread[i], NULL);
+	if (failed)
+		return EIO;
+	if (opened == STORM_THREADS * STORM_FORKS + STORM_SUDDEN)
+		return 0;
+	return opened ? EEXIST : EPERM;
+}
+
+/* More threads than children are let live, each with one that stays. */
+#define AT_ONCE 600
+
+static int stays;
+
+static void *fork_once(void *unused)
+{
+	pid_t pid = fork();
+
+	while (!pid)
+		pause();
+	if (pid > 0)
+		__atomic_fetch_add(&stays, 1, __ATOMIC_RELAXED);
+	return (void *)(intptr_t)pid;
+}
+
+static int try_at_once(const char *most)
+{
+	static pthread_t thread[AT_ONCE];
+	pthread_attr_t small;
+	void *pid;
+	int n = 0;
+
+	stays = 0;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	while (n < AT_ONCE && !pthread_create(&thread[n], &small, fork_once, NULL))
+		n++;
+	while (n--) {
+		pthread_join(thread[n], &pid);
+		if ((intptr_t)pid > 0)
+			kill((pid_t)(intptr_t)pid, SIGKILL);
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return stays <= atoi(most) ? 0 : E2BIG;
+}
+
+static int try_written_map(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd < 0 ? errno : mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, fd, 0) ==
+		MAP_FAILED ? errno : 0;
+}
+
 /* No system call opens it: the ring does. */
 static int try_uring(const char *path)
 {
@@ -362,6 +469,7 @@ static const struct {
 	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
+	{ "storm", try_storm }, { "at-once", try_at_once }, { "written-map", try_written_map },
 };
 
 int main(int argc, char **argv)
