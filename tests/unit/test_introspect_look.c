@@ -528,6 +528,27 @@ static void test_code_behind_the_end_of_a_file(void **state)
 	assert_int_equal(nobjects, 2);
 }
 
+static void takes_all_time(void) { in.mem->expired = true; }
+
+/* Who takes all of a sweep's time is the last in the next, which begins behind it. */
+static void test_a_sweep_goes_on_where_time_was_up(void **state)
+{
+	uint32_t hog;
+
+	meanwhile = takes_all_time;
+	sweep(false);
+	meanwhile = NULL;
+	assert_int_equal(done.status, DONE_INCOMPLETE);
+	assert_int_equal(ntasks, 1);
+	hog = tasks[0].pid;
+	sweep(false);
+	assert_int_equal(done.status, DONE_COMPLETE);
+	assert_int_equal(ntasks, 2);
+	assert_int_not_equal(tasks[0].pid, hog);
+	sweep(false);
+	assert_int_equal(tasks[0].pid, hog);
+}
+
 static uint64_t first_task(void)
 {
 	uint64_t next;
@@ -688,7 +709,7 @@ int main(void)
 		T(test_exe_that_is_not_mapped), T(test_huge_region), T(test_endless_tables),
 		T(test_huge_file), T(test_private_mapping_of_a_file_without_pages),
 		T(test_ends_meanwhile), T(test_task_is_anothers_meanwhile), T(test_executes_meanwhile),
-		T(test_changed_page_of_a_file), T(test_code_behind_the_end_of_a_file),
+		T(test_a_sweep_goes_on_where_time_was_up), T(test_changed_page_of_a_file), T(test_code_behind_the_end_of_a_file),
 		T(test_executes_meanwhile_in_the_same_mm), T(test_first_thread_has_ended),
 		T(test_suspicious_alone),
 	};

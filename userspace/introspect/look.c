@@ -609,19 +609,27 @@ int look_at_pid(struct introspector *in, uint32_t pid, uint64_t start_ns, bool r
 	return l.sink_error;
 }
 
-/* Every process there is. */
-static void each_task(struct look *l, void (*fn)(struct look *l))
+/* Every process there is, from that place of the list on.  Behind the last: 0 if it was all. */
+static uint32_t each_task_from(struct look *l, uint32_t first, void (*fn)(struct look *l))
 {
 	struct task_list list;
+	uint32_t n = 0, at = 0;
 
 	l->list_error = task_list_read(l->k, &list);
-	for (uint32_t i = 0; i < list.n && !must_stop(l); i++) {
-		if (!find_read(l->in, list.va[i], &l->task))
-			l->torn_tasks += find_still_listed(l->in, list.va[i]);
+	for (; n < list.n && !must_stop(l); n++) {
+		at = (first % list.n + n) % list.n;
+		if (!find_read(l->in, list.va[at], &l->task))
+			l->torn_tasks += find_still_listed(l->in, list.va[at]);
 		else if (l->task.pid)	/* 0: the idle task */
 			fn(l);
 	}
 	task_list_free(&list);
+	return must_stop(l) && n ? at + 1 : 0;
+}
+
+static void each_task(struct look *l, void (*fn)(struct look *l))
+{
+	each_task_from(l, 0, fn);
 }
 
 int look_list(struct introspector *in, const struct look_sink *sink, struct m_done *ret_done)
@@ -654,7 +662,8 @@ int look_at_all(struct introspector *in, bool resend, const struct look_sink *si
 
 	begin(&l, in, sink, SWEEP_BUDGET_MS);
 	objects_sweep_begin(&in->objects, resend);
-	each_task(&l, look_at_task);
+	/* One process with endless code takes the time of others once, and is the last then. */
+	in->sweep_from = each_task_from(&l, in->sweep_from, look_at_task);
 	end(&l, ret_done);
 	objects_sweep_end(&in->objects, walked_all(&l) && !l.sink_error && !l.torn_objects);
 	return l.sink_error;

@@ -39,6 +39,7 @@ struct introspector {
 	struct guest_memory *mem;
 	struct kernel kernel;
 	struct object_table objects;
+	uint32_t sweep_from;		/* in the list of tasks: where the last one's time was up */
 	/* Told what looks and sweeps see of suspicious code; NULL: nobody. */
 	int (*on_sign)(void *ctx, const struct m_sign *sign);
 	void *sign_ctx;
