@@ -157,7 +157,8 @@ static __always_inline void end_fork(__u64 task, const struct warden_guard_mark 
 		return;
 	__sync_fetch_and_sub(&forking, 1);
 	c = bpf_map_lookup_elem(&guard_counts, &mark->guest);
-	if (c)
+	/* Counts that had no room at first know nothing of it. */
+	if (c && c->forking)
 		__sync_fetch_and_sub(&c->forking, 1);
 }
 
