@@ -2,6 +2,7 @@
 #include "introspect/look.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,10 +233,7 @@ static bool has_tail(const struct look *l, const struct vma *v, const struct gue
 	if (!within || page < v->pgoff || page - v->pgoff >= (v->end - v->start) / FRAME_SIZE ||
 	    virt_read(&as, v->start + (page - v->pgoff) * FRAME_SIZE + within, tail, size))
 		return false;
-	for (size_t i = 0; i < size; i++)
-		if (tail[i])
-			return true;
-	return false;
+	return !sodium_is_zero(tail, size);
 }
 
 /*

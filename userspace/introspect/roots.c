@@ -360,18 +360,6 @@ static int on_thread(void *ctx, uint64_t node)
 	return take_task(t->s, va, t->pid);
 }
 
-static int walk_threads(struct scan *s, uint64_t signal, struct threads *t)
-{
-	int r = -ELOOP;
-
-	for (int i = 0; (r == -ELOOP || r == -EFAULT) && i < ATTEMPTS; i++) {
-		if (i)
-			memory_refresh(s->k->mem);
-		r = list_walk(s->k, signal + s->k->at.signal_struct_thread_head.at, MAX_TASKS, on_thread, t);
-	}
-	return r;
-}
-
 /* A thread has the memory of its process, unless somebody has seen to that. */
 static int take_process(struct scan *s, uint64_t va)
 {
@@ -388,7 +376,7 @@ static int take_process(struct scan *s, uint64_t va)
 	}
 	r = take_task(s, va, t.pid);
 	if (!r && signal)
-		r = walk_threads(s, signal, &t);
+		r = threads_walk(s->k, signal, on_thread, &t);
 	if (r != -ELOOP && r != -EFAULT)
 		return r;
 	/* One that ends breaks its list. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "introspect/dentries.h"
-#include "introspect/lists.h"
 #include "introspect/overlay.h"
 #include "introspect/pagecache.h"
 #include "lib/util.h"
@@ -570,20 +569,14 @@ static int find_traced(void *ctx, uint64_t node)
 }
 
 /* Any of its threads will do to put code into it; 0 if none is traced. */
-static uint64_t traced_thread(struct code_signs *s)
+static uint64_t traced_thread(const struct code_signs *s)
 {
 	const struct kernel *k = s->k;
 	struct traced t = { .k = k };
 	uint64_t signal;
-	int r = kernel_member(k, s->t->va, k->at.task_struct_signal, &signal);
 
-	for (int i = 0; !r && signal && i < ATTEMPTS; i++) {
-		r = list_walk(k, signal + k->at.signal_struct_thread_head.at, MAX_TASKS, find_traced, &t);
-		if (r != -ELOOP && r != -EFAULT)
-			break;
-		memory_refresh(k->mem);
-		r = 0;
-	}
+	if (!kernel_member(k, s->t->va, k->at.task_struct_signal, &signal) && signal)
+		threads_walk(k, signal, find_traced, &t);
 	return t.thread;
 }
 

@@ -11,6 +11,7 @@
 #define PF_KTHREAD 0x00200000u
 #define MAX_PID (1u << 22)
 #define ATTEMPTS 4
+#define THREADS_ATTEMPTS 3
 #define MAX_THREADS MAX_TASKS
 
 struct links {
@@ -168,6 +169,18 @@ int task_read(const struct kernel *k, uint64_t va, struct task *ret_task)
 		r = kernel_member(k, t.thread, k->at.task_struct_self_exec_id, &t.exec_id);
 	if (!r)
 		*ret_task = t;
+	return r;
+}
+
+int threads_walk(const struct kernel *k, uint64_t signal, list_fn fn, void *ctx)
+{
+	int r = -ELOOP;
+
+	for (int i = 0; (r == -ELOOP || r == -EFAULT) && i < THREADS_ATTEMPTS; i++) {
+		if (i)
+			memory_refresh(k->mem);
+		r = list_walk(k, signal + k->at.signal_struct_thread_head.at, MAX_TASKS, fn, ctx);
+	}
 	return r;
 }
 

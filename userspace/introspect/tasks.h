@@ -3,7 +3,7 @@
 #ifndef WARDEN_TASKS_H
 #define WARDEN_TASKS_H
 
-#include "introspect/kernel.h"
+#include "introspect/lists.h"
 
 #define MAX_TASKS 65536u
 #define ARGV_SIZE 1024
@@ -46,6 +46,12 @@ bool task_is_same(const struct task *a, const struct task *b);
 
 /* Arguments divided by spaces; raw bytes.  Its length; 0 if not resident. */
 size_t task_argv(const struct kernel *k, const struct task *t, char *buf, size_t size);
+
+/*
+ * Of the process with that signal_struct each thread's thread_node, from the first again
+ * with fresh memory while they come and go; as list_walk.
+ */
+int threads_walk(const struct kernel *k, uint64_t signal, list_fn fn, void *ctx);
 
 /* The process's own page tables. */
 struct address_space task_space(const struct kernel *k, const struct task *t);
