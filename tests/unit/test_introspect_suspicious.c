@@ -161,6 +161,28 @@ static void a_program_is_not_held_to_the_one_before(void **state)
 	assert_false(s.is_hollow);
 }
 
+/* Its second thread will do; and a list of threads that is torn may have hidden one. */
+static void the_tracer_of_any_thread_is_told(void **state)
+{
+	const uint64_t signal = make(64), head = signal + k.at.signal_struct_thread_head.at;
+	const uint64_t second = make(TASK_SIZE), tracer = make(TASK_SIZE);
+
+	list_init(head);
+	list_append(head, container.va + k.at.task_struct_thread_node.at);
+	list_append(head, second + k.at.task_struct_thread_node.at);
+	set(container.va, k.at.task_struct_signal, signal);
+	set(second, k.at.task_struct_parent, tracer);
+	set(second, k.at.task_struct_real_parent, container.va);
+	assert_int_equal(tell(below), 1);
+	set(second, k.at.task_struct_ptrace, 1);
+	assert_int_equal(tell(below), 2);
+	assert_string_equal(told[1], "Process.Traced");
+	assert_int_equal(unread, 0);
+	put64(second + k.at.task_struct_thread_node.at + 8 - DIRECT, head);
+	assert_int_equal(tell(below), 1);
+	assert_int_equal(unread, 1);
+}
+
 static void what_lies_about_its_layer_is_no_finding(void **state)
 {
 	const uint64_t at = inode_of(container.exe_file) + k.at.inode_size.size - DIRECT;
@@ -184,6 +206,7 @@ int main(void)
 		T(a_system_that_is_an_overlay_as_a_whole_is_none),
 		T(a_program_is_known_by_its_file), T(an_images_program_is_not_hollow),
 		T(a_program_is_not_held_to_the_one_before), T(what_lies_about_its_layer_is_no_finding),
+		T(the_tracer_of_any_thread_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

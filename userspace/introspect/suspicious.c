@@ -561,33 +561,41 @@ static int find_traced(void *ctx, uint64_t node)
 {
 	struct traced *t = ctx;
 	uint64_t va = node - t->k->at.task_struct_thread_node.at, ptrace;
+	int r = kernel_member(t->k, va, t->k->at.task_struct_ptrace, &ptrace);
 
-	if (kernel_member(t->k, va, t->k->at.task_struct_ptrace, &ptrace) || !ptrace)
-		return 0;
+	if (r || !ptrace)
+		return r;
 	t->thread = va;
 	return 1;
 }
 
-/* Any of its threads will do to put code into it; 0 if none is traced. */
-static uint64_t traced_thread(const struct code_signs *s)
+/*
+ * Any of its threads will do to put code into it; 0 if none is traced.  One that could not
+ * be looked at may be the one.
+ */
+static uint64_t traced_thread(struct code_signs *s)
 {
 	const struct kernel *k = s->k;
 	struct traced t = { .k = k };
 	uint64_t signal;
+	int r = kernel_member(k, s->t->va, k->at.task_struct_signal, &signal);
 
-	if (!kernel_member(k, s->t->va, k->at.task_struct_signal, &signal) && signal)
-		threads_walk(k, signal, find_traced, &t);
+	if (!r && signal)
+		r = threads_walk(k, signal, find_traced, &t);
+	s->unread += r < 0;
 	return t.thread;
 }
 
 static int tell_tracer(const struct teller *t)
 {
 	const struct kernel *k = t->s->k;
-	const uint64_t thread = traced_thread(t->s);
-	uint64_t parent, tracer, real;
 	char name[17] = "", comm[TEXT_COMM];
+	uint64_t thread, parent, tracer, real;
 
-	if (!k->at.task_struct_parent.size || !thread ||
+	if (!k->at.task_struct_ptrace.size || !k->at.task_struct_parent.size)
+		return 0;
+	thread = traced_thread(t->s);
+	if (!thread ||
 	    kernel_member(k, thread, k->at.task_struct_parent, &parent) ||
 	    kernel_member(k, thread, k->at.task_struct_real_parent, &real) ||
 	    kernel_member(k, parent, k->at.task_struct_tgid, &tracer) ||
