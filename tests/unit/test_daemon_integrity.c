@@ -168,6 +168,20 @@ static void test_vmms_out_of_reach(void **state)
 	end();
 }
 
+/* The other roles are three; with a check there is one more. */
+static bool is_under_way(void)
+{
+	unsigned n = 0;
+	int pid;
+	FILE *f = fopen("/proc/thread-self/children", "r");
+
+	assert_non_null(f);
+	while (fscanf(f, "%d", &pid) == 1)
+		n++;
+	fclose(f);
+	return n > 3;
+}
+
 /* When the round after the one at last begins, in s after it; rounds last no time. */
 static time_t next_gap(time_t *last, const char *cause)
 {
@@ -180,6 +194,8 @@ static time_t next_gap(time_t *last, const char *cause)
 		ahead++;
 		for (int i = 0; i < 5; i++)
 			sd_event_run(w.loop, 3000);
+		if (is_under_way())
+			await("modules", before + 1);
 		assert_true(ahead - *last < 100000);
 	}
 	gap = ahead - *last;
