@@ -355,15 +355,19 @@ test-kunit: | $(B)/setup.done
 test: lab-ready $(UNIT) fuzzers
 	@tests/run all
 
-# Parts of test-all, by the names that tests/run knows.
+# Some of the lab's, by the names in tests/run: make test-lab LAB="guard-debug hooks-7.2"
+test-lab: lab-ready $(BENCH_PROGRAMS)
+	@TEST_RESUME=$(RESUME) tests/run named $(LAB)
+
+# Parts of test-all.  RESUME=1: without what has passed in the lab with the same sources.
 test-kernels test-debug test-races: test-%: lab-ready
-	@tests/run $*
+	@TEST_RESUME=$(RESUME) tests/run $*
 
 test-all: $(BENCH_PROGRAMS)
 	@scripts/setup intel
-	@TEST_ALL=1 DEMO_KILLS=200 $(MAKE) --no-print-directory test
+	@TEST_ALL=1 TEST_RESUME=$(RESUME) DEMO_KILLS=200 $(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory fuzz SECONDS=60
-.PHONY: test-all test-kernels test-debug test-races
+.PHONY: test-all test-lab test-kernels test-debug test-races
 
 clean:
 	rm -rf $(B)
