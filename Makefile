@@ -164,7 +164,7 @@ $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LI
 $(eval $(call program,labtest/bomb,tests/lab/accounting/bomb.c,,-static))
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
-$(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c $(TINYVM),-lpthread))
+$(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c tests/lab/guard/names.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/truth,$(addprefix tests/lab/introspect/,truth.c pages.c spaces.c rest.c),,-static))
 $(eval $(call program,labtest/filehash,tests/lab/introspect/filehash.c,))
 $(eval $(call program,labtest/seen,tests/lab/introspect/seen.c $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))

@@ -9,7 +9,6 @@
 
 #define CORE __attribute__((preserve_access_index))
 
-struct path;
 struct sock;
 struct sockaddr;
 
@@ -21,18 +20,42 @@ struct signal_struct {
 	atomic_t live;
 } CORE;
 
+struct qstr {
+	unsigned int len;
+	const unsigned char *name;
+} CORE;
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+} CORE;
+
+struct vfsmount {
+	struct dentry *mnt_root;
+} CORE;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+} CORE;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} CORE;
+
+struct fs_struct {
+	struct path root;
+} CORE;
+
 struct task_struct {
 	int pid;
 	int tgid;
 	char comm[16];
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
-} CORE;
-
-struct dentry;
-
-struct path {
-	struct dentry *dentry;
+	struct fs_struct *fs;
 } CORE;
 
 struct file {

@@ -593,6 +593,7 @@ int BPF_PROG(see_open, struct file *file)
 	return 0;
 }
 
+#include "guard_names.bpf.h"
 #include "guard_sockets.bpf.h"
 
 /* ---- privileges ---- */

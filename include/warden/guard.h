@@ -22,7 +22,23 @@ enum warden_guard_what {
 	GUARD_USER_NAMESPACE,
 	GUARD_MODULE,		/* path: its name, its file, or where it is */
 	GUARD_PROCESSES,	/* more of them than are watched */
+	GUARD_CHANGE,		/* path, not opened; detail: enum warden_guard_change */
+	GUARD_MOUNT,		/* path; detail: the same */
 	GUARD_KINDS		/* one more than the last */
+};
+
+/* Done by a file's name; from GUARD_MOUNTED on, to what names mean. */
+enum warden_guard_change {
+	GUARD_MOVED = 1,	/* to it, or from it */
+	GUARD_LINKED,		/* the same */
+	GUARD_SYMLINK,
+	GUARD_FOLDER,
+	GUARD_NODE,		/* a socket, pipe, device, or empty file */
+	GUARD_MODE,
+	GUARD_OWNER,
+	GUARD_MOUNTED,		/* on it */
+	GUARD_ROOT,		/* of a process, or of all */
+	GUARD_CHANGES		/* one more than the last */
 };
 
 /* struct warden_guard_event.flags */

@@ -58,7 +58,7 @@ static void each_kind_has_its_words(void **state)
 		assert_true(incident_decode(&raw, &i));
 		assert_true(strlen(i.path) > 0);
 		assert_memory_equal(incident_signature(what), "Guard.", 6);
-		assert_non_null(incident_words(what));
+		assert_non_null(incident_words(&i));
 	}
 }
 
@@ -88,6 +88,18 @@ static void rules_that_would_allow(void **state)
 	raw.detail = GUARD_WRITE;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "write = /srv/disk.img");
+	raw.what = GUARD_CHANGE;
+	raw.detail = GUARD_MOVED;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "write = /srv/disk.img");
+	assert_string_equal(incident_words(&i), "moved a file");
+	raw.detail = GUARD_CHANGES;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(incident_words(&i), "changed a file by its name");
+	raw.what = GUARD_MOUNT;
+	raw.detail = GUARD_MOUNTED;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "");
 	raw = event_of(GUARD_EXEC, "/bin/sh (deleted)");
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "");

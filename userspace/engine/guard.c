@@ -27,7 +27,7 @@ static json_t *evidence_of(const struct engine *e, const struct incident *i)
 	char address[32];
 
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)i->address);
-	return json_pack("{s:s,s:s,s:b,s:s,s:I,s:s,s:I,s:b}", "what", incident_words(i->what),
+	return json_pack("{s:s,s:s,s:b,s:s,s:I,s:s,s:I,s:b}", "what", incident_words(i),
 			 "by", incident_actor(i), "denied", !!(i->flags & GUARD_DENIED),
 			 "rule", i->rule, "detail", (json_int_t)i->detail, "address", address,
 			 "length", (json_int_t)i->length,
@@ -66,7 +66,7 @@ static int64_t write_finding(struct engine *e, struct guest *g, const struct inc
 	if (seq && !*ret_known)
 		log_warn("guest %llu (%s): %s %s: %s, process %u (%s)%s%s",
 			 (unsigned long long)i->guest, f.guest_name, incident_actor(i),
-			 incident_words(i->what), i->path, i->pid, i->comm,
+			 incident_words(i), i->path, i->pid, i->comm,
 			 i->flags & GUARD_DENIED ? ", denied" : "",
 			 seq < 0 ? "; not in the journal" : "");
 	return seq;

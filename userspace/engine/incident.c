@@ -25,6 +25,16 @@ static const struct {
 	[GUARD_USER_NAMESPACE] = { "Guard.UserNamespace", "made a user namespace" },
 	[GUARD_MODULE] = { "Guard.Module", "had the kernel load code" },
 	[GUARD_PROCESSES] = { "Guard.Processes", "made more processes than are watched" },
+	[GUARD_CHANGE] = { "Guard.Change", "changed a file by its name" },
+	[GUARD_MOUNT] = { "Guard.Mount", "changed what paths mean" },
+};
+
+static const char *const changes[GUARD_CHANGES] = {
+	[GUARD_MOVED] = "moved a file", [GUARD_LINKED] = "linked a file",
+	[GUARD_SYMLINK] = "made a symbolic link", [GUARD_FOLDER] = "made a folder",
+	[GUARD_NODE] = "made a node or file", [GUARD_MODE] = "changed a file's mode",
+	[GUARD_OWNER] = "changed a file's owner", [GUARD_MOUNTED] = "mounted",
+	[GUARD_ROOT] = "changed its root",
 };
 
 const char *incident_signature(uint32_t what)
@@ -32,9 +42,11 @@ const char *incident_signature(uint32_t what)
 	return kinds[what].signature;
 }
 
-const char *incident_words(uint32_t what)
+const char *incident_words(const struct incident *i)
 {
-	return kinds[what].words;
+	const bool change = i->what == GUARD_CHANGE || i->what == GUARD_MOUNT;
+
+	return change && i->detail && i->detail < GUARD_CHANGES ? changes[i->detail] : kinds[i->what].words;
 }
 
 const char *incident_actor(const struct incident *i)
@@ -148,6 +160,8 @@ static void tell_rule(struct incident *i)
 		key = "map";
 	else if (i->what == GUARD_FILE)
 		key = i->detail == GUARD_WRITE ? "write" : "read";
+	else if (i->what == GUARD_CHANGE)
+		key = "write";
 	else if (i->what == GUARD_CONNECT && i->detail == AF_UNIX)
 		key = "connect";
 	if (key && is_rule_path(i))

@@ -27,8 +27,8 @@ bool incident_decode(const struct warden_guard_event *raw, struct incident *ret_
 /* "Guard.Exec", what rules of the policy match. */
 const char *incident_signature(uint32_t what);
 
-/* "started a program" */
-const char *incident_words(uint32_t what);
+/* "started a program"; of a change by name, which it was. */
+const char *incident_words(const struct incident *incident);
 
 /* "the VMM", "a child of the VMM", "a helper of the VMM" */
 const char *incident_actor(const struct incident *incident);

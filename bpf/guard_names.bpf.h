@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is done by a file's name, without opening it: files moved or linked, folders,
+ * links and nodes made, owners and modes changed; and what is mounted, as that changes
+ * what all names mean.  A part of guard.bpf.c: its maps and what it does of a finding
+ * are there.
+ */
+#ifndef WARDEN_GUARD_NAMES_H
+#define WARDEN_GUARD_NAMES_H
+
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define NAME_DEEP 64			/* components and mounts of a path */
+
+/*
+ * A task's own, as it may be preempted: its stack has no room for it.  Where the text
+ * begins is here so that the verifier, which knows nothing of what lies in a map, need
+ * not follow all the ways to come there.
+ */
+struct guard_name {
+	__u32 at;
+	struct warden_guard_key key;
+	char text[2 * GUARD_PATH];	/* written from GUARD_PATH - 1 back; 0 from there on */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct guard_name);
+} names SEC(".maps");
+
+/* "/" and the dentry's name, before what is there.  False: there is no room. */
+static __always_inline int prepend(struct guard_name *n, struct dentry *d)
+{
+	const char *name = (const char *)BPF_CORE_READ(d, d_name.name);
+	__u32 len = BPF_CORE_READ(d, d_name.len), from = n->at;
+
+	if (len >= from)
+		return 0;
+	from -= len + 1;
+	n->at = from;
+	/* So that the bounds are seen by the verifier, too. */
+	asm volatile("" : "+r"(from), "+r"(len));
+	from &= GUARD_PATH - 1;
+	len &= GUARD_PATH - 1;
+	n->text[from] = '/';
+	return !bpf_probe_read_kernel(&n->text[from + 1], len, name);
+}
+
+static __always_inline struct mount *mount_of(struct vfsmount *v)
+{
+	return (void *)v - bpf_core_field_offset(struct mount, mnt);
+}
+
+/*
+ * The key of what d_path would say: it is for hooks that may sleep alone.  As seen from the
+ * task's own root.  False: it does not fit.
+ */
+static __always_inline int name_key(struct guard_name *n, struct dentry *d, struct vfsmount *v)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct dentry *root = BPF_CORE_READ(task, fs, root.dentry), *top;
+	struct vfsmount *root_mnt = BPF_CORE_READ(task, fs, root.mnt);
+	struct mount *parent;
+	__u32 at;
+
+	n->at = GUARD_PATH - 1;
+	for (int i = 0; i < NAME_DEEP; i++) {
+		top = BPF_CORE_READ(v, mnt_root);
+		parent = BPF_CORE_READ(mount_of(v), mnt_parent);
+		if ((d == root && v == root_mnt) || (d == top && parent == mount_of(v))) {
+			at = n->at & (GUARD_PATH - 1);
+			if (at == GUARD_PATH - 1)
+				n->text[--at] = '/';
+			n->key.bits = GUARD_PATH * 8;
+			return !bpf_probe_read_kernel(n->key.path, GUARD_PATH, &n->text[at]);
+		}
+		if (d == top) {
+			d = BPF_CORE_READ(mount_of(v), mnt_mountpoint);
+			v = (void *)parent + bpf_core_field_offset(struct mount, mnt);
+		} else if (!prepend(n, d)) {
+			return 0;
+		} else {
+			d = BPF_CORE_READ(d, d_parent);
+		}
+	}
+	return 0;
+}
+
+/* Not a helper's, which is watched with less, and not what is part of a start. */
+static __always_inline struct warden_guard_mark *mark_of_changer(void)
+{
+	struct warden_guard_mark *m = mark_of_current();
+
+	return !m || m->helper || is_starting(m) ? NULL : m;
+}
+
+/* 0: it is within the profile; 1: found; -EPERM: found, and refused. */
+static __noinline int judge(struct warden_guard_mark *m, struct dentry *d, struct vfsmount *v,
+			    __u32 change, int can_deny)
+{
+	struct guard_name *n = bpf_task_storage_get(&names, bpf_get_current_task_btf(), NULL,
+						    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	int fits = n && name_key(n, d, v);
+
+	if (fits && change < GUARD_MOUNTED && rights_of(&n->key) & GUARD_WRITE)
+		return 0;
+	return found(m, change < GUARD_MOUNTED ? GUARD_CHANGE : GUARD_MOUNT, change, 0, 0,
+		     fits ? n->key.path : NULL, fits ? 0 : GUARD_LONG_PATH, can_deny) ? -EPERM : 1;
+}
+
+/* ---- in a folder ---- */
+
+static __always_inline long on_made(const struct path *dir, struct dentry *d, __u32 change, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_changer();
+
+	return m ? refusal(judge(m, d, BPF_CORE_READ(dir, mnt), change, can_deny) < 0) : 0;
+}
+
+SEC("lsm/path_symlink")
+long BPF_PROG(lsm_symlink, const struct path *dir, struct dentry *d, const char *old, int ret)
+{
+	return ret ? earlier(ret) : on_made(dir, d, GUARD_SYMLINK, 1);
+}
+
+SEC("fentry/security_path_symlink")
+int BPF_PROG(see_symlink, const struct path *dir, struct dentry *d)
+{
+	on_made(dir, d, GUARD_SYMLINK, 0);
+	return 0;
+}
+
+SEC("lsm/path_mkdir")
+long BPF_PROG(lsm_mkdir, const struct path *dir, struct dentry *d, unsigned short mode, int ret)
+{
+	return ret ? earlier(ret) : on_made(dir, d, GUARD_FOLDER, 1);
+}
+
+SEC("fentry/security_path_mkdir")
+int BPF_PROG(see_mkdir, const struct path *dir, struct dentry *d)
+{
+	on_made(dir, d, GUARD_FOLDER, 0);
+	return 0;
+}
+
+/*
+ * Files too: of one that is made and opened the open is found, but where that is refused
+ * the empty file would stay, and some are heeded for their name alone (/etc/nologin).
+ */
+static __always_inline long on_node(const struct path *dir, struct dentry *d, __u32 mode, int can_deny)
+{
+	const struct warden_guard_settings *s = get_settings();
+
+	if ((!(mode & S_IFMT) || (mode & S_IFMT) == S_IFREG) && (!can_deny || !s || !s->deny))
+		return 0;
+	return on_made(dir, d, GUARD_NODE, can_deny);
+}
+
+SEC("lsm/path_mknod")
+long BPF_PROG(lsm_mknod, const struct path *dir, struct dentry *d, unsigned short mode, unsigned int dev,
+	     int ret)
+{
+	return ret ? earlier(ret) : on_node(dir, d, mode, 1);
+}
+
+SEC("fentry/security_path_mknod")
+int BPF_PROG(see_mknod, const struct path *dir, struct dentry *d, unsigned short mode)
+{
+	on_node(dir, d, mode, 0);
+	return 0;
+}
+
+/* Both its names: it would be read or written by the other one. */
+static __always_inline long on_two(struct dentry *from, struct vfsmount *from_mount,
+				  struct dentry *to, struct vfsmount *to_mount, __u32 change, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_changer();
+	int verdict;
+
+	if (!m)
+		return 0;
+	verdict = judge(m, to, to_mount, change, can_deny);
+	if (!verdict)
+		verdict = judge(m, from, from_mount, change, can_deny);
+	return refusal(verdict < 0);
+}
+
+SEC("lsm/path_rename")
+long BPF_PROG(lsm_rename, const struct path *old_dir, struct dentry *old, const struct path *dir,
+	     struct dentry *d, unsigned int flags, int ret)
+{
+	return ret ? earlier(ret) :
+	       on_two(old, BPF_CORE_READ(old_dir, mnt), d, BPF_CORE_READ(dir, mnt), GUARD_MOVED, 1);
+}
+
+SEC("fentry/security_path_rename")
+int BPF_PROG(see_rename, const struct path *old_dir, struct dentry *old, const struct path *dir,
+	     struct dentry *d)
+{
+	on_two(old, BPF_CORE_READ(old_dir, mnt), d, BPF_CORE_READ(dir, mnt), GUARD_MOVED, 0);
+	return 0;
+}
+
+/* No link leads from one mount to another. */
+SEC("lsm/path_link")
+long BPF_PROG(lsm_link, struct dentry *old, const struct path *dir, struct dentry *d, int ret)
+{
+	struct vfsmount *v = BPF_CORE_READ(dir, mnt);
+
+	return ret ? earlier(ret) : on_two(old, v, d, v, GUARD_LINKED, 1);
+}
+
+SEC("fentry/security_path_link")
+int BPF_PROG(see_link, struct dentry *old, const struct path *dir, struct dentry *d)
+{
+	struct vfsmount *v = BPF_CORE_READ(dir, mnt);
+
+	on_two(old, v, d, v, GUARD_LINKED, 0);
+	return 0;
+}
+
+/* ---- of a path ---- */
+
+static __always_inline long on_path(const struct path *path, __u32 change, int can_deny)
+{
+	return on_made(path, BPF_CORE_READ(path, dentry), change, can_deny);
+}
+
+SEC("lsm/path_chmod")
+long BPF_PROG(lsm_chmod, const struct path *path, unsigned short mode, int ret)
+{
+	return ret ? earlier(ret) : on_path(path, GUARD_MODE, 1);
+}
+
+SEC("fentry/security_path_chmod")
+int BPF_PROG(see_chmod, const struct path *path)
+{
+	on_path(path, GUARD_MODE, 0);
+	return 0;
+}
+
+SEC("lsm/path_chown")
+long BPF_PROG(lsm_chown, const struct path *path, unsigned long uid, unsigned long gid, int ret)
+{
+	return ret ? earlier(ret) : on_path(path, GUARD_OWNER, 1);
+}
+
+SEC("fentry/security_path_chown")
+int BPF_PROG(see_chown, const struct path *path)
+{
+	on_path(path, GUARD_OWNER, 0);
+	return 0;
+}
+
+/* ---- what names mean ---- */
+
+SEC("lsm/sb_mount")
+long BPF_PROG(lsm_mount, const char *name, const struct path *path, const char *type,
+	     unsigned long flags, void *data, int ret)
+{
+	return ret ? earlier(ret) : on_path(path, GUARD_MOUNTED, 1);
+}
+
+SEC("fentry/security_sb_mount")
+int BPF_PROG(see_mount, const char *name, const struct path *path)
+{
+	on_path(path, GUARD_MOUNTED, 0);
+	return 0;
+}
+
+SEC("lsm/move_mount")
+long BPF_PROG(lsm_move_mount, const struct path *from, const struct path *to, int ret)
+{
+	return ret ? earlier(ret) : on_path(to, GUARD_MOUNTED, 1);
+}
+
+SEC("fentry/security_move_mount")
+int BPF_PROG(see_move_mount, const struct path *from, const struct path *to)
+{
+	on_path(to, GUARD_MOUNTED, 0);
+	return 0;
+}
+
+SEC("lsm/sb_pivotroot")
+long BPF_PROG(lsm_pivot, const struct path *old, const struct path *root, int ret)
+{
+	return ret ? earlier(ret) : on_path(root, GUARD_ROOT, 1);
+}
+
+SEC("fentry/security_sb_pivotroot")
+int BPF_PROG(see_pivot, const struct path *old, const struct path *root)
+{
+	on_path(root, GUARD_ROOT, 0);
+	return 0;
+}
+
+SEC("lsm/path_chroot")
+long BPF_PROG(lsm_chroot, const struct path *path, int ret)
+{
+	return ret ? earlier(ret) : on_path(path, GUARD_ROOT, 1);
+}
+
+SEC("fentry/security_path_chroot")
+int BPF_PROG(see_chroot, const struct path *path)
+{
+	on_path(path, GUARD_ROOT, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a VMM may do to the names of its images, done to others. */
+#include "names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define IMAGES "/var/lib/libvirt/images/"
+#define OWN IMAGES "own"
+
+static int result(long r)
+{
+	return r < 0 ? errno : 0;
+}
+
+static int move_there_and_back(const char *from, const char *to)
+{
+	int error = result(rename(from, to));
+
+	return error ? error : result(rename(to, from));
+}
+
+static int move_out(const char *path) { return move_there_and_back(OWN, path); }
+static int move_in(const char *path) { return move_there_and_back(path, IMAGES "moved"); }
+
+/* A name of its own for a file that it may not open by its other one. */
+static int link_in(const char *path)
+{
+	int error = result(link(path, IMAGES "linked"));
+
+	return error ? error : result(unlink(IMAGES "linked"));
+}
+
+static int link_out(const char *path)
+{
+	int error = result(link(OWN, path));
+
+	return error ? error : result(unlink(path));
+}
+
+static int make_symlink(const char *path)
+{
+	int error = result(symlink(OWN, path));
+
+	return error ? error : result(unlink(path));
+}
+
+static int make_folder(const char *path)
+{
+	int error = result(mkdir(path, 0700));
+
+	return error ? error : result(rmdir(path));
+}
+
+static int make_device(const char *path)
+{
+	int error = result(mknod(path, S_IFCHR | 0600, makedev(1, 3)));
+
+	return error ? error : result(unlink(path));
+}
+
+static int make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return result(unlink(path));
+}
+
+static int change_mode(const char *path)
+{
+	struct stat st;
+
+	return result(stat(path, &st)) ?: result(chmod(path, st.st_mode & 07777));
+}
+
+static int change_owner(const char *path)
+{
+	struct stat st;
+
+	return result(stat(path, &st)) ?: result(chown(path, st.st_uid, st.st_gid));
+}
+
+static int bind_mount(const char *path)
+{
+	int error = result(mount("/etc", path, NULL, MS_BIND, NULL));
+
+	return error ? error : result(umount2(path, MNT_DETACH));
+}
+
+/* The calls of 5.2, which pass another hook. */
+static int move_mount_to(const char *path)
+{
+	int fd = syscall(SYS_open_tree, AT_FDCWD, "/etc", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return errno;
+	error = result(syscall(SYS_move_mount, fd, "", AT_FDCWD, path, 4 /* MOVE_MOUNT_F_EMPTY_PATH */));
+	close(fd);
+	return error ? error : result(umount2(path, MNT_DETACH));
+}
+
+static int change_root(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(result(chroot(path)));
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static const struct {
+	const char *word;
+	int (*try)(const char *path);
+} words[] = {
+	{ "move-out", move_out }, { "move-in", move_in },
+	{ "link-in", link_in }, { "link-out", link_out }, { "symlink", make_symlink },
+	{ "folder", make_folder }, { "device", make_device }, { "file", make_file },
+	{ "mode", change_mode }, { "owner", change_owner }, { "mount", bind_mount },
+	{ "move-mount", move_mount_to }, { "root", change_root },
+};
+
+int try_name(const char *word, const char *path, int *ret_error)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i].word, word))
+			continue;
+		*ret_error = words[i].try(path);
+		return 1;
+	}
+	return 0;
+}
