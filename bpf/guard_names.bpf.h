@@ -11,24 +11,48 @@
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #define NAME_DEEP 64			/* components and mounts of a path */
+#define NAMES 64			/* looked at in one moment, by all CPUs */
+#define NAMES_TRIED 16
 
 /*
- * A task's own, as it may be preempted: its stack has no room for it.  Where the text
- * begins is here so that the verifier, which knows nothing of what lies in a map, need
+ * What the stack has no room for, and no CPU's own as programs may be preempted.  Where the
+ * text begins is here so that the verifier, which knows nothing of what lies in a map, need
  * not follow all the ways to come there.
  */
 struct guard_name {
+	__u64 taken;
 	__u32 at;
 	struct warden_guard_key key;
 	char text[2 * GUARD_PATH];	/* written from GUARD_PATH - 1 back; 0 from there on */
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMES);
+	__type(key, __u32);
 	__type(value, struct guard_name);
 } names SEC(".maps");
+
+/* NULL: all that were looked at are taken by programs that do not run just now. */
+static __always_inline struct guard_name *take_name(void)
+{
+	__u32 slot = bpf_get_smp_processor_id();
+	struct guard_name *n;
+
+	for (int i = 0; i < NAMES_TRIED; i++) {
+		slot = (slot + 1) % NAMES;
+		n = bpf_map_lookup_elem(&names, &slot);
+		if (n && !__sync_lock_test_and_set(&n->taken, 1))
+			return n;
+	}
+	return NULL;
+}
+
+static __always_inline void give_name_back(struct guard_name *n)
+{
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&n->taken = 0;
+}
 
 /* "/" and the dentry's name, before what is there.  False: there is no room. */
 static __always_inline int prepend(struct guard_name *n, struct dentry *d)
@@ -100,14 +124,16 @@ static __always_inline struct warden_guard_mark *mark_of_changer(void)
 static __noinline int judge(struct warden_guard_mark *m, struct dentry *d, struct vfsmount *v,
 			    __u32 change, int can_deny)
 {
-	struct guard_name *n = bpf_task_storage_get(&names, bpf_get_current_task_btf(), NULL,
-						    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	int fits = n && name_key(n, d, v);
+	struct guard_name *n = take_name();
+	int fits = n && name_key(n, d, v), r = 0;
 
-	if (fits && change < GUARD_MOUNTED && rights_of(&n->key) & GUARD_WRITE)
-		return 0;
-	return found(m, change < GUARD_MOUNTED ? GUARD_CHANGE : GUARD_MOUNT, change, 0, 0,
-		     fits ? n->key.path : NULL, fits ? 0 : GUARD_LONG_PATH, can_deny) ? -EPERM : 1;
+	if (!fits || change >= GUARD_MOUNTED || !(rights_of(&n->key) & GUARD_WRITE))
+		r = found(m, change < GUARD_MOUNTED ? GUARD_CHANGE : GUARD_MOUNT, change, 0, 0,
+			  fits ? n->key.path : NULL, n && !fits ? GUARD_LONG_PATH : 0, can_deny) ?
+		    -EPERM : 1;
+	if (n)
+		give_name_back(n);
+	return r;
 }
 
 /* ---- in a folder ---- */
