@@ -119,6 +119,13 @@ static void run_until(const unsigned *count, unsigned n)
 	assert_true(*count >= n);
 }
 
+static void tell(void)
+{
+	const struct m_guest_down message = { .guest = 1 };
+
+	roles_tell_engine(roles, &msg_guest_down, 0, &message, -1);
+}
+
 static void test_engine_that_ends(void **state)
 {
 	role("engine", "kill -9 $$\n");
@@ -128,6 +135,16 @@ static void test_engine_that_ends(void **state)
 	role("engine", "exit 78\n");
 	run_until(&ups, 4);
 	assert_true(downs >= 3);
+	/* Nor is it one for systemd's watchdog: another daemon would refuse the file, and stay down. */
+	assert_int_equal(roles_engine_state(roles), ENGINE_REFUSES);
+	role("engine", "dd bs=65536 count=1 <&3 2>&- >&-\n" WAITS);
+	run_until(&ups, 6);
+	tell();
+	for (int i = 0; i < 100 && roles_engine_state(roles) != ENGINE_LIVES; i++) {
+		roles_watch_engine(roles);
+		sd_event_run(loop, 100000);
+	}
+	assert_int_equal(roles_engine_state(roles), ENGINE_LIVES);
 }
 
 static void test_engine_that_refuses(void **state)
@@ -174,13 +191,6 @@ static void test_engine_that_asks_for_what_is_no_act(void **state)
 	assert_int_equal(roles_start(roles), 0);
 	run_until(&ups, 2);
 	assert_int_equal(asked, 1);
-}
-
-static void tell(void)
-{
-	const struct m_guest_down message = { .guest = 1 };
-
-	roles_tell_engine(roles, &msg_guest_down, 0, &message, -1);
 }
 
 static void test_engine_that_does_not_read(void **state)

@@ -100,6 +100,20 @@ static void tell_of_guard(void)
 	send_to(w.parent, &msg_guard_events, 0, &events, -1);
 }
 
+static void a_module_that_sees_nothing_is_told(void **state)
+{
+	struct m_module_state module = { .attached = 1, .state = "attached" };
+
+	NEEDS_PROGRAMS();
+	all_up();
+	await("kvm_warden_module_attached ", 0);	/* nobody has said so yet */
+	send_to(w.parent, &msg_module_state, 0, &module, -1);
+	await("kvm_warden_module_attached ", 1);
+	module = (struct m_module_state){ .state = "switched off" };
+	send_to(w.parent, &msg_module_state, 0, &module, -1);
+	await("kvm_warden_module_attached ", 0);
+}
+
 static void the_guard_is_told_of(void **state)
 {
 	NEEDS_PROGRAMS();
@@ -181,7 +195,8 @@ static void promtool_finds_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(numbers_are_those_told), T(the_guard_is_told_of), T(totals_outlive_guests), T(promtool_finds_nothing),
+		T(numbers_are_those_told), T(a_module_that_sees_nothing_is_told), T(the_guard_is_told_of),
+		T(totals_outlive_guests), T(promtool_finds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

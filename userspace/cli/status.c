@@ -163,10 +163,12 @@ static void print_cids(const json_t *s)
 
 static void print_status(const json_t *s)
 {
-	const json_t *bpf = member(s, "bpf");
+	const json_t *bpf = member(s, "bpf"), *module = member(s, "module");
 	char since[32];
 
 	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
+	printf("Module     %s%s\n", is_true(module, "attached") ? "" : "NO GUEST IS WATCHED: ",
+	       text_of(module, "state"));
 	printf("Events     %s%s%s\n", is_true(bpf, "on") ? "through BPF" :
 	       "none: sweeps alone", text_of(bpf, "how")[0] ? ": " : "", text_of(bpf, "how"));
 	print_cids(s);

@@ -13,6 +13,7 @@
 #include "lib/util.h"
 
 #define DEVICE "/dev/kvm_warden"
+#define STATE "/sys/kernel/kvm_warden/state"
 #define GUESTS "/sys/kernel/kvm_warden/guests"
 
 int device_open(void)
@@ -32,12 +33,22 @@ int device_open(void)
 		log_err("%s: the module's ABI is %u, this daemon's is %u: install both from one release",
 			DEVICE, info.abi, KVM_WARDEN_ABI_VERSION);
 	} else {
-		if (!info.attached)
-			log_warn("the module is not attached to KVM yet: see /sys/kernel/kvm_warden/state");
 		return fd;
 	}
 	close(fd);
 	return -1;
+}
+
+void device_state(int device, struct m_module_state *ret)
+{
+	struct kvm_warden_info info = { 0 };
+	autofile FILE *f = fopen(STATE, "re");
+	char line[TEXT_WHY] = "";
+
+	*ret = (struct m_module_state){ .attached = !ioctl(device, KVM_WARDEN_GET_INFO, &info) && info.attached };
+	if (!f || !fgets(line, sizeof(line), f))
+		snprintf(line, sizeof(line), STATE ": %s", strerror(errno));
+	text_escape(ret->state, sizeof(ret->state), line, strcspn(line, "\n"));
 }
 
 int device_next_guest(int device, struct kvm_warden_guest_info *info)

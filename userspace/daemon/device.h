@@ -6,8 +6,13 @@
 #include <linux/kvm_warden.h>
 #include <stdint.h>
 
+#include "lib/messages.h"
+
 /* The control fd, or -1 and a line in the log that says how to mend it. */
 int device_open(void);
+
+/* Whether it is attached to KVM, with /sys/kernel/kvm_warden/state. */
+void device_state(int device, struct m_module_state *ret_state);
 
 /* 1 and the guest with the next id above info->guest; 0 after the last. */
 int device_next_guest(int device, struct kvm_warden_guest_info *info);

@@ -41,6 +41,8 @@ struct daemon {
 	struct guard *guard;
 	sd_event_source *guard_ring;
 	int engine;		/* -1: down */
+	int device;
+	struct m_module_state module;
 	struct integrity *integrity;
 	unsigned int ticks;
 };
@@ -106,6 +108,23 @@ static void look_for_cids(struct daemon *d)
 	roles_tell_engine(d->roles, &msg_cids_state, 0, &state, -1);
 }
 
+/* Someone switches it off, KVM goes and comes, or is another build: that is no reason to end. */
+static void look_at_module(struct daemon *d)
+{
+	struct m_module_state now;
+
+	device_state(d->device, &now);
+	if (now.attached == d->module.attached && !strcmp(now.state, d->module.state))
+		return;
+	d->module = now;
+	if (now.attached)
+		log_info("the module is attached to KVM");
+	else
+		log_warn("no guest is watched, the module is not attached to KVM: %s; wardenctl doctor"
+			 " says what to do", now.state);
+	roles_tell_engine(d->roles, &msg_module_state, 0, &now, -1);
+}
+
 static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
@@ -119,7 +138,9 @@ static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 			guard_report(d->guard, d->roles);
 		}
 		look_for_cids(d);
-		health_beat(guests_count(d->guests), d->bpf, roles_engine_state(d->roles));
+		look_at_module(d);
+		health_beat(guests_count(d->guests), d->bpf, d->module.attached ? NULL : d->module.state,
+			    roles_engine_state(d->roles));
 	}
 	roles_watch_engine(d->roles);
 	if (d->ring) {
@@ -178,8 +199,9 @@ static void on_engine_up(void *arg, int sock)
 	/* The first messages: there is room for them. */
 	if (msg_post(sock, &msg_role_state, 0, &message, -1) ||
 	    msg_post(sock, &msg_guard_state, 0, &guard, -1) ||
-	    msg_post(sock, &msg_cids_state, 0, &cids, -1))
-		log_warn("warden-engine does not take word of BPF");
+	    msg_post(sock, &msg_cids_state, 0, &cids, -1) ||
+	    msg_post(sock, &msg_module_state, 0, &d->module, -1))
+		log_warn("warden-engine does not take word of BPF and the module");
 	guests_engine_up(d->guests, sock);
 	/* What one before was told, this one does not know. */
 	integrity_soon(d->integrity, "a new engine");
@@ -254,8 +276,17 @@ static void block_signals(void)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Who is used to it asks for its files to be read again; nobody shall end the watch by that. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	log_warn("SIGHUP: the configuration, the policy and the profile are read at a start alone:"
+		 " systemctl restart wardend");
+	return 0;
 }
 
 static void make_loop(struct daemon *d)
@@ -263,6 +294,7 @@ static void make_loop(struct daemon *d)
 	if (sd_event_default(&d->loop) < 0 ||
 	    sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) < 0 ||
+	    sd_event_add_signal(d->loop, NULL, SIGHUP, on_hangup, NULL) < 0 ||
 	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0)
 		fatal("cannot make an event loop");
 }
@@ -301,7 +333,7 @@ static const char *parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct daemon d = { .engine = -1 };
-	int device, kcore, status;
+	int kcore, status;
 
 	log_open("wardend", false);
 	d.config_path = parse_options(argc, argv);
@@ -316,12 +348,12 @@ int main(int argc, char **argv)
 		return 1;	/* an installation may be under way */
 	kcore = integrity_open_kernel(&d.config);
 	start_drop_privileges(d.config.integrity_seconds != 0);
-	device = device_open();
-	if (device < 0)
+	d.device = device_open();
+	if (d.device < 0)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */
 	make_loop(&d);
-	d.guests = guests_new(device, &d.config);
-	d.acts = acts_new(d.loop, device, &d.config, d.config_path, &(struct acts_hooks){
+	d.guests = guests_new(d.device, &d.config);
+	d.acts = acts_new(d.loop, d.device, &d.config, d.config_path, &(struct acts_hooks){
 		.arg = &d, .find = on_find_vmm, .answer = on_acted,
 	});
 	start_bpf(&d);
@@ -332,7 +364,8 @@ int main(int argc, char **argv)
 		.engine_asks = on_engine_asks, .introspector_up = on_introspector_up,
 	});
 	guests_set_roles(d.guests, d.roles);
-	d.integrity = integrity_new(d.loop, device, kcore, &d.config, d.config_path, d.roles);
+	d.integrity = integrity_new(d.loop, d.device, kcore, &d.config, d.config_path, d.roles);
+	look_at_module(&d);
 	if (roles_start(d.roles))
 		return 1;
 	log_info("watching");

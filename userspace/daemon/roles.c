@@ -52,6 +52,7 @@ struct roles {
 	bool has_read;			/* this engine has */
 	unsigned silent_starts;		/* engines in a row that never did */
 	bool tried;			/* an engine has run, and ended */
+	bool refused;			/* and the last one what it was given */
 	bool ending;
 };
 
@@ -143,6 +144,7 @@ void roles_watch_engine(struct roles *roles)
 		return;
 	if (unread < roles->unread) {
 		roles->has_read = true;
+		roles->refused = false;
 		roles->silent_starts = 0;
 	}
 	if (!unread || unread < roles->unread)
@@ -154,6 +156,8 @@ void roles_watch_engine(struct roles *roles)
 
 enum engine_state roles_engine_state(const struct roles *roles)
 {
+	if (roles->refused)
+		return ENGINE_REFUSES;
 	if (now_us() - roles->read_at <= ENGINE_SILENCE_US)
 		return ENGINE_LIVES;
 	return !roles->has_read && roles->silent_starts <= ENGINE_STARTS ? ENGINE_STARTING : ENGINE_SILENT;
@@ -284,10 +288,14 @@ static void unlink_role(struct roles *roles, struct role *role)
  */
 static bool refuses(struct role *role, const siginfo_t *info)
 {
-	bool first = is_engine(role) && !role->roles->tried;
+	struct roles *roles = role->roles;
+	bool first = !roles->tried;
 
-	role->roles->tried |= is_engine(role);
-	return first && info->si_code == CLD_EXITED && info->si_status == EX_CONFIG;
+	if (!is_engine(role))
+		return false;
+	roles->tried = true;
+	roles->refused = info->si_code == CLD_EXITED && info->si_status == EX_CONFIG;
+	return first && roles->refused;
 }
 
 static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)

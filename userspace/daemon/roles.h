@@ -60,6 +60,7 @@ enum engine_state {
 	ENGINE_LIVES,			/* it has read lately */
 	ENGINE_STARTING,		/* it has not read yet, and may need the time */
 	ENGINE_SILENT,
+	ENGINE_REFUSES,			/* its files, as they are by now: another daemon's would, too */
 };
 
 enum engine_state roles_engine_state(const struct roles *roles);

@@ -274,6 +274,7 @@ struct engine {
 	uint64_t database_wall;		/* when it was loaded; 0: never */
 	struct m_guard_state guard;
 	struct m_cids_state cids;
+	struct m_module_state module;
 	uint64_t guard_incidents[GUARD_KINDS][2];	/* by what it was, and if it was denied */
 	struct role roles[ROLES_MAX];
 	unsigned nroles;

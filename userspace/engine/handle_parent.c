@@ -258,6 +258,16 @@ static int on_cids_state(struct engine *e, struct msg *m)
 	return 0;
 }
 
+static int on_module_state(struct engine *e, struct msg *m)
+{
+	struct m_module_state state;
+
+	if (!msg_decode(m, &msg_module_state, &state) || state.attached > 1)
+		return -1;
+	e->module = state;
+	return 0;
+}
+
 static int on_acted(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_acted acted;
@@ -291,6 +301,8 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 		return on_acted(e, m, now);
 	case M_CIDS_STATE:
 		return on_cids_state(e, m);
+	case M_MODULE_STATE:
+		return on_module_state(e, m);
 	case M_GUARD_STATE:
 		return guard_state(e, m);
 	case M_GUARD_EVENTS:

@@ -348,6 +348,8 @@ static void roles(FILE *out, const struct engine *e)
 			restarts[i] += e->roles[r].restarts;
 		}
 	}
+	one(out, "module_attached", "gauge", "1 while the module hooks KVM; no guest is watched while it is 0.",
+	    e->module.attached);
 	head(out, "roles_up", "gauge", "Processes of that role that run; bpf: 1 while it is attached.");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		labelled(out, "roles_up", "role", names[i], up[i]);

@@ -41,6 +41,13 @@ static json_t *cids_json(const struct engine *e)
 			 e->cids.why : "the parent has not said");
 }
 
+/* Whether guests are seen at all. */
+static json_t *module_json(const struct engine *e)
+{
+	return json_pack("{s:b,s:s}", "attached", (int)e->module.attached, "state", e->module.state[0] ?
+			 e->module.state : "the parent has not said");
+}
+
 static json_t *database_json(const struct engine *e)
 {
 	const struct m_database *d = &e->database;
@@ -115,6 +122,7 @@ json_t *view_status(struct engine *e)
 	json_t *s = json_pack("{s:I,s:I,s:I}", "now_wall_ns", I(now_wall()), "now_mono_ns",
 			      I(now_mono()), "started_wall_ns", I(e->started_wall));
 
+	view_set(s, "module", module_json(e));
 	view_set(s, "roles", roles_json(e));
 	view_set(s, "bpf", bpf_json(e));
 	view_set(s, "cids", cids_json(e));

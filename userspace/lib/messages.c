@@ -90,6 +90,7 @@ SCHEMA(guard_counts, GUARD_COUNTS, U64(m_guard_counts, guest), U64(m_guard_count
        U64(m_guard_counts, dropped), U64(m_guard_counts, suppressed))
 
 SCHEMA(cids_state, CIDS_STATE, U32(m_cids_state, on), TEXT(m_cids_state, why))
+SCHEMA(module_state, MODULE_STATE, U32(m_module_state, attached), TEXT(m_module_state, state))
 
 SCHEMA(list, LIST, U32(m_list, flags))
 SCHEMA(look_pid, LOOK_PID, U32(m_look_pid, pid), U64(m_look_pid, start_ns),

@@ -50,6 +50,7 @@ enum message_type {
 	M_GUARD_COUNTS,		/* parent -> engine */
 	M_GUARD_TAKEN,		/* engine -> parent: one for each M_GUARD_EVENTS */
 	M_CIDS_STATE,		/* parent -> engine, also when it changes */
+	M_MODULE_STATE,		/* the same */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -253,6 +254,12 @@ struct m_guard_counts {
 struct m_cids_state {
 	uint32_t on;
 	char why[TEXT_WHY];	/* not */
+};
+
+/* Whether the module hooks KVM: while it does not, no guest is seen. */
+struct m_module_state {
+	uint32_t attached;
+	char state[TEXT_WHY];	/* in its own words */
 };
 
 /* ---- engine -> introspector ---- */
@@ -783,7 +790,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_files, msg_inode, msg_extract, msg_missing, msg_content, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
-	msg_guard_taken, msg_cids_state, msg_rest, msg_rest_file, msg_rested;
+	msg_guard_taken, msg_cids_state, msg_module_state, msg_rest, msg_rest_file, msg_rested;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);
