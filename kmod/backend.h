@@ -26,6 +26,7 @@ struct kw_backend {
 	/* Error bits of kvm_page_fault; 0: the vendor has none. */
 	u64 fault_fetch;	/* an instruction fetch */
 	u64 fault_walk;		/* the CPU walked the guest's page tables */
+	u64 fault_present;	/* any of them: the page is mapped, and refuses */
 };
 
 #endif

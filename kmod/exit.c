@@ -206,6 +206,7 @@ static const struct kw_backend svm_backend = {
 	.sample = svm_sample,
 	.fault_fetch = SVM_FAULT_FETCH,
 	.fault_walk = SVM_FAULT_WALK,
+	.fault_present = SVM_FAULT_PRESENT,
 };
 
 PROBES(svm)
@@ -222,6 +223,7 @@ static const struct kw_backend vmx_backend = {
 	.encrypted = vmx_encrypted,
 	.sample = vmx_sample,
 	.fault_fetch = VMX_FAULT_FETCH,
+	.fault_present = VMX_FAULT_PRESENT,
 };
 
 PROBES(vmx)

@@ -269,7 +269,7 @@ static int begin(struct kw_guest *guest, const void *holder, struct kvm_warden_f
 	int r;
 
 	mutex_lock(&guest->stop_lock);
-	r = hold(guest);
+	r = READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF ? -EACCES : hold(guest);
 	if (r)
 		goto out;
 	r = kw_stop_freeze(&guest->stop, holder, ktime_get_ns(), request->timeout_ms,

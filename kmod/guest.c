@@ -425,12 +425,16 @@ static bool is_alive(struct kw_guest *guest)
 	if (!file) {
 		/* A watch holds the VM, which the VMM has let go. */
 		kw_watch_end(guest, KVM_WARDEN_WRITE_VM, true);
-		/* None runs without its VMM's memory: one that ran and is gone hides nothing. */
 		alive = atomic_read(&guest->mm->mm_users) && has_vcpus(guest);
-		if (ran && alive)
+		/* A VMM that ends closes its files before its memory goes, but then nothing runs. */
+		if (ran && alive && guest->no_file)
 			kw_guest_mark(guest, KVM_WARDEN_GUEST_HIDDEN);
+		guest->no_file = true;
 		return alive;
 	}
+	guest->no_file = false;
+	if (kw_kvm_has_memory_apart(guest->kvm))
+		kw_guest_mark(guest, KVM_WARDEN_GUEST_ENCRYPTED);
 	fput(file);
 	return true;
 }

@@ -39,6 +39,7 @@ struct kw_guest {
 	bool gone;
 	bool unhashed;			/* no probe finds it any more */
 	u64 exits_seen;			/* by the reaper */
+	bool no_file;			/* of the VM, as it last saw */
 	refcount_t refs;
 	unsigned int fd_hint;
 	struct list_head node;		/* kw_guests */

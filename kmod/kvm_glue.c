@@ -10,7 +10,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
-#include <linux/sort.h>
 #include <uapi/linux/kvm_warden.h>
 
 #include "attach.h"
@@ -209,11 +208,11 @@ struct file *kw_kvm_pin(struct kvm *kvm, struct pid *vmm, unsigned int *hint,
 
 /* ---- memory ---- */
 
-static int compare_slots(const void *a, const void *b)
+/* KVM's own (the APIC's page), and one that is about to change, are not the guest's RAM. */
+static bool is_ram(const struct kvm_memory_slot *slot)
 {
-	const struct kvm_warden_memslot *x = a, *y = b;
-
-	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
+	return slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEMSLOT_INVALID) &&
+	       !kw_slot_is_apart(slot);
 }
 
 static u32 slot_flags(struct mm_struct *mm, const struct kvm_memory_slot *slot)
@@ -229,39 +228,49 @@ static u32 slot_flags(struct mm_struct *mm, const struct kvm_memory_slot *slot)
 int kw_kvm_memslots(struct kvm *kvm, struct mm_struct *mm,
 		    struct kvm_warden_memslot *slots, u32 room)
 {
-	struct kvm_memory_slot *slot;
-	int bucket, idx, n = 0;
+	struct kvm_memslot_iter iter;
+	int idx, n = 0;
 
 	idx = srcu_read_lock(&kvm->srcu);
 	if (mmap_read_lock_killable(mm)) {
 		srcu_read_unlock(&kvm->srcu, idx);
 		return -EINTR;
 	}
-	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm)) {
-		/* KVM's own slots (the APIC's page) are not the guest's RAM. */
-		if ((slot->flags & KVM_MEMSLOT_INVALID) || slot->id >= KVM_USER_MEM_SLOTS)
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), 0, ~0ULL) {
+		if (!is_ram(iter.slot))
 			continue;
 		if (n < room)
 			slots[n] = (struct kvm_warden_memslot) {
-				.gpa = (u64)slot->base_gfn << PAGE_SHIFT,
-				.size = (u64)slot->npages << PAGE_SHIFT,
-				.flags = slot_flags(mm, slot),
+				.gpa = (u64)iter.slot->base_gfn << PAGE_SHIFT,
+				.size = (u64)iter.slot->npages << PAGE_SHIFT,
+				.flags = slot_flags(mm, iter.slot),
 			};
 		n++;
 	}
 	mmap_read_unlock(mm);
 	srcu_read_unlock(&kvm->srcu, idx);
-	sort(slots, min_t(u32, n, room), sizeof(*slots), compare_slots, NULL);
 	return n;
 }
 
-/* Under kvm->srcu.  One of KVM's own, or that is about to change, is none. */
+bool kw_kvm_has_memory_apart(struct kvm *kvm)
+{
+	struct kvm_memory_slot *slot;
+	bool has = false;
+	int bucket, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm))
+		has |= kw_slot_is_apart(slot);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return has;
+}
+
+/* Under kvm->srcu. */
 static struct kvm_memory_slot *find_slot(struct kvm *kvm, gfn_t gfn)
 {
 	struct kvm_memory_slot *slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
 
-	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & KVM_MEMSLOT_INVALID) ?
-	       slot : NULL;
+	return slot && is_ram(slot) ? slot : NULL;
 }
 
 unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa)

@@ -68,6 +68,9 @@ unsigned long kw_kvm_hva(struct kvm *kvm, u64 gpa);
 struct file *kw_kvm_file(struct kvm *kvm, struct mm_struct *mm, u64 gpa, u64 size,
 			 unsigned long *ret_pgoff);
 
+/* Does it run in memory that is no part of the VMM's (7.2's guest_memfd of a plain VM)?  VM pinned. */
+bool kw_kvm_has_memory_apart(struct kvm *kvm);
+
 /* Is this page the guest's RAM, and writable for it? */
 bool kw_kvm_has_ram(struct kvm *kvm, u64 gfn);
 

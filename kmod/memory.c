@@ -241,6 +241,14 @@ static int get_pages(struct reading *reading, struct kvm_warden_segment *seg)
 	return kw_kvm_get_pages(guest->kvm, guest->mm, gpa, max, reading->pages, &seg->error);
 }
 
+/* Who switches the guest off waits for no reader. */
+static int refused(struct kw_guest *guest)
+{
+	if (READ_ONCE(guest->level) == KVM_WARDEN_LEVEL_OFF)
+		return -EACCES;
+	return kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED) ? -EPERM : 0;
+}
+
 /* 0 with seg->done and seg->error set, or an error that ends the request. */
 static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 {
@@ -250,6 +258,9 @@ static int read_segment(struct reading *reading, struct kvm_warden_segment *seg)
 	seg->error = 0;
 	make_room(reading, pages_left(seg));
 	while (seg->done < seg->len) {
+		r = refused(reading->guest);
+		if (r)
+			return r;
 		n = get_pages(reading, seg);
 		if (n <= 0)
 			return n;
@@ -339,12 +350,7 @@ long kw_memory_read(struct kw_guest *guest, const struct kvm_warden_read *reques
 	};
 	long r;
 
-	r = kw_check_read(request);
-	if (r)
-		return r;
-	if (kw_guest_is(guest, KVM_WARDEN_GUEST_ENCRYPTED))
-		return -EPERM;
-	r = hold(&reading);
+	r = kw_check_read(request) ?: refused(guest) ?: hold(&reading);
 	if (r)
 		return r;
 	r = read_segments(&reading, request);

@@ -32,19 +32,38 @@ static __always_inline u32 kw_seen_update(struct kw_seen *seen, u64 cr3, u64 lst
 	return changed;
 }
 
-/* Address spaces seen lately, so that one is announced once a second. */
+/*
+ * Address spaces seen lately, so that one is announced once a second.  Each has a few
+ * places: with one alone two of a hash would announce each other at every switch.
+ */
 #define KW_RECENT_BITS 8
+#define KW_RECENT_PLACES 4
 
 struct kw_recent {
 	u64 cr3;
 	unsigned long when;		/* jiffies */
 };
 
+/* Its place, or else the one unused for the longest. */
+static inline struct kw_recent *kw_recent_place(struct kw_recent table[1 << KW_RECENT_BITS], u64 cr3)
+{
+	struct kw_recent *r = &table[hash_64(cr3, KW_RECENT_BITS) & ~(KW_RECENT_PLACES - 1)], *oldest = r;
+	int i;
+
+	for (i = 0; i < KW_RECENT_PLACES; i++, r++) {
+		if (READ_ONCE(r->cr3) == cr3)
+			return r;
+		if (time_before(READ_ONCE(r->when), READ_ONCE(oldest->when)))
+			oldest = r;
+	}
+	return oldest;
+}
+
 /* True once a second for an address space that shows itself all the time. */
 static inline bool kw_recent_is_new(struct kw_recent table[1 << KW_RECENT_BITS], u64 cr3,
 				    unsigned long now)
 {
-	struct kw_recent *r = &table[hash_64(cr3, KW_RECENT_BITS)];
+	struct kw_recent *r = kw_recent_place(table, cr3);
 
 	if (READ_ONCE(r->cr3) == cr3 && time_before(now, READ_ONCE(r->when) + HZ))
 		return false;

@@ -21,6 +21,7 @@ static_assert(FACT_SVM_VMCB_OFFSET == sizeof(struct kvm_vcpu));
 
 /* EXITINFO1 of a nested page fault */
 #define SVM_FAULT_FETCH		(1ULL << 4)
+#define SVM_FAULT_PRESENT	(1ULL << 0)
 #define SVM_FAULT_WALK		(1ULL << 33)
 
 static __always_inline const struct vmcb *svm_vmcb(struct kvm_vcpu *vcpu)

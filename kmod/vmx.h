@@ -25,6 +25,7 @@
 
 /* Exit qualification of an EPT violation */
 #define VMX_FAULT_FETCH		(1ULL << 2)
+#define VMX_FAULT_PRESENT	(7ULL << 3)	/* readable, writable, executable */
 
 /* vcpu_vmx, private to kvm_intel, begins with the kvm_vcpu. */
 static_assert(FACT_VMX_VCPU_OFFSET == 0);

@@ -168,8 +168,9 @@ static bool tracks(struct kw_watch *w, u64 gfn)
 }
 
 /*
- * Each fault is followed by a write, or KVM cannot carry it out.  A slot that goes
- * faults again and again until it has gone: slot_gone() tells of that.
+ * Each fault at a mapped page is followed by a write, or KVM cannot carry it out.  One
+ * that is not mapped comes again while the VMM's memory changes (a fork of a VMM).  A slot
+ * that goes faults again and again until it has gone: slot_gone() tells of that.
  */
 static void judge_fault(struct kw_watch *w, struct kw_vcpu *v, u64 gfn, u64 error)
 {
@@ -179,7 +180,7 @@ static void judge_fault(struct kw_watch *w, struct kw_vcpu *v, u64 gfn, u64 erro
 	if (tracks(w, gfn) && kw_kvm_has_ram(w->guest->kvm, gfn)) {
 		if (error & v->backend->fault_walk)
 			why = KVM_WARDEN_WRITE_PAGE_TABLE;
-		else if (++v->watch_faults > STUCK_AFTER)
+		else if (error & v->backend->fault_present && ++v->watch_faults > STUCK_AFTER)
 			why = KVM_WARDEN_WRITE_STUCK;
 	}
 	if (why) {

@@ -96,6 +96,16 @@ static inline bool kw_vcpu_is_protected(struct kvm_vcpu *vcpu)
 	return vcpu->arch.guest_state_protected;
 }
 
+/* Its memory is a guest_memfd's alone; what lies at its address in the VMM is another. */
+static inline bool kw_slot_is_apart(const struct kvm_memory_slot *slot)
+{
+#ifdef KW_HAVE_GMEM_ONLY
+	return kvm_memslot_is_gmem_only(slot);
+#else
+	return false;
+#endif
+}
+
 #ifdef KW_HAVE_ARCH_RIP
 #define kw_cached_rip(vcpu) ((vcpu)->arch.rip)
 #else

@@ -48,6 +48,9 @@ elif ! grep -q 'VCPU_REGS_RIP' "$kvm"; then
 	die "no RIP of a vCPU in $kvm"
 fi
 
+kvm_host=$(find_file include/linux/kvm_host.h "$@")
+! grep -qw kvm_memslot_is_gmem_only "$kvm_host" || echo "#define KW_HAVE_GMEM_ONLY 1"
+
 if grep -q 'SVM_MISC_ENABLE_SEV\>' "$svm"; then
 	echo "#define KW_HAVE_SVM_MISC_CTL 1"
 elif ! grep -q 'SVM_NESTED_CTL_SEV_ENABLE\>' "$svm"; then

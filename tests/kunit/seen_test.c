@@ -42,17 +42,49 @@ static void two_take_turns(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, 0x6000, 2));
 }
 
-static void a_collision_announces_again(struct kunit *test)
+/* Those that lie in the same places as the first, and that one. */
+static u64 next_alike(u64 cr3)
 {
-	u64 first = 0x1000, second = first;
+	const u32 mask = ~(KW_RECENT_PLACES - 1);
 
 	do {
-		second += 0x1000;
-	} while (hash_64(second, KW_RECENT_BITS) != hash_64(first, KW_RECENT_BITS));
+		cr3 += 0x1000;
+	} while ((hash_64(cr3, KW_RECENT_BITS) & mask) != (hash_64(0x1000, KW_RECENT_BITS) & mask));
+	return cr3;
+}
+
+static void alike_ones_share_places(struct kunit *test)
+{
+	u64 cr3 = 0x1000;
+	int i;
+
 	memset(recent, 0, sizeof(recent));
-	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, first, 1));
-	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, second, 1));
-	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, first, 1));
+	for (i = 0; i < KW_RECENT_PLACES; i++, cr3 = next_alike(cr3))
+		KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, cr3, 1 + i));
+	for (i = 0, cr3 = 0x1000; i < KW_RECENT_PLACES; i++, cr3 = next_alike(cr3))
+		KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, cr3, 1 + KW_RECENT_PLACES));
+	/* One more takes the place of the first, which is announced again. */
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, cr3, 1 + KW_RECENT_PLACES));
+	KUNIT_EXPECT_FALSE(test, kw_recent_is_new(recent, next_alike(0x1000), 1 + KW_RECENT_PLACES));
+	KUNIT_EXPECT_TRUE(test, kw_recent_is_new(recent, 0x1000, 1 + KW_RECENT_PLACES));
+}
+
+/* As many as a busy guest has: nearly all have a place. */
+static void many_are_announced_once(struct kunit *test)
+{
+	u64 state = 1, cr3[100];
+	int i, round, news = 0;
+
+	memset(recent, 0, sizeof(recent));
+	for (i = 0; i < ARRAY_SIZE(cr3); i++) {
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		cr3[i] = (state >> 30) << 12;
+	}
+	for (round = 0; round < 50; round++)
+		for (i = 0; i < ARRAY_SIZE(cr3); i++)
+			news += kw_recent_is_new(recent, cr3[i], 1);
+	KUNIT_EXPECT_GE(test, news, 100);
+	KUNIT_EXPECT_LE(test, news, 1000);	/* with a place each it is about 1900 */
 }
 
 static void jiffies_wrap(struct kunit *test)
@@ -164,7 +196,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(changes_are_told_apart),
 	KUNIT_CASE(announced_once_a_second),
 	KUNIT_CASE(two_take_turns),
-	KUNIT_CASE(a_collision_announces_again),
+	KUNIT_CASE(alike_ones_share_places), KUNIT_CASE(many_are_announced_once),
 	KUNIT_CASE(jiffies_wrap),
 	KUNIT_CASE(roots_are_counted_once),
 	KUNIT_CASE(kinds_of_msr_writes),

@@ -33,8 +33,8 @@
  * Rules for every ioctl
  * ---------------------
  * Reserved fields must be zero, else -EINVAL.  An unknown command is -ENOTTY.
- * Once the VM has been destroyed every ioctl on its fd is -ENODEV; the fd
- * never refers to another VM.  While hooks are switched off
+ * A moment after the VM was destroyed every ioctl on its fd is -ENODEV (the module
+ * looks four times a second); the fd never refers to another VM.  While hooks are switched off
  * (/sys/kernel/kvm_warden/enabled = 0) KVM_WARDEN_REGS answers from the last
  * sample, whose age tells.
  *
@@ -95,7 +95,8 @@
  *
  *   kvm_warden_guest_up       a VM was seen at its first exit
  *   kvm_warden_guest_down     a VM is gone
- *   kvm_warden_address_space  CR3 holds a value not seen for a second
+ *   kvm_warden_address_space  CR3 holds a value not seen for a second (of more than about
+ *                             60 that take turns some are told more often)
  *   kvm_warden_entry_point    LSTAR (system-call entry) changed: cr3, value
  *   kvm_warden_idt            IDTR base changed: cr3, value
  *
@@ -107,7 +108,7 @@
  *   kvm_warden_page_fault     the same for loads and stores, MMIO among them
  *   kvm_warden_msr_write      a write to an MSR that KVM intercepts
  *   kvm_warden_msr_first      the same, for the first write of a kind that the guest
- *                             makes since somebody asks.  A kind is the MSR and whether
+ *                             makes since somebody first asked.  A kind is the MSR and whether
  *                             KVM refused the write; of EFER also the bits it sets.
  *                             About two hundred kinds are remembered: a guest that
  *                             makes more sees old ones told anew
@@ -228,7 +229,7 @@ struct kvm_warden_info {
 /* struct kvm_warden_guest_info.flags: why a guest cannot be observed */
 /*
  * ENCRYPTED: its state or memory is not the host's to read: SEV, SEV-ES, SEV-SNP,
- * TDX, memory of its own (guest_memfd), or a VMCS that VMREAD does not read
+ * TDX, memory of its own (guest_memfd, a plain VM's too), or a VMCS that VMREAD does not read
  * (enlightened, below Hyper-V).  Its exits are counted; registers, memory and write
  * watches are -EPERM, and no change is announced.  What it has KVM do (a fault, a write
  * to an MSR) is told to who asks, with cr3 and rip withheld.  Freezes, containments and
@@ -423,7 +424,10 @@ struct kvm_warden_memslot {
  * struct kvm_warden_memslots - argument of KVM_WARDEN_MEMSLOTS
  * @slots:	user pointer to an array of struct kvm_warden_memslot
  * @count:	in: room in the array, at most KVM_WARDEN_MAX_SLOTS; out: slots
- *		the guest has, filled in up to the room, ordered by gpa
+ *		the guest has, of which the lowest are filled in, ordered by gpa
+ *
+ * What KVM lets the guest access as memory: a device's memory that the VMM maps for the
+ * guest (vfio) is among it.  Of that nothing is ever resident; do not watch it.
  */
 struct kvm_warden_memslots {
 	__u64 slots;
@@ -473,16 +477,19 @@ struct kvm_warden_segment {
  * Without a flag reads take no fault in the VMM: a page that is not resident
  * is reported, never brought in.
  *
- * KVM_WARDEN_READ_FAULT: it is brought in as if the VMM had read it, and charged
- * to the VMM: from swap, from its file, as a new page, or by whoever serves the
- * VMM's userfaultfd, for which the read waits until it is killed.  A read that
- * waits delays neither a change of memslots nor the VM's destruction; the VMM's
- * memory goes when it ends.  Each guest has a budget for this, of
+ * KVM_WARDEN_READ_FAULT: it is brought in as if the VMM had read it: from swap, from
+ * its file, as a new page, or by whoever serves the VMM's userfaultfd, for which the
+ * read waits until it is killed.  Anonymous memory and tmpfs are charged to the VMM,
+ * the page cache of other files and huge pages to the reader.  A read that waits does
+ * not delay a change of memslots.  A VMM that is killed meanwhile keeps its memory, and
+ * with it a VM whose kvm_run pages it maps, until the read ends; so does one that is
+ * killed while any read copies.  Each guest has a budget for this, of
  * KVM_WARDEN_FAULT_PAGES a second, which a huge page takes as a whole and
  * overdraws if need be; all its fds share it.
  *
- * Errors: -EPERM encrypted guest; -EFAULT a user pointer; -EINTR a fatal
- * signal.  On -EFAULT, -EINTR and -ENODEV the results are undefined.
+ * Errors: -EPERM encrypted guest; -EACCES its level is off, also one that was set while
+ * the read went on; -EFAULT a user pointer; -EINTR a fatal signal.  On an error the
+ * results are undefined.
  */
 struct kvm_warden_read {
 	__u64 segments;
@@ -506,7 +513,8 @@ struct kvm_warden_read {
  *     out, discarded by a balloon, not yet migrated), or is behind the end of a
  *     file that was truncated, is SIGBUS.
  *     Reads bring nothing in; madvise(MADV_WILLNEED), which no VMA can refuse,
- *     brings in what was swapped out of tmpfs or a memfd: forbid it to readers.
+ *     brings in what was swapped out of tmpfs or a memfd, MADV_PAGEOUT may push
+ *     pages out: forbid both to readers.
  *   - The range is what it was when KVM_WARDEN_MAP returned.  A memslot removed
  *     or moved later, or memory that the VMM maps there later, is not followed:
  *     the fd and its mappings show the file.

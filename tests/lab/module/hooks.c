@@ -373,6 +373,47 @@ static void check_off(const struct vmm *vmm, int memory, const uint8_t *mapped)
 	check(!memcmp(mapped + TINY_CODE, busy, sizeof(busy)), "off: the mapping that is there stays");
 }
 
+struct reader {
+	int guest, error;
+	uint32_t done;			/* of the first piece of the request that failed */
+};
+
+/* One long request after the other, until one is refused. */
+static void *read_on(void *arg)
+{
+	static struct kvm_warden_segment seg[KVM_WARDEN_MAX_SEGMENTS];
+	static uint8_t page[4096];
+	struct kvm_warden_read request = { .segments = (uintptr_t)seg, .count = KVM_WARDEN_MAX_SEGMENTS };
+	struct reader *r = arg;
+
+	do {
+		for (int i = 0; i < KVM_WARDEN_MAX_SEGMENTS; i++)
+			seg[i] = (struct kvm_warden_segment){
+				.gpa = TINY_CODE, .buf = (uintptr_t)page, .len = sizeof(page),
+			};
+		r->error = result(ioctl(r->guest, KVM_WARDEN_READ, &request));
+	} while (!r->error);
+	r->done = seg[0].done;
+	return NULL;
+}
+
+/* Mostly it is set while a request is under way. */
+static void test_off_meets_a_read(const struct vmm *vmm, unsigned long long id)
+{
+	struct reader r = { .guest = vmm->guest };
+	pthread_t thread;
+	int n;
+
+	for (n = 0; n < 50 && !r.done; n++) {
+		pthread_create(&thread, NULL, read_on, &r);
+		usleep(20000 + n * 1000);
+		write_file("off", SYS "guests/%llu/level", id);
+		pthread_join(thread, NULL);
+		write_file("content", SYS "guests/%llu/level", id);
+	}
+	check(r.error == EACCES && r.done == 4096, "off ends a read under way (%d tries)", n);
+}
+
 static void test_levels(void)
 {
 	static const struct program program = { .code = busy, .size = sizeof(busy) };
@@ -428,6 +469,7 @@ static void test_levels(void)
 	check(mapped != MAP_FAILED, "content again: its memory fd maps again");
 	munmap(mapped, RAM);
 	close(memory);
+	test_off_meets_a_read(&vmm, id);
 	vmm_end(&vmm);
 
 	write_file("off", SYS "default_level");
