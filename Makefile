@@ -251,6 +251,8 @@ test_libs_qmp := $(QMP_LIBS)
 test_srcs_daemon := $(DAEMON_SRCS)
 test_libs_daemon := $(DAEMON_LIBS)
 test_libs_cli := -ljansson
+test_srcs_doctor := userspace/cli/host.c
+test_libs_doctor := -ljansson
 
 # A module's file, by the assembler, and its memory, by the linker: with and without
 # the flags that struct alt_instr has since 6.3.
@@ -282,6 +284,8 @@ $(addprefix $(B)/unit/test_introspect_,checks tables watches): LINK += -Wl,--wra
 $(B)/unit/test_introspect_extract: LINK += -Wl,--wrap=memory_refresh
 # What is found is counted.
 $(B)/unit/test_engine_baseline: LINK += -Wl,--wrap=signs_found
+# Of whatever host.
+$(B)/unit/test_doctor_host: LINK += -Wl,--wrap=uname,--wrap=access,--wrap=fopen
 $(B)/unit/test_introspect_watches: LINK += -Wl,--wrap=ioctl
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_test,$(t))))
 

@@ -8,10 +8,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -64,6 +67,76 @@ static void test_second_says_who_is_first(void **state)
 	snprintf(expected, sizeof(expected), "process %d ", getpid());
 	if (!strstr(said, expected) || !strstr(said, "/run/wardend.lock"))
 		fail_msg("said \"%s\"", said);
+}
+
+/* What a start says that fails.  read_only: the folder that it shall not write to. */
+static void start_fails(char *said, size_t size, const struct config *c, const char *read_only)
+{
+	int out[2], status;
+	pid_t pid;
+	ssize_t n;
+
+	assert_int_equal(pipe(out), 0);
+	pid = child_fork();
+	if (!pid) {
+		dup2(out[1], STDERR_FILENO);
+		if (read_only && (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+				  mount(read_only, read_only, NULL, MS_BIND, NULL) ||
+				  mount(NULL, read_only, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL)))
+			_exit(99);
+		start_alone(c);
+		_exit(0);
+	}
+	close(out[1]);
+	n = read(out[0], said, size - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(out[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+static void expect_said(const char *said, const char *text)
+{
+	if (!strstr(said, text))
+		fail_msg("said \"%s\", not \"%s\"", said, text);
+}
+
+static void test_folder_that_cannot_be_made_is_named(void **state)
+{
+	struct config c = config;
+	char said[512], expected[512];
+
+	snprintf(c.run_dir, sizeof(c.run_dir), "%s/run2", dir);
+	snprintf(c.state_dir, sizeof(c.state_dir), "%s/none/state", dir);
+	start_fails(said, sizeof(said), &c, NULL);
+	snprintf(expected, sizeof(expected), "cannot make %s: No such file", c.state_dir);
+	expect_said(said, expected);
+	assert_null(strstr(said, "ReadWritePaths"));
+}
+
+/* As everything but its own folders is under wardend.service. */
+static void test_read_only_says_how_to_allow_it(void **state)
+{
+	struct config c = config;
+	char said[512], expected[512], elsewhere[64];
+
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
+	assert_int_equal(mkdir(elsewhere, 0755), 0);
+	snprintf(c.run_dir, sizeof(c.run_dir), "%s/run3", dir);
+	snprintf(c.state_dir, sizeof(c.state_dir), "%s/state", elsewhere);
+	start_fails(said, sizeof(said), &c, elsewhere);
+	snprintf(expected, sizeof(expected), "cannot make %s: Read-only file system: ", c.state_dir);
+	expect_said(said, expected);
+	expect_said(said, "systemctl edit wardend, ReadWritePaths=");
+	/* It is there, and the lock cannot be. */
+	snprintf(c.run_dir, sizeof(c.run_dir), "%s", elsewhere);
+	snprintf(c.state_dir, sizeof(c.state_dir), "%s/state3", dir);
+	start_fails(said, sizeof(said), &c, elsewhere);
+	expect_said(said, "/elsewhere/wardend.lock: Read-only file system: ");
+	expect_said(said, "ReadWritePaths=");
 }
 
 static uint64_t status_field(const char *field)
@@ -122,6 +195,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_second_says_who_is_first),
+		cmocka_unit_test(test_folder_that_cannot_be_made_is_named),
+		cmocka_unit_test(test_read_only_says_how_to_allow_it),
 		cmocka_unit_test(test_privileges),
 	};
 

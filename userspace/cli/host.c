@@ -3,6 +3,7 @@
 #include "cli/doctor.h"
 
 #include <cpuid.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 
 #define SYSFS "/sys/kernel/kvm_warden/"
 #define DEVICE "/dev/kvm_warden"
-#define SUPPORTED "6.1."
+#define BUILD "build and install it for this kernel: make install, or " \
+	"dkms install --force kvm-warden/" WARDEN_VERSION
 
 /* The file's first line; "" if there is none. */
 static void read_line(char *out, size_t size, const char *path)
@@ -31,6 +33,19 @@ static bool is_there(const char *path)
 	return !access(path, F_OK);
 }
 
+static bool is_tried(const char *release)
+{
+	static const char *const series[] = { "6.1", "6.12", "7.2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(series); i++) {
+		const size_t length = strlen(series[i]);
+
+		if (!strncmp(release, series[i], length) && !isdigit((unsigned char)release[length]))
+			return true;
+	}
+	return false;
+}
+
 void check_kernel(struct doctor *d)
 {
 	struct utsname name;
@@ -38,8 +53,8 @@ void check_kernel(struct doctor *d)
 	uname(&name);
 	if (strcmp(name.machine, "x86_64"))
 		report(d, FAIL, "kernel", "use an x86_64 host", "%s on %s", name.release, name.machine);
-	else if (strncmp(name.release, SUPPORTED, strlen(SUPPORTED)))
-		report(d, WARN, "kernel", "", "%s: tried on Debian's %sx alone", name.release, SUPPORTED);
+	else if (!is_tried(name.release))
+		report(d, WARN, "kernel", "", "%s: tried on Debian's 6.1, 6.12 and 7.2 alone", name.release);
 	else
 		report(d, OK, "kernel", "", "%s", name.release);
 }
@@ -90,27 +105,42 @@ static void check_state(struct doctor *d)
 		report(d, FAIL, "state", "echo 1 >" SYSFS "enabled", "%s: guests are not watched",
 		       state);
 	else if (strstr(state, "build-id"))
-		report(d, FAIL, "state", "build and install it for this kernel: make install", "%s",
-		       state);
+		report(d, FAIL, "state", BUILD, "%s", state);
 	else
 		report(d, FAIL, "state", "", "%s", state);
 }
 
+/* By make install, or by DKMS, which may pack it. */
+static bool is_installed(const char *release)
+{
+	static const char *const files[] = {
+		"kvm_warden.ko", "dkms/kvm_warden.ko",
+		"dkms/kvm_warden.ko.xz", "dkms/kvm_warden.ko.zst", "dkms/kvm_warden.ko.gz",
+	};
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "/lib/modules/%s/updates/%s", release, files[i]);
+		if (is_there(path))
+			return true;
+	}
+	return false;
+}
+
 void check_module(struct doctor *d)
 {
-	char version[64], path[512];
+	char version[64];
 	struct utsname name;
 
 	uname(&name);
-	snprintf(path, sizeof(path), "/lib/modules/%s/updates/kvm_warden.ko", name.release);
 	read_line(version, sizeof(version), SYSFS "version");
-	if (!version[0] && is_there(path)) {
+	if (!version[0] && is_installed(name.release)) {
 		report(d, FAIL, "module", "modprobe kvm_warden", "kvm_warden is not loaded");
 		return;
 	}
 	if (!version[0]) {
-		report(d, FAIL, "module", "build and install it for this kernel: make install",
-		       "kvm_warden is not loaded, and there is none for %s", name.release);
+		report(d, FAIL, "module", BUILD, "kvm_warden is not loaded, and there is none for %s",
+		       name.release);
 		return;
 	}
 	if (strcmp(version, WARDEN_VERSION))

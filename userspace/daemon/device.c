@@ -30,7 +30,8 @@ int device_open(void)
 	if (ioctl(fd, KVM_WARDEN_GET_INFO, &info)) {
 		log_err("%s: %s: this is not the device of kvm_warden.ko", DEVICE, strerror(errno));
 	} else if (info.abi != KVM_WARDEN_ABI_VERSION) {
-		log_err("%s: the module's ABI is %u, this daemon's is %u: install both from one release",
+		log_err("%s: the loaded module is of another release (ABI %u, this daemon's is %u): systemctl"
+			" stop wardend; rmmod kvm_warden; systemctl start wardend",
 			DEVICE, info.abi, KVM_WARDEN_ABI_VERSION);
 	} else {
 		return fd;

@@ -32,19 +32,31 @@ static noreturn void give_way(int lock, const char *path)
 	exit(EX_TEMPFAIL);
 }
 
+/* wardend.service sees the host's files as read-only, but for its own folders. */
+static noreturn void cannot_make(const char *path)
+{
+	fatal("cannot make %s: %s%s", path, strerror(errno), errno == EROFS ?
+	      ": allow wardend.service to write there: systemctl edit wardend, ReadWritePaths=;"
+	      " see wardend.conf(5)" : "");
+}
+
+static void make_folder(const char *path)
+{
+	if (mkdir(path, 0755) && errno != EEXIST)
+		cannot_make(path);
+}
+
 void start_alone(const struct config *config)
 {
 	char path[CONFIG_PATH_MAX + 16];
 	int fd;
 
-	if ((mkdir(config->run_dir, 0755) && errno != EEXIST) ||
-	    (mkdir(config->state_dir, 0755) && errno != EEXIST))
-		fatal("cannot make %s or %s: %s", config->run_dir, config->state_dir,
-		      strerror(errno));
+	make_folder(config->run_dir);
+	make_folder(config->state_dir);
 	snprintf(path, sizeof(path), "%s/wardend.lock", config->run_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		fatal("%s: %s", path, strerror(errno));
+		cannot_make(path);
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		give_way(fd, path);
 	/* For who comes second; kept open until we end. */
