@@ -195,6 +195,40 @@ static void states_are_gauges(void **state)
 	free(text);
 }
 
+/* `wardenctl metrics FILE` ends so, and leaves this in the file. */
+static char *file_of_numbers(int expected)
+{
+	static char content[1 << 20];
+	char path[128], command[512];
+	size_t n;
+	int status;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/kvm_warden.prom", w.dir);
+	snprintf(command, sizeof(command), "%s --socket %s metrics %s", getenv("WARDENCTL"), w.socket,
+		 path);
+	status = system(command);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), expected);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(content, 1, sizeof(content) - 1, f);
+	fclose(f);
+	content[n] = '\0';
+	return content;
+}
+
+static void a_daemon_that_is_down_is_told(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	await("kvm_warden_guests ", 1);
+	assert_true(value_in(file_of_numbers(0), "kvm_warden_up ") == 1);
+	end_engine(0);
+	assert_string_equal(file_of_numbers(3), "# HELP kvm_warden_up 1 if wardend answers.\n"
+			    "# TYPE kvm_warden_up gauge\nkvm_warden_up 0\n");
+}
+
 static void promtool_finds_nothing(void **state)
 {
 	static const char hostile[] = "a\"b\\\\c} 7";
@@ -234,7 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(numbers_are_those_told), T(a_module_that_sees_nothing_is_told), T(the_guard_is_told_of),
 		T(totals_outlive_guests), T(restarts_outlive_guests), T(states_are_gauges),
-		T(promtool_finds_nothing),
+		T(a_daemon_that_is_down_is_told), T(promtool_finds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

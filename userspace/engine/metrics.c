@@ -446,6 +446,7 @@ void get_metrics(struct ask *a)
 		ask_text(a, NULL);
 		return;
 	}
+	one(out, "up", "gauge", "1 if wardend answers.", 1);
 	totals(out, a->e);
 	guests(out, a->e);
 	roles(out, a->e);
