@@ -252,6 +252,7 @@ static void answers_are_as_documented(void **state)
 	await_order("done", "killed");
 	start_player();
 	say("status", "", 0);
+	expect_told("status", 0, "Version    " WARDEN_VERSION "\n");
 	say("guests", "guests", 0);
 	say("guests GUEST", "guests " NAME, 0);
 	say("kernel", "kernel " NAME, 0);

@@ -223,6 +223,7 @@ static void a_daemon_that_is_down_is_told(void **state)
 	NEEDS_PROGRAMS();
 	all_up();
 	await("kvm_warden_guests ", 1);
+	await("kvm_warden_build_info{version=\"" WARDEN_VERSION "\"} ", 1);
 	assert_true(value_in(file_of_numbers(0), "kvm_warden_up ") == 1);
 	end_engine(0);
 	assert_string_equal(file_of_numbers(3), "# HELP kvm_warden_up 1 if wardend answers.\n"

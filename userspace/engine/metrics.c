@@ -447,6 +447,8 @@ void get_metrics(struct ask *a)
 		return;
 	}
 	one(out, "up", "gauge", "1 if wardend answers.", 1);
+	head(out, "build_info", "gauge", "The version that runs.");
+	labelled(out, "build_info", "version", WARDEN_VERSION, 1);
 	totals(out, a->e);
 	guests(out, a->e);
 	roles(out, a->e);
