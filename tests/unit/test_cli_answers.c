@@ -15,7 +15,8 @@ static const char *const bad_usage[] = {
 	"quarantine restore a b", "quarantine list b", "quarantine --reason x", "freeze",
 	"freeze web --seconds 0", "freeze web --seconds -1", "freeze web --seconds 99999999999",
 	"freeze web --forever", "freeze web --reason \"$(printf '\\377')\"", "thaw", "thaw a b",
-	"kill web", "kill web x --yes", "kill web 1", "enrol", "enrol a --seconds x", "enrol a b",
+	"kill web", "kill web x --yes", "kill web 1", "enrol", "enrol a --seconds x",
+	"enrol a --seconds 604801", "enrol a b",
 	"agents revoke", "agents dance a", "agents dance", "journal dance", "journal --after x",
 	"journal verify now", "doctor now", "doctor --config",
 };
