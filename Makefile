@@ -106,7 +106,7 @@ $(B)/obj/userspace/daemon/guard.o: $(B)/bpf/guard.skel.h
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-$(B)/obj/%.o: %.c | $(B)/setup.done
+$(B)/obj/%.o: %.c VERSION | $(B)/setup.done
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -c $< -o $@

@@ -15,7 +15,8 @@ static const char *const bad_usage[] = {
 	"quarantine restore a b", "quarantine list b", "quarantine --reason x", "freeze",
 	"freeze web --seconds 0", "freeze web --seconds -1", "freeze web --seconds 99999999999",
 	"freeze web --forever", "freeze web --reason \"$(printf '\\377')\"", "thaw", "thaw a b",
-	"kill web", "kill web x --yes", "kill web 1", "enrol", "enrol a --seconds x", "enrol a b",
+	"kill web", "kill web x --yes", "kill web 1", "enrol", "enrol a --seconds x",
+	"enrol a --seconds 604801", "enrol a b",
 	"agents revoke", "agents dance a", "agents dance", "journal dance", "journal --after x",
 	"journal verify now", "doctor now", "doctor --config",
 };
@@ -53,6 +54,26 @@ static void help_is_there(void **state)
 		assert_int_equal(ctl(command), 0);
 		assert_non_null(strstr(out, "usage: wardenctl "));
 	}
+}
+
+/* Of a program beside wardenctl; no daemon is needed, nor root. */
+static void expect_version(const char *program)
+{
+	char command[256], expected[64];
+
+	snprintf(command, sizeof(command), "%s/%s --version >%s/out", getenv("WARDENCTL_DIR"), program,
+		 dir);
+	snprintf(expected, sizeof(expected), "%s " WARDEN_VERSION "\n", program);
+	assert_int_equal(system(command), 0);
+	read_back("out", out, sizeof(out));
+	assert_string_equal(out, expected);
+}
+
+static void versions_are_told(void **state)
+{
+	NEEDS_PROGRAM();
+	expect_version("wardenctl");
+	expect_version("wardend");
 }
 
 static void nobody_answers(void **state)
@@ -186,7 +207,7 @@ static void errors_of_the_daemon_pass(void **state)
 #define E "\"" EVIL "\""
 
 static const char evil[] = OK("{"
-	"\"id\":1,\"name\":" E ",\"vmm_pid\":5,\"cid\":3,\"cid_source\":" E ",\"strategy\":" E
+	"\"version\":" E ",\"id\":1,\"name\":" E ",\"vmm_pid\":5,\"cid\":3,\"cid_source\":" E ",\"strategy\":" E
 	",\"strategy_why\":" E ",\"kernel\":{\"state\":" E ",\"release\":" E ",\"why\":" E "},"
 	"\"contained\":true,\"containment\":{\"by\":" E ",\"since_wall_ns\":1,\"finding\":3},"
 	"\"session\":{\"state\":" E ",\"agent\":" E ",\"version\":" E ",\"why\":" E
@@ -443,6 +464,7 @@ static void words_are_completed(void **state)
 	NEEDS_PROGRAM();
 	expect_completion("thaw \"\"", "");		/* nobody answers: quietly */
 	expect_completion("fr", "freeze");
+	expect_completion("--v", "--version");
 	expect_completion("freeze web --s", "--seconds --socket");
 	expect_completion("agents r", "revoke rotate");
 	expect_completion("fil", "files file");
@@ -472,7 +494,7 @@ static void words_are_completed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(usage_is_told_for_each_verb), T(help_is_there), T(nobody_answers),
+		T(usage_is_told_for_each_verb), T(help_is_there), T(versions_are_told), T(nobody_answers),
 		T(stranger_is_told_what_to_do), T(half_an_answer_is_none), T(other_bytes_are_none),
 		T(errors_of_the_daemon_pass), T(nothing_moves_the_cursor),
 		T(columns_fit_the_terminal), T(tree_ends_and_loses_nobody),

@@ -252,6 +252,7 @@ static void answers_are_as_documented(void **state)
 	await_order("done", "killed");
 	start_player();
 	say("status", "", 0);
+	expect_told("status", 0, "Version    " WARDEN_VERSION "\n");
 	say("guests", "guests", 0);
 	say("guests GUEST", "guests " NAME, 0);
 	say("kernel", "kernel " NAME, 0);
@@ -265,10 +266,11 @@ static void answers_are_as_documented(void **state)
 	say("explain", explain_first(), 0);
 	say("quarantine", "quarantine", 0);
 	say("agents", "agents", 0);
-	say("journal", "journal --limit 5", 0);
+	say("journal", "journal --after 0 --limit 5", 0);
 	say("journal verify", "journal verify", 0);
 	say("error", "ps nobody", 1);
 	say("error", "explain 999999", 1);
+	say("error", "quarantine --guest nobody", 1);
 	say("error", "quarantine restore 00112233445566778899aabbccddeeff", 1);
 	say("error", "scan --watch 77", 1);
 }

@@ -233,6 +233,11 @@ static void full_disk_disarms_nothing(void **state)
 	empty_disk();
 	expect_reserve("kept");
 	verify_journal();
+	/* In status they are those of one full disk, in the metrics all of them. */
+	answer = api("GET", "/metrics", "", 200);
+	assert_non_null(strstr(json_string_value(answer), "\nkvm_warden_journal_events_lost_total "));
+	assert_null(strstr(json_string_value(answer), "\nkvm_warden_journal_events_lost_total 0\n"));
+	json_decref(answer);
 }
 
 /* The fallback's rows are taken back: whoever waited for it has not had it. */

@@ -158,6 +158,78 @@ static void totals_outlive_guests(void **state)
 	await("kvm_warden_guests_departed_total ", 1);
 }
 
+static void restarts_outlive_guests(void **state)
+{
+	struct m_guest_down down = { GUEST };
+
+	NEEDS_PROGRAMS();
+	all_up();
+	introspector_again();
+	introspector_again();
+	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 1);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	await("kvm_warden_guests ", 0);
+	await("kvm_warden_roles_up{role=\"introspect\"} ", 0);
+	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 1);
+}
+
+/* By the state they are in now: a number that falls is no counter. */
+static void states_are_gauges(void **state)
+{
+	static const char sent[] = "kvm_warden_orders{verb=\"kill\",state=\"sent\",outcome=\"\"} ";
+	uint64_t id;
+	char *text;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	id = expect_order();
+	await(sent, 1);
+	send_result(id, ORDER_DONE);
+	answer_probe(PROBE_GONE);
+	await("kvm_warden_orders{verb=\"kill\",state=\"done\",outcome=\"killed\"} ", 1);
+	await(sent, -1);
+	text = metrics();
+	assert_non_null(strstr(text, "# TYPE kvm_warden_orders gauge\n"));
+	assert_non_null(strstr(text, "# TYPE kvm_warden_acts gauge\n"));
+	free(text);
+}
+
+/* `wardenctl metrics FILE` ends so, and leaves this in the file. */
+static char *file_of_numbers(int expected)
+{
+	static char content[1 << 20];
+	char path[128], command[512];
+	size_t n;
+	int status;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/kvm_warden.prom", w.dir);
+	snprintf(command, sizeof(command), "%s --socket %s metrics %s", getenv("WARDENCTL"), w.socket,
+		 path);
+	status = system(command);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), expected);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(content, 1, sizeof(content) - 1, f);
+	fclose(f);
+	content[n] = '\0';
+	return content;
+}
+
+static void a_daemon_that_is_down_is_told(void **state)
+{
+	NEEDS_PROGRAMS();
+	all_up();
+	await("kvm_warden_guests ", 1);
+	await("kvm_warden_build_info{version=\"" WARDEN_VERSION "\"} ", 1);
+	assert_true(value_in(file_of_numbers(0), "kvm_warden_up ") == 1);
+	end_engine(0);
+	assert_string_equal(file_of_numbers(3), "# HELP kvm_warden_up 1 if wardend answers.\n"
+			    "# TYPE kvm_warden_up gauge\nkvm_warden_up 0\n");
+}
+
 static void promtool_finds_nothing(void **state)
 {
 	static const char hostile[] = "a\"b\\\\c} 7";
@@ -196,7 +268,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(numbers_are_those_told), T(a_module_that_sees_nothing_is_told), T(the_guard_is_told_of),
-		T(totals_outlive_guests), T(promtool_finds_nothing),
+		T(totals_outlive_guests), T(restarts_outlive_guests), T(states_are_gauges),
+		T(a_daemon_that_is_down_is_told), T(promtool_finds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,7 @@ static void quarantine(void)
 	ask("POST", "/v1/quarantine/x/restore", "", 400);
 	ask("POST", "/v1/quarantine/00112233445566778899aabbccddeeff/restore", "", 404);
 	ask("GET", "/v1/quarantine", "", 200);
+	ask("GET", "/v1/quarantine?guest=nobody", "", 404);
 }
 
 static void hold(const char *verb, const char *body, enum host_verb act, enum act_status status,

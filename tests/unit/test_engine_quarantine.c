@@ -312,6 +312,52 @@ static void restore_needs_the_guest_and_its_agent(void **state)
 	api_refused("POST", restore_path(), "", 409, "is not up");
 }
 
+static void expect_items_of(const char *guest, size_t n)
+{
+	char path[64];
+	json_t *answer;
+
+	snprintf(path, sizeof(path), "/v1/quarantine?guest=%s", guest);
+	answer = api("GET", path, "", 200);
+	assert_int_equal(json_array_size(json_object_get(answer, "items")), n);
+	json_decref(answer);
+}
+
+/* A guest that nobody knows has no empty quarantine; one that is gone has what it has. */
+static void quarantine_of_whom(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST };
+
+	NEEDS_PROGRAMS();
+	all_up();
+	api_refused("GET", "/v1/quarantine?guest=web-l", "", 404, "no such guest");
+	expect_items_of(NAME, 0);
+	infected();
+	killed();
+	send_result(expect_quarantine(), ORDER_DONE);
+	await_item("quarantined");
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	usleep(100000);
+	expect_items_of(NAME, 1);
+	expect_items_of("7", 1);
+	api_refused("GET", "/v1/quarantine?guest=8", "", 404, "no such guest");
+}
+
+/* It has none, and is gone; the journal has what was found in it. */
+static void quarantine_of_a_guest_of_before(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST };
+
+	NEEDS_PROGRAMS();
+	all_up();
+	infected();
+	killed();
+	await_order("done", "killed");
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	usleep(100000);
+	expect_items_of(NAME, 0);
+}
+
 int main(void)
 {
 #define P(f, p) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, p)
@@ -321,7 +367,8 @@ int main(void)
 		P(refused_without_a_kill, policy_file_alone), P(only_files_are_put_away, policy),
 		P(one_item_for_one_file, policy), P(file_that_comes_back, policy), P(waits_for_a_session, policy),
 		P(outlives_the_engine, policy), P(failure_is_told, policy),
-		P(restore_needs_the_guest_and_its_agent, policy),
+		P(restore_needs_the_guest_and_its_agent, policy), P(quarantine_of_whom, policy),
+		T(quarantine_of_a_guest_of_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,6 @@
 #include "lib/util.h"
 
 #define INVITE_SECONDS 3600		/* unless the engine says */
-#define INVITE_SECONDS_MAX (7 * 24 * 3600)
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 _Static_assert(TOKEN_TEXT <= TEXT_WHY, "a token fits m_agent_done");
@@ -98,7 +97,7 @@ static void invite(struct channel *ch, uint64_t id, const struct m_agent_act *ac
 	memcpy(token.host, ch->self.public, WIRE_KEY);
 	randombytes_buf(token.secret, sizeof(token.secret));
 	token_identity(&token, &key);
-	r = pins_invite(&ch->pins, act->name, key.public, MIN(seconds, INVITE_SECONDS_MAX));
+	r = pins_invite(&ch->pins, act->name, key.public, MIN(seconds, TOKEN_SECONDS_MAX));
 	token_text(m.token, &token);
 	sodium_memzero(&token, sizeof(token));
 	sodium_memzero(&key, sizeof(key));

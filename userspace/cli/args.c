@@ -45,10 +45,10 @@ static int take(struct cli *cli, const struct arg *a, const char *value)
 		*a->text = value;
 		return 2;
 	}
-	if (a->number && value && parse_u64(value, a->max, a->number) && *a->number)
+	if (a->number && value && parse_u64(value, a->max, a->number) && (*a->number || a->from_zero))
 		return 2;
 	if (a->number)
-		snprintf(why, sizeof(why), "%s takes a number from 1 to %llu", a->name,
+		snprintf(why, sizeof(why), "%s takes a number from %d to %llu", a->name, !a->from_zero,
 			 (unsigned long long)a->max);
 	else
 		snprintf(why, sizeof(why), "%s takes a word", a->name);

@@ -60,12 +60,13 @@ int verb_words(struct cli *cli, int argc, char **argv);
 
 /* ---- args.c ---- */
 
-/* "--name" sets *flag; "--name N" *number, from 1 to max; "--name TEXT" *text. */
+/* "--name" sets *flag; "--name N" *number, from 1 or 0 to max; "--name TEXT" *text. */
 struct arg {
 	const char *name;
 	bool *flag;
 	const char **text;
 	uint64_t *number, max;
+	bool from_zero;
 };
 
 /*

@@ -3,9 +3,8 @@
 
 #include <stdio.h>
 
+#include "lib/messages.h"
 #include "lib/util.h"
-
-#define SECONDS_MAX (30 * 86400)
 
 static void print_invitation(const json_t *answer)
 {
@@ -19,7 +18,7 @@ static void print_invitation(const json_t *answer)
 int verb_enrol(struct cli *cli, int argc, char **argv)
 {
 	uint64_t seconds = 0;
-	const struct arg args[] = { { "--seconds", .number = &seconds, .max = SECONDS_MAX } };
+	const struct arg args[] = { { "--seconds", .number = &seconds, .max = TOKEN_SECONDS_MAX } };
 	int code = EXIT_YES;
 	json_t *body, *answer;
 

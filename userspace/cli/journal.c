@@ -120,7 +120,7 @@ int verb_journal(struct cli *cli, int argc, char **argv)
 	uint64_t after = 0, limit = 200;
 	bool follow = false;
 	const struct arg args[] = {
-		{ "--after", .number = &after, .max = INT64_MAX },
+		{ "--after", .number = &after, .max = INT64_MAX, .from_zero = true },
 		{ "--limit", .number = &limit, .max = LIMIT_MAX },
 		{ "--follow", .flag = &follow },
 	};

@@ -49,7 +49,7 @@ static const struct verb verbs[] = {
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: wardenctl [--json] [--socket PATH] [VERB]\n\n");
+	fprintf(out, "usage: wardenctl [--json] [--socket PATH] [VERB] | --version\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (verbs[i].description)
 			fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].description);
@@ -105,6 +105,10 @@ static int start(int argc, char **argv)
 	}
 	if (asks_help(argv[0]) || !strcmp(argv[0], "help")) {
 		print_usage(stdout);
+		return EXIT_YES;
+	}
+	if (!strcmp(argv[0], "--version")) {
+		puts("wardenctl " WARDEN_VERSION);
 		return EXIT_YES;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {

@@ -166,6 +166,7 @@ static void print_status(const json_t *s)
 	const json_t *bpf = member(s, "bpf"), *module = member(s, "module");
 	char since[32];
 
+	printf("Version    %s\n", text_of(s, "version"));
 	printf("Since      %s\n", time_text(since, number_of(s, "started_wall_ns")));
 	printf("Module     %s%s\n", is_true(module, "attached") ? "" : "NO GUEST IS WATCHED: ",
 	       text_of(module, "state"));

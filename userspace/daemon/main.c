@@ -301,7 +301,7 @@ static void make_loop(struct daemon *d)
 
 static void usage(FILE *out)
 {
-	fputs("usage: wardend [--config FILE]\n"
+	fputs("usage: wardend [--config FILE | --version]\n"
 	      "Watches the KVM guests of this host.  See wardend.conf(5).\n", out);
 }
 
@@ -310,6 +310,7 @@ static const char *parse_options(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
 	const char *config = CONFIG_DEFAULT_PATH;
@@ -318,10 +319,13 @@ static const char *parse_options(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		if (c == 'c') {
 			config = optarg;
-		} else {
-			usage(c == 'h' ? stdout : stderr);
-			exit(c == 'h' ? 0 : 2);
+			continue;
 		}
+		if (c == 'V')
+			puts("wardend " WARDEN_VERSION);
+		else
+			usage(c == 'h' ? stdout : stderr);
+		exit(c == '?' ? 2 : 0);
 	}
 	if (optind < argc) {
 		usage(stderr);

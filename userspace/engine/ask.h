@@ -103,6 +103,8 @@ void ask_rows(struct ask *a, struct guest *g, enum request_kind kind,
 	      const struct msg_schema *schema, const void *message, uint64_t ns);
 /* For what outlives guests.  False, and it is answered, if an id is another guest's name. */
 bool ask_of_guest(struct ask *a, const char *guest);
+/* answer's rows of that guest (NULL: of all); 404 if there are none and nobody knows it. */
+void ask_answer_of_guest(struct ask *a, const char *guest, json_t *answer, const char *rows);
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number);
 /* "by the operator (user 0, process 7): reason" */
 void ask_reason(const struct ask *a, char *out, size_t size);

@@ -261,6 +261,7 @@ struct engine {
 	struct journal journal;
 	uint64_t journal_due;		/* without a journal: when to try again */
 	uint64_t reserve_due;		/* without its reserve: the same */
+	uint64_t held_before;		/* events left out on reserves of before this one */
 	struct policy policy;
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
@@ -268,6 +269,7 @@ struct engine {
 	struct m_counters departing[DEPARTING];	/* of these, as far as known: final ones follow */
 	unsigned ndeparting;
 	uint64_t ndeparted;
+	uint64_t departed_restarts;	/* of introspectors that are no longer needed */
 	struct peer parent, scan, channel;
 	struct scans scans;
 	struct m_database database;

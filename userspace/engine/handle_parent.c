@@ -23,9 +23,12 @@ static int on_guest_up(struct engine *e, struct msg *m)
 
 static void forget_role(struct engine *e, uint64_t guest)
 {
-	for (unsigned i = 0; i < e->nroles; i++)
-		if (e->roles[i].guest == guest)
-			e->roles[i--] = e->roles[--e->nroles];
+	for (unsigned i = 0; i < e->nroles; i++) {
+		if (e->roles[i].guest != guest)
+			continue;
+		e->departed_restarts += e->roles[i].restarts;
+		e->roles[i--] = e->roles[--e->nroles];
+	}
 }
 
 static int on_guest_down(struct engine *e, struct msg *m)

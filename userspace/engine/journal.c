@@ -46,6 +46,9 @@ static const char schema_tail[] =
 	" format INTEGER, journal BLOB, seq INTEGER, hash BLOB);"
 	"CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (key);"
 	"CREATE INDEX IF NOT EXISTS findings_guest ON findings (guest, seq);"
+	"CREATE INDEX IF NOT EXISTS findings_object_kind ON findings (object_kind);"
+	/* For GET /v1/status, so that no row of the many others is read. */
+	"CREATE INDEX IF NOT EXISTS events_lies ON events (kind) WHERE kind = 'agent lies';"
 	"CREATE INDEX IF NOT EXISTS decisions_finding ON decisions (finding);"
 	"DROP INDEX IF EXISTS decisions_rule;"
 	"CREATE INDEX IF NOT EXISTS decisions_kills ON decisions (rule, action, mono_ns);"

@@ -150,6 +150,7 @@ static void keep_reserve(struct engine *e, uint64_t now)
 		 (unsigned long long)j->held);
 	record_event(j, "journal reserve kept", 0, 0, 0,
 		     json_pack("{s:I}", "events left out", (json_int_t)j->held));
+	e->held_before += j->held;
 	j->held = 0;
 	engine_flush_soon(e);
 }

@@ -334,11 +334,12 @@ static void totals(FILE *out, const struct engine *e)
 	    " room in the ring: the shares are there to prevent it.", sum.ring_full);
 }
 
-/* All introspectors are one role here. */
+/* All introspectors are one role here, and those that are gone still count as restarted. */
 static void roles(FILE *out, const struct engine *e)
 {
-	static const char *const names[] = { "bpf", "scan", "channel", "introspect" };
-	uint64_t up[ARRAY_SIZE(names)] = { 0 }, restarts[ARRAY_SIZE(names)] = { 0 };
+	static const char *const names[] = { "introspect", "bpf", "scan", "channel" };
+	uint64_t up[ARRAY_SIZE(names)] = { 0 };
+	uint64_t restarts[ARRAY_SIZE(names)] = { e->departed_restarts };
 
 	for (unsigned r = 0; r < e->nroles; r++) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -396,13 +397,14 @@ static void scanner(FILE *out, const struct engine *e)
 
 /* ---- the journal ---- */
 
-static void tally(FILE *out, struct engine *e, const char *name, const char *help, const char *sql)
+static void tally(FILE *out, struct engine *e, const char *name, const char *type, const char *help,
+		  const char *sql)
 {
 	json_t *rows = records_query(&e->journal, sql, NULL, 0), *row, *value;
 	const char *key, *comma;
 	size_t i;
 
-	head(out, name, "counter", help);
+	head(out, name, type, help);
 	json_array_foreach(rows, i, row) {
 		fprintf(out, "kvm_warden_%s{", name);
 		comma = "";
@@ -420,18 +422,18 @@ static void tally(FILE *out, struct engine *e, const char *name, const char *hel
 
 static void journal(FILE *out, struct engine *e)
 {
-	tally(out, e, "findings_total", "Findings in the journal, by what they are of.",
+	tally(out, e, "findings_total", "counter", "Findings in the journal, by what they are of.",
 	      "SELECT object_kind AS kind, count(*) AS n FROM findings GROUP BY object_kind");
-	tally(out, e, "orders_total", "Orders to agents in the journal, by their state and, seen from"
-	      " outside, their outcome.",
+	tally(out, e, "orders", "gauge", "Orders to agents in the journal, by their state now and, seen"
+	      " from outside, their outcome.",
 	      "SELECT verb, state, outcome, count(*) AS n FROM orders GROUP BY verb, state, outcome");
-	tally(out, e, "acts_total", "Answers of the host's own in the journal, by how they ended.",
+	tally(out, e, "acts", "gauge", "Answers of the host's own in the journal, by their state now.",
 	      "SELECT verb, state AS result, count(*) AS n FROM acts GROUP BY verb, state");
 	one(out, "journal_rows_total", "counter", "Rows of the journal.", e->journal.head_seq);
 	one(out, "journal_writable", "gauge", "1 if the journal takes rows; 0: nothing is answered.",
 	    !e->journal.failed);
 	one(out, "journal_events_lost_total", "counter", "Rows left out while the disk was full.",
-	    e->journal.held);
+	    e->held_before + e->journal.held);
 }
 
 void get_metrics(struct ask *a)
@@ -444,6 +446,9 @@ void get_metrics(struct ask *a)
 		ask_text(a, NULL);
 		return;
 	}
+	one(out, "up", "gauge", "1 if wardend answers.", 1);
+	head(out, "build_info", "gauge", "The version that runs.");
+	labelled(out, "build_info", "version", WARDEN_VERSION, 1);
 	totals(out, a->e);
 	guests(out, a->e);
 	roles(out, a->e);

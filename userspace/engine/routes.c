@@ -120,6 +120,30 @@ bool ask_of_guest(struct ask *a, const char *guest)
 	return false;
 }
 
+/* Now, or in the journal. */
+static bool is_known(struct ask *a, const char *guest)
+{
+	json_t *findings;
+	bool many, is;
+
+	if (view_find_guest(a->e, guest, &many) || many)
+		return true;
+	findings = view_findings(a->e, guest, 1);
+	is = json_array_size(json_object_get(findings, "findings"));
+	json_decref(findings);
+	return is;
+}
+
+void ask_answer_of_guest(struct ask *a, const char *guest, json_t *answer, const char *rows)
+{
+	if (answer && guest && !json_array_size(json_object_get(answer, rows)) && !is_known(a, guest)) {
+		json_decref(answer);
+		ask_fail(a, 404, "no such guest", "GET /v1/guests lists those that are known");
+		return;
+	}
+	ask_answer(a, 200, answer);
+}
+
 bool ask_number(struct ask *a, const char *text, const char *what, uint64_t *ret_number)
 {
 	char message[96];

@@ -12,7 +12,6 @@
 #define AGENTS_NS (15 * NS_PER_S)
 #define TOKEN_SECONDS 3600
 #define TOKEN_SECONDS_MIN 30
-#define TOKEN_SECONDS_MAX (7 * 86400)
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 static bool is_name(const char *name)

@@ -24,19 +24,9 @@ void get_findings(struct ask *a)
 {
 	const char *guest = ask_query(a, "guest");
 	uint64_t limit;
-	json_t *answer;
-	bool many;
 
-	if (!get_limit(a, &limit) || !ask_of_guest(a, guest))
-		return;
-	answer = view_findings(a->e, guest, limit);
-	if (answer && guest && !json_array_size(json_object_get(answer, "findings")) &&
-	    !view_find_guest(a->e, guest, &many) && !many) {
-		json_decref(answer);
-		ask_fail(a, 404, "no such guest", "GET /v1/guests lists those that are known");
-		return;
-	}
-	ask_answer(a, 200, answer);
+	if (get_limit(a, &limit) && ask_of_guest(a, guest))
+		ask_answer_of_guest(a, guest, view_findings(a->e, guest, limit), "findings");
 }
 
 static void get_one(struct ask *a, json_t *(*view)(struct engine *e, uint64_t id))

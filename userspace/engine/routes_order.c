@@ -165,7 +165,7 @@ void get_quarantine(struct ask *a)
 	const char *guest = ask_query(a, "guest");
 
 	if (ask_of_guest(a, guest))
-		ask_answer(a, 200, view_quarantine(a->e, guest));
+		ask_answer_of_guest(a, guest, view_quarantine(a->e, guest), "items");
 }
 
 /* The guest that has the item: the very one, else the one of its name now. */

@@ -119,8 +119,9 @@ static json_t *totals_json(const struct engine *e)
 json_t *view_status(struct engine *e)
 {
 	json_t *guests = view_guests(e);
-	json_t *s = json_pack("{s:I,s:I,s:I}", "now_wall_ns", I(now_wall()), "now_mono_ns",
-			      I(now_mono()), "started_wall_ns", I(e->started_wall));
+	json_t *s = json_pack("{s:s,s:I,s:I,s:I}", "version", WARDEN_VERSION, "now_wall_ns",
+			      I(now_wall()), "now_mono_ns", I(now_mono()), "started_wall_ns",
+			      I(e->started_wall));
 
 	view_set(s, "module", module_json(e));
 	view_set(s, "roles", roles_json(e));

@@ -722,6 +722,8 @@ enum agent_verb {
 	AGENT_ROTATE,		/* the agent in session makes a new key, which is pinned */
 };
 
+#define TOKEN_SECONDS_MAX (7 * 86400)
+
 struct m_agent_act {
 	uint32_t verb;
 	char name[TEXT_NAME];
