@@ -158,6 +158,7 @@ $(eval $(call program,labtest/watch,tests/lab/module/watch.c $(TINYVM),-lpthread
 $(eval $(call program,labtest/vcpus,tests/lab/freeze/vcpus.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/linux-guest,tests/lab/freeze/linux-guest.c,))
 $(eval $(call program,labtest/registers,$(addprefix tests/lab/intel/,registers.c vm64.c nested.c),,-static))
+$(eval $(call program,labtest/apart,tests/lab/module/apart.c $(addprefix tests/lab/intel/,vm64.c nested.c) $(TINYVM)))
 $(eval $(call program,labtest/encrypted,tests/lab/module/encrypted.c $(addprefix tests/lab/intel/,vm64.c nested.c) $(TINYVM)))
 $(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
@@ -190,7 +191,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-usage usage-users tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted ticker guard-vmm flood bomb
+LABTESTS := tell-usage usage-users tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted apart ticker guard-vmm flood bomb
 
 # ---- programs of the benches ----
 
