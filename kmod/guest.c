@@ -433,7 +433,7 @@ static bool is_alive(struct kw_guest *guest)
 		return alive;
 	}
 	guest->no_file = false;
-	if (kw_kvm_has_memory_apart(guest->kvm))
+	if (!(info.flags & KVM_WARDEN_GUEST_ENCRYPTED) && kw_kvm_has_memory_apart(guest->kvm))
 		kw_guest_mark(guest, KVM_WARDEN_GUEST_ENCRYPTED);
 	fput(file);
 	return true;

@@ -258,9 +258,15 @@ bool kw_kvm_has_memory_apart(struct kvm *kvm)
 	bool has = false;
 	int bucket, idx;
 
+	/* A kernel without such memory is spared the walk. */
+	if (!__is_defined(KW_HAVE_GMEM_ONLY))
+		return false;
 	idx = srcu_read_lock(&kvm->srcu);
-	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm))
-		has |= kw_slot_is_apart(slot);
+	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm)) {
+		has = kw_slot_is_apart(slot);
+		if (has)
+			break;
+	}
 	srcu_read_unlock(&kvm->srcu, idx);
 	return has;
 }

@@ -16,11 +16,6 @@
 #define IMAGES "/var/lib/libvirt/images/"
 #define OWN IMAGES "own"
 
-static int result(long r)
-{
-	return r < 0 ? errno : 0;
-}
-
 static int move_there_and_back(const char *from, const char *to)
 {
 	int error = result(rename(from, to));

@@ -49,11 +49,6 @@ static void start_guest(void)
 
 /* ---- what no VMM does: 0, or an error number ---- */
 
-static int result(long r)
-{
-	return r < 0 ? errno : 0;
-}
-
 /* In a child: the VMM's own memory and privileges stay as they are. */
 static int in_child(int (*try)(void))
 {
