@@ -9,6 +9,8 @@
 
 #define CORE __attribute__((preserve_access_index))
 
+struct kernel_siginfo;
+struct mnt_namespace;
 struct sock;
 struct sockaddr;
 
@@ -36,6 +38,7 @@ struct vfsmount {
 
 struct mount {
 	struct mount *mnt_parent;
+	struct mnt_namespace *mnt_ns;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 } CORE;
@@ -49,6 +52,10 @@ struct fs_struct {
 	struct path root;
 } CORE;
 
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} CORE;
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -56,6 +63,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
 	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
 } CORE;
 
 struct file {

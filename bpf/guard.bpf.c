@@ -30,6 +30,7 @@
 #define EVENTS_PER_SECOND 50
 
 #define EPERM 1
+#define EINVAL 22
 #define CLONE_THREAD 0x10000
 #define PROT_WRITE 2
 #define PROT_EXEC 4
@@ -236,6 +237,9 @@ static __always_inline int within_budget(struct warden_guard_budget *b, __u64 no
 	return __sync_fetch_and_add(&b->in_window, 1) < EVENTS_PER_SECOND;
 }
 
+/* can_deny, beside false and true (where the profile says so) */
+#define ALWAYS 2
+
 /*
  * NULL: counted, and no more; *ret_verdict is what the hook returns.  Of whom no
  * counts are kept nothing is told: it would have no bound.
@@ -245,7 +249,7 @@ incident(const struct warden_guard_mark *m, __u32 what, long *ret_verdict, int c
 {
 	const struct warden_guard_settings *s = get_settings();
 	struct warden_guard_counts *c = counts_of(m->guest);
-	int denied = can_deny && what != GUARD_TRACED && s && s->deny;
+	int denied = can_deny && what != GUARD_TRACED && s && (s->deny || can_deny == ALWAYS);
 	__u64 now = bpf_ktime_get_ns();
 	struct warden_guard_event *e;
 
@@ -313,6 +317,37 @@ static __always_inline __u32 rights_of(const struct warden_guard_key *key)
 	return rights ? *rights : 0;
 }
 
+static __always_inline struct mount *mount_of(struct vfsmount *v)
+{
+	return (void *)v - bpf_core_field_offset(struct mount, mnt);
+}
+
+/*
+ * Is it mounted where the task sees it, or the kernel's own (a memfd, what an overlay
+ * lies on)?  Else its path is one within a tree that whoever made it has laid out: the
+ * same names, and other files.
+ */
+static __always_inline int is_in_own_tree(struct vfsmount *v)
+{
+	struct mnt_namespace *ns = BPF_CORE_READ(mount_of(v), mnt_ns);
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return ns == BPF_CORE_READ(task, nsproxy, mnt_ns) || (long)ns == -EINVAL;
+}
+
+/* Its path, what the profile lets be done with it, and the flags of a finding of it. */
+static __always_inline __u32 rights_of_file(struct file *file, struct warden_guard_key *key, __u32 *ret_flags)
+{
+	clear_key(key);
+	if (bpf_d_path(&file->f_path, key->path, sizeof(key->path)) <= 0)
+		*ret_flags = GUARD_LONG_PATH;
+	else if (!is_in_own_tree(BPF_CORE_READ(file, f_path.mnt)))
+		*ret_flags = GUARD_ELSEWHERE;
+	else
+		*ret_flags = 0;
+	return *ret_flags ? 0 : rights_of(key);
+}
+
 /*
  * "/proc/PID/..." of the process itself.  Reading what it may see anyway is no
  * one's concern; writing its own memory there passes by the pages' protection.
@@ -341,15 +376,11 @@ static __always_inline long on_exec(struct linux_binprm *bprm)
 {
 	struct warden_guard_mark *m = mark_of_current();
 	struct warden_guard_key key;
-	long n;
+	__u32 flags;
 
-	if (!m)
+	if (!m || rights_of_file(bprm->file, &key, &flags) & GUARD_MAY_EXEC)
 		return 0;
-	clear_key(&key);
-	n = bpf_d_path(&bprm->file->f_path, key.path, sizeof(key.path));
-	if (n > 0 && rights_of(&key) & GUARD_MAY_EXEC)
-		return 0;
-	return found(m, GUARD_EXEC, 0, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
+	return found(m, GUARD_EXEC, 0, 0, 0, key.path, flags, 1);
 }
 
 SEC("lsm/bprm_check_security")
@@ -367,14 +398,13 @@ long BPF_PROG(lsm_execed, struct linux_binprm *bprm)
 {
 	struct warden_guard_mark *m = mark_of_current();
 	struct warden_guard_key key;
+	__u32 flags;
 
 	if (!m)
 		return 0;
 	/* If another thread has become the first. */
 	m->leader = (__u64)bpf_get_current_task_btf()->group_leader;
-	clear_key(&key);
-	m->helper = bpf_d_path(&bprm->file->f_path, key.path, sizeof(key.path)) > 0 &&
-		    rights_of(&key) & GUARD_MAY_EXEC;
+	m->helper = !!(rights_of_file(bprm->file, &key, &flags) & GUARD_MAY_EXEC);
 	return 0;
 }
 
@@ -415,7 +445,7 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 {
 	struct warden_guard_mark *m;
 	struct warden_guard_key key;
-	long n;
+	__u32 rights, flags_found;
 
 	if (ret || !(prot & PROT_EXEC))
 		return earlier(ret);
@@ -426,14 +456,13 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
 	if (is_starting(m) && !(prot & PROT_WRITE))
 		return 0;
-	clear_key(&key);
-	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
+	rights = rights_of_file(file, &key, &flags_found);
 	/* Whose file it is: what is written there is not the file's. */
 	if (prot & PROT_WRITE)
-		return found(m, GUARD_MADE_CODE, prot, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
-	if (n > 0 && rights_of(&key) & GUARD_MAP)
+		return found(m, GUARD_MADE_CODE, prot, 0, 0, key.path, flags_found, 1);
+	if (rights & GUARD_MAP)
 		return 0;
-	return found(m, GUARD_FOREIGN_CODE, prot, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
+	return found(m, GUARD_FOREIGN_CODE, prot, 0, 0, key.path, flags_found, 1);
 }
 
 /* No path can be asked for here: a file's mapping is not judged. */
@@ -518,7 +547,7 @@ static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int 
 {
 	__u32 self = current_tgid(), other = BPF_CORE_READ(task, tgid), what = GUARD_PTRACE;
 	const struct warden_guard_settings *s = get_settings();
-	struct warden_guard_mark *m = mark_of(self);
+	struct warden_guard_mark *m = mark_of_current();
 	char name[GUARD_PATH] = {};
 
 	if (!m) {
@@ -563,19 +592,16 @@ static __always_inline long on_open(struct file *file, int can_deny)
 {
 	struct warden_guard_mark *m = mark_of_current();
 	struct warden_guard_key key;
-	__u32 wanted;
-	long n;
+	__u32 wanted, flags;
 
 	if (!m || m->helper || BPF_CORE_READ(file, f_flags) & OPENED_FOR_EXEC || is_starting(m))
 		return 0;
 	wanted = BPF_CORE_READ(file, f_mode) & FMODE_WRITE || BPF_CORE_READ(file, f_flags) & O_TRUNC ?
 		 GUARD_WRITE : GUARD_READ;
-	clear_key(&key);
-	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
-	if (n > 0 && (rights_of(&key) & wanted ||
-		      (wanted == GUARD_READ && is_own_proc(key.path, current_tgid()))))
+	if (rights_of_file(file, &key, &flags) & wanted ||
+	    (wanted == GUARD_READ && !flags && is_own_proc(key.path, current_tgid())))
 		return 0;
-	return found(m, GUARD_FILE, wanted, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, can_deny);
+	return found(m, GUARD_FILE, wanted, 0, 0, key.path, flags, can_deny);
 }
 
 SEC("lsm/file_open")
@@ -594,6 +620,7 @@ int BPF_PROG(see_open, struct file *file)
 }
 
 #include "guard_names.bpf.h"
+#include "guard_control.bpf.h"
 #include "guard_sockets.bpf.h"
 
 /* ---- privileges ---- */
@@ -718,13 +745,12 @@ long BPF_PROG(lsm_read_file, struct file *file, int id, int contents, int ret)
 {
 	struct warden_guard_mark *m = mark_of_current();
 	struct warden_guard_key key;
-	long n;
+	__u32 flags;
 
 	if (ret || !m)
 		return earlier(ret);
-	clear_key(&key);
-	n = bpf_d_path(&file->f_path, key.path, sizeof(key.path));
-	return found(m, GUARD_MODULE, id, 0, 0, key.path, n > 0 ? 0 : GUARD_LONG_PATH, 1);
+	rights_of_file(file, &key, &flags);
+	return found(m, GUARD_MODULE, id, 0, 0, key.path, flags, 1);
 }
 
 SEC("fentry/security_kernel_read_file")

@@ -108,6 +108,9 @@ long BPF_PROG(lsm_free, struct task_struct *task)
 		copy = *m;
 		end_fork(key, &copy);
 	}
+	/* A leader whose place another thread takes, by an exec, is no process that ends. */
+	if ((__u64)BPF_CORE_READ(task, group_leader) != key)
+		return 0;
 	tgid = BPF_CORE_READ(task, tgid);
 	m = mark_of(tgid);
 	if (m && m->leader == key)
@@ -124,6 +127,17 @@ int watch_vmm(struct warden_guard_mark *mark)
 	return watch(copy.vmm, &copy);
 }
 
+/* It has ended since, perhaps before it was watched: nobody else says so. */
+SEC("syscall")
+int forget_vmm(struct warden_guard_mark *mark)
+{
+	struct warden_guard_mark copy = *mark, *m = mark_of(copy.vmm);
+
+	if (m && m->guest == copy.guest)
+		end_watch(copy.vmm, &copy);
+	return 0;
+}
+
 SEC("raw_tp/kvm_warden_guest_up")
 int on_guest_up(void *ctx)
 {
@@ -136,6 +150,7 @@ int on_guest_up(void *ctx)
 	mark.guest = event.guest;
 	mark.vmm = event.vmm_pid;
 	mark.since = event.time_ns;
+	mark.leader = (__u64)bpf_get_current_task_btf()->group_leader;
 	watch(event.vmm_pid, &mark);
 	return 0;
 }

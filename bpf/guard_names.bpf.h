@@ -10,6 +10,8 @@
 
 #define S_IFMT 0170000
 #define S_IFREG 0100000
+#define S_IFCHR 0020000
+#define S_IFBLK 0060000
 #define NAME_DEEP 64			/* components and mounts of a path */
 #define NAMES 64			/* looked at in one moment, by all CPUs */
 #define NAMES_TRIED 16
@@ -72,11 +74,6 @@ static __always_inline int prepend(struct guard_name *n, struct dentry *d)
 	return !bpf_probe_read_kernel(&n->text[from + 1], len, name);
 }
 
-static __always_inline struct mount *mount_of(struct vfsmount *v)
-{
-	return (void *)v - bpf_core_field_offset(struct mount, mnt);
-}
-
 /*
  * The key of what d_path would say: it is for hooks that may sleep alone.  As seen from the
  * task's own root.  False: it does not fit.
@@ -125,11 +122,12 @@ static __noinline int judge(struct warden_guard_mark *m, struct dentry *d, struc
 			    __u32 change, int can_deny)
 {
 	struct guard_name *n = take_name();
-	int fits = n && name_key(n, d, v), r = 0;
+	int fits = n && name_key(n, d, v), own = is_in_own_tree(v), r = 0;
 
-	if (!fits || change >= GUARD_MOUNTED || !(rights_of(&n->key) & GUARD_WRITE))
+	if (!fits || !own || change >= GUARD_DEVICE || !(rights_of(&n->key) & GUARD_WRITE))
 		r = found(m, change < GUARD_MOUNTED ? GUARD_CHANGE : GUARD_MOUNT, change, 0, 0,
-			  fits ? n->key.path : NULL, n && !fits ? GUARD_LONG_PATH : 0, can_deny) ?
+			  fits ? n->key.path : NULL,
+			  (n && !fits ? GUARD_LONG_PATH : 0) | (own ? 0 : GUARD_ELSEWHERE), can_deny) ?
 		    -EPERM : 1;
 	if (n)
 		give_name_back(n);
@@ -178,10 +176,12 @@ int BPF_PROG(see_mkdir, const struct path *dir, struct dentry *d)
 static __always_inline long on_node(const struct path *dir, struct dentry *d, __u32 mode, int can_deny)
 {
 	const struct warden_guard_settings *s = get_settings();
+	__u32 type = mode & S_IFMT;
 
-	if ((!(mode & S_IFMT) || (mode & S_IFMT) == S_IFREG) && (!can_deny || !s || !s->deny))
+	if ((!type || type == S_IFREG) && (!can_deny || !s || !s->deny))
 		return 0;
-	return on_made(dir, d, GUARD_NODE, can_deny);
+	/* Of a device the name says nothing: by one among its images it reaches the host's disk. */
+	return on_made(dir, d, type == S_IFBLK || type == S_IFCHR ? GUARD_DEVICE : GUARD_NODE, can_deny);
 }
 
 SEC("lsm/path_mknod")

@@ -69,8 +69,10 @@ static __always_inline long on_address(void *address, int len, __u32 what, int c
 	if (!m || m->helper || len < 2 || is_starting(m))
 		return 0;
 	bpf_probe_read_kernel(&family, sizeof(family), address);
-	if (family == AF_UNSPEC)	/* it lets go of a peer */
+	if (family == AF_UNSPEC && what == GUARD_CONNECT)	/* it lets go of a peer */
 		return 0;
+	if (family == AF_UNSPEC)	/* IPv4 binds by it, too */
+		family = AF_INET;
 	clear_key(&key);
 	if (family == AF_UNIX) {
 		take_unix(&key, address + 2, len - 2);

@@ -318,7 +318,6 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 
 	*info = (struct kvm_warden_guest_info) {
 		.guest = guest->id,
-		.vmm_pid = guest->vmm_pid,
 		.flags = atomic_read(&guest->flags) | kw_freeze_flags(guest),
 		.emitted = atomic64_read(&guest->emitted),
 		.suppressed = atomic64_read(&guest->suppressed),
@@ -326,6 +325,9 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 		.address_spaces = atomic_read(&guest->address_spaces),
 	};
 	rcu_read_lock();
+	/* Its number may be another's by now. */
+	if (pid_task(guest->vmm, PIDTYPE_TGID))
+		info->vmm_pid = guest->vmm_pid;
 	list_for_each_entry_rcu(v, &guest->vcpus, node) {
 		info->vcpus++;
 		for (i = 0; i < KW_REASONS; i++)
@@ -469,6 +471,7 @@ static void reap_fn(struct work_struct *work)
 			unhash(guest, &dead);
 		}
 		kw_guest_put(guest);
+		cond_resched();
 	}
 	remove_guests(&dead);
 	if (kw_guest_count())

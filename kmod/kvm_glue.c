@@ -152,17 +152,26 @@ static bool file_is_of(struct file *file, struct kvm *kvm)
 	return false;
 }
 
-static int match_file(const void *data, struct file *file, unsigned int fd)
+/* By the bits of the open ones: a table may have a million places, and one file in the last. */
+static void search_files(struct file_search *search, struct files_struct *files, unsigned int fd)
 {
-	struct file_search *search = (void *)data;
+	struct fdtable *table;
+	struct file *file;
 
-	if (++search->files > FILES_AT_MOST)
-		return 1;
-	if (!file_is_of(file, search->kvm) || !kw_kvm_has_run(search->kvm, search->idx, search->run))
-		return 0;
-	search->found = get_file(file);
-	search->fd = fd;
-	return 1;
+	spin_lock(&files->file_lock);
+	table = files_fdtable(files);
+	for_each_set_bit_from(fd, table->open_fds, table->max_fds) {
+		if (++search->files > FILES_AT_MOST)
+			break;
+		file = rcu_dereference_check_fdtable(files, table->fd[fd]);
+		if (!file || !file_is_of(file, search->kvm) ||
+		    !kw_kvm_has_run(search->kvm, search->idx, search->run))
+			continue;
+		search->found = get_file(file);
+		search->fd = fd;
+		break;
+	}
+	spin_unlock(&files->file_lock);
 }
 
 static void search_task(struct file_search *search, struct task_struct *task,
@@ -170,9 +179,9 @@ static void search_task(struct file_search *search, struct task_struct *task,
 {
 	task_lock(task);
 	if (task->files) {
-		iterate_fd(task->files, hint, match_file, search);
+		search_files(search, task->files, hint);
 		if (!search->found && hint)
-			iterate_fd(task->files, 0, match_file, search);
+			search_files(search, task->files, 0);
 	}
 	task_unlock(task);
 }

@@ -24,6 +24,8 @@ enum warden_guard_what {
 	GUARD_PROCESSES,	/* more of them than are watched */
 	GUARD_CHANGE,		/* path, not opened; detail: enum warden_guard_change */
 	GUARD_MOUNT,		/* path; detail: the same */
+	GUARD_CONTROL,		/* detail: a signal, or 0: limits; address, path: as GUARD_PTRACE */
+	GUARD_BPF,		/* detail: the command of bpf() */
 	GUARD_KINDS		/* one more than the last */
 };
 
@@ -33,9 +35,10 @@ enum warden_guard_change {
 	GUARD_LINKED,		/* the same */
 	GUARD_SYMLINK,
 	GUARD_FOLDER,
-	GUARD_NODE,		/* a socket, pipe, device, or empty file */
+	GUARD_NODE,		/* a socket, pipe, or empty file */
 	GUARD_MODE,
 	GUARD_OWNER,
+	GUARD_DEVICE,		/* a node of one; from here on by no path within the profile */
 	GUARD_MOUNTED,		/* on it */
 	GUARD_ROOT,		/* of a process, or of all */
 	GUARD_CHANGES		/* one more than the last */
@@ -48,7 +51,9 @@ enum warden_guard_change {
 #define GUARD_LONG_PATH	(1u << 3)	/* there is a path, and it does not fit */
 /* path holds an IPv4 or IPv6 address in network order, address the port. */
 #define GUARD_ADDRESS	(1u << 4)
-#define GUARD_FLAGS	(GUARD_DENIED | GUARD_CHILD | GUARD_HELPER | GUARD_LONG_PATH | GUARD_ADDRESS)
+/* path is of no mount that the process has, but of one apart, or of another namespace's. */
+#define GUARD_ELSEWHERE	(1u << 5)
+#define GUARD_FLAGS	((1u << 6) - 1)
 
 /* A path's rights in the profile. */
 #define GUARD_MAY_EXEC	(1u << 0)

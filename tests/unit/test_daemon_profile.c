@@ -69,7 +69,8 @@ static void settings_are_read(void **state)
 static void rules_match_files_folders_and_beginnings(void **state)
 {
 	assert_int_equal(load("[allow]\nread = /etc/passwd\nwrite = /srv/images/\nread = /dev/tap*\n"
-			      "map = /usr/\nread = /usr/share/qemu/\nexec = /usr/lib/helper\n"), 0);
+			      "map = /usr/\nread = /usr/share/qemu/\nexec = /usr/lib/helper\n"
+			      "exec = /opt/helper\n"), 0);
 	assert_int_equal(rights_of("/etc/passwd"), GUARD_READ);
 	assert_int_equal(rights_of("/etc/passwd-"), 0);
 	assert_int_equal(rights_of("/etc/passw"), 0);
@@ -81,6 +82,7 @@ static void rules_match_files_folders_and_beginnings(void **state)
 	assert_int_equal(rights_of("/usr/share/qemu/bios.bin"), GUARD_MAP | GUARD_READ);
 	assert_int_equal(rights_of("/usr/lib/helper"), GUARD_MAP | GUARD_MAY_EXEC);
 	assert_int_equal(rights_of("/usr/lib/helper2"), GUARD_MAP);
+	assert_int_equal(rights_of("/opt/helper"), GUARD_MAP | GUARD_MAY_EXEC);
 }
 
 static void paths_that_climb_are_known(void **state)

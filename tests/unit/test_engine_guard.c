@@ -100,6 +100,16 @@ static void rules_that_would_allow(void **state)
 	raw.detail = GUARD_MOUNTED;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "");
+	raw.what = GUARD_CHANGE;
+	raw.detail = GUARD_DEVICE;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "");
+	raw = event_of(GUARD_FILE, "/dev/shm/x");
+	raw.detail = GUARD_READ;
+	raw.flags = GUARD_ELSEWHERE;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "/dev/shm/x (in a mount that is not its own)");
+	assert_string_equal(i.rule, "");
 	raw = event_of(GUARD_EXEC, "/bin/sh (deleted)");
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "");

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -264,7 +265,14 @@ static struct watched *find_or_add(struct guard *g, uint64_t guest)
 	return w;
 }
 
-void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm)
+static bool has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 {
 	/* What began while we watched has its start from its first exit's event. */
 	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
@@ -273,12 +281,20 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm)
 	if (!g->bpf)
 		return;
 	find_or_add(g, guest)->down = false;
+	/* Its number may be another's by now: nobody is watched who is no VMM. */
+	if (pidfd < 0) {
+		log_info("guest %llu: its VMM has ended: not watched", (unsigned long long)guest);
+		return;
+	}
 	if (bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.watch_vmm), &run))
 		log_err("VMM %u of guest %llu is not watched: %s", vmm,
 			(unsigned long long)guest, strerror(errno));
 	else if (!run.retval)
 		log_err("VMM %u of guest %llu is not watched, or not counted: no room for another"
 			" process or guest", vmm, (unsigned long long)guest);
+	/* It may have ended before it was watched, when nothing looked out for its end. */
+	if (has_ended(pidfd))
+		bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.forget_vmm), &run);
 }
 
 void guard_forget(struct guard *g, uint64_t guest)

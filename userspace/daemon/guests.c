@@ -160,17 +160,16 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 }
 
 /*
- * Taken as early as can be, and only while the module still names that process:
- * what a host does to a VMM later must not hit one that got its number since.
- * A VMM that closed every file of its guest may have handed it on and ended.
+ * Taken as early as can be, and only while the module, which knows the VMM's end, still
+ * names that process: what a host does to a VMM later must not hit one that got its
+ * number since.
  */
 static int hold_vmm(int guest_fd, uint32_t pid)
 {
 	struct kvm_warden_guest_info now = { 0 };
 	autofd int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
-	if (pidfd < 0 || device_guest_info(guest_fd, &now) || now.vmm_pid != pid ||
-	    now.flags & KVM_WARDEN_GUEST_HIDDEN)
+	if (pidfd < 0 || device_guest_info(guest_fd, &now) || now.vmm_pid != pid)
 		return -1;
 	return util_steal_fd(&pidfd);
 }
@@ -229,7 +228,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 		.fd = fd, .vmm_pidfd = hold_vmm(fd, info->vmm_pid), .seen = true,
 	};
 	guests->list = g;
-	guard_watch(guests->guard, g->id, g->vmm_pid);
+	guard_watch(guests->guard, g->id, g->vmm_pid, g->vmm_pidfd);
 	vmm_guest_name(g->vmm_pid, g->name, sizeof(g->name));
 	names_keep(guests->config->run_dir, g->id, g->name);
 	choose_level(guests, g, info->level);

@@ -320,8 +320,6 @@ static bool hold_vmm(struct integrity *in, const struct kvm_warden_guest_info *i
 {
 	struct kvm_warden_guest_info now = { .guest = info->guest - 1 };
 
-	if (info->flags & KVM_WARDEN_GUEST_HIDDEN)
-		return false;
 	in->pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
 	if (in->pidfd < 0)
 		return false;
@@ -342,7 +340,7 @@ static void next_vmm(struct integrity *in)
 		in->vmm_pid = info.vmm_pid;
 		/* What is not looked at does not stay "clean"; of a guest that is gone nobody asks. */
 		if (!hold_vmm(in, &info))
-			tell_unanswered(in, "its VMM has let go of it, or is gone");
+			tell_unanswered(in, "its VMM has ended");
 		else if (start_or_tell(in))
 			return;
 	}

@@ -95,7 +95,8 @@ static const struct {
 	const char *name;
 	uint32_t rights;
 } rights[] = {
-	{ "exec", GUARD_MAY_EXEC }, { "read", GUARD_READ }, { "write", GUARD_READ | GUARD_WRITE },
+	/* What may be started is mapped then: refused that, it would be killed. */
+	{ "exec", GUARD_MAY_EXEC | GUARD_MAP }, { "read", GUARD_READ }, { "write", GUARD_READ | GUARD_WRITE },
 	{ "map", GUARD_MAP }, { "connect", GUARD_CONNECTS },
 };
 

@@ -27,14 +27,16 @@ static const struct {
 	[GUARD_PROCESSES] = { "Guard.Processes", "made more processes than are watched" },
 	[GUARD_CHANGE] = { "Guard.Change", "changed a file by its name" },
 	[GUARD_MOUNT] = { "Guard.Mount", "changed what paths mean" },
+	[GUARD_CONTROL] = { "Guard.Control", "signalled another process, or set its limits" },
+	[GUARD_BPF] = { "Guard.Bpf", "reached for the kernel's BPF programs" },
 };
 
 static const char *const changes[GUARD_CHANGES] = {
 	[GUARD_MOVED] = "moved a file", [GUARD_LINKED] = "linked a file",
 	[GUARD_SYMLINK] = "made a symbolic link", [GUARD_FOLDER] = "made a folder",
 	[GUARD_NODE] = "made a node or file", [GUARD_MODE] = "changed a file's mode",
-	[GUARD_OWNER] = "changed a file's owner", [GUARD_MOUNTED] = "mounted",
-	[GUARD_ROOT] = "changed its root",
+	[GUARD_OWNER] = "changed a file's owner", [GUARD_DEVICE] = "made a device's node",
+	[GUARD_MOUNTED] = "mounted", [GUARD_ROOT] = "changed its root",
 };
 
 const char *incident_signature(uint32_t what)
@@ -112,6 +114,12 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 	case GUARD_TRACED:
 		snprintf(i->path, sizeof(i->path), "process %u (%s)", i->pid, i->comm);
 		return;
+	case GUARD_CONTROL:
+		if (!i->address) {
+			strcpy(i->path, "limits of another process");
+			return;
+		}
+		/* fallthrough */
 	case GUARD_PTRACE:
 		text_escape(name, sizeof(name), raw->path, strnlen(raw->path, GUARD_COMM));
 		snprintf(i->path, sizeof(i->path), "process %llu (%s)",
@@ -136,17 +144,24 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 	case GUARD_PROCESSES:
 		strcpy(i->path, "processes");
 		return;
+	case GUARD_BPF:
+		snprintf(i->path, sizeof(i->path), "bpf(), command %u", i->detail);
+		return;
 	}
 	if (i->flags & GUARD_LONG_PATH)
 		strcpy(i->path, "(a path longer than 255 bytes)");
 	else if (!i->path[0])
 		strcpy(i->path, "(no name)");
+	if (i->flags & GUARD_ELSEWHERE)
+		strncat(i->path, " (in a mount that is not its own)",
+			sizeof(i->path) - strlen(i->path) - 1);
 }
 
-/* A path that had to be escaped, cut or was deleted cannot be written as a rule. */
+/* A path that had to be escaped, cut, was deleted or is elsewhere cannot be written as a rule. */
 static bool is_rule_path(const struct incident *i)
 {
-	return i->path[0] == '/' && !strchr(i->path, '\\') && !strstr(i->path, " (deleted)");
+	return i->path[0] == '/' && !strchr(i->path, '\\') && !strstr(i->path, " (deleted)") &&
+	       !(i->flags & GUARD_ELSEWHERE);
 }
 
 static void tell_rule(struct incident *i)
@@ -160,7 +175,7 @@ static void tell_rule(struct incident *i)
 		key = "map";
 	else if (i->what == GUARD_FILE)
 		key = i->detail == GUARD_WRITE ? "write" : "read";
-	else if (i->what == GUARD_CHANGE)
+	else if (i->what == GUARD_CHANGE && i->detail < GUARD_DEVICE)
 		key = "write";
 	else if (i->what == GUARD_CONNECT && i->detail == AF_UNIX)
 		key = "connect";

@@ -256,7 +256,8 @@ struct kvm_warden_info {
  * struct kvm_warden_guest_info - a guest
  * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
  *		out: the id.
- * @vmm_pid:	process id of the VMM, in the initial namespace
+ * @vmm_pid:	process id of the VMM, in the initial namespace; 0: it has ended (the
+ *		guest is about to, or is in the hands of another process)
  * @vcpus:	vCPUs seen so far, at an exit or stopped before their first one.  No
  *		event tells of one that is added later: this number is where it is
  *		seen.  It never falls: KVM removes no vCPU before the VM ends

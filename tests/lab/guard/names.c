@@ -93,6 +93,35 @@ static int bind_mount(const char *path)
 	return error ? error : result(umount2(path, MNT_DETACH));
 }
 
+/* Names like those of the profile, in a tree that is mounted nowhere. */
+static int in_detached(int (*try)(int fd))
+{
+	int fd = syscall(SYS_open_tree, AT_FDCWD, "/run/layer", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return errno;
+	error = try(fd);
+	close(fd);
+	return error;
+}
+
+static int open_at(int fd)
+{
+	int file = openat(fd, "dev/shm/forged", O_RDONLY);
+
+	return file < 0 ? errno : result(close(file));
+}
+
+static int link_at(int fd)
+{
+	int error = result(symlinkat(OWN, fd, "dev/shm/link"));
+
+	return error ? error : result(unlinkat(fd, "dev/shm/link", 0));
+}
+
+static int open_detached(const char *unused) { return in_detached(open_at); }
+static int link_detached(const char *unused) { return in_detached(link_at); }
+
 /* The calls of 5.2, which pass another hook. */
 static int move_mount_to(const char *path)
 {
@@ -125,6 +154,7 @@ static const struct {
 	{ "folder", make_folder }, { "device", make_device }, { "file", make_file },
 	{ "mode", change_mode }, { "owner", change_owner }, { "mount", bind_mount },
 	{ "move-mount", move_mount_to }, { "root", change_root },
+	{ "detached", open_detached }, { "detached-link", link_detached },
 };
 
 int try_name(const char *word, const char *path, int *ret_error)

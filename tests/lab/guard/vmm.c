@@ -2,11 +2,13 @@
 /*
  * A VMM with a guest that runs for ever, and does on command what no VMM does:
  * a line on standard input each, answered by a line "WORD: ok" or "WORD: ERROR".
- * guard-vmm attach PID: no VMM, which traces that process for a moment.
+ * guard-vmm attach PID: no VMM, which traces that process for a moment.  guard-vmm
+ * helper: a program that the profile allows, and starts one that it does not.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
@@ -20,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -73,6 +76,41 @@ static int try_exec(const char *path)
 	if (!pid) {
 		execl(path, path, NULL);
 		_exit(errno);
+	}
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+#define MUCH (512u << 20)
+
+static void *exec_helper(void *path)
+{
+	execl(path, path, "helper", NULL);
+	_exit(errno);
+}
+
+/*
+ * Not by the first thread, which is released while the memory goes: that lasts longer
+ * than the kernel waits to free it.
+ */
+static int try_thread_exec(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+	pthread_t thread;
+	char *much;
+
+	if (pid < 0)
+		return errno;
+	if (!pid) {
+		much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (much == MAP_FAILED)
+			_exit(ENOMEM);
+		for (size_t i = 0; i < MUCH; i += 4096)
+			much[i] = 1;
+		pthread_create(&thread, NULL, exec_helper, (void *)path);
+		while (1)
+			pause();
 	}
 	waitpid(pid, &status, 0);
 	return WEXITSTATUS(status);
@@ -149,7 +187,7 @@ static int try_datagram(const char *path)
 }
 
 /* Of a family that a profile without inet lets nobody make: from before the guest. */
-static int early;
+static int early, early_too;
 
 static struct sockaddr_in inet_address(uint32_t host, uint16_t port)
 {
@@ -162,6 +200,15 @@ static int try_bind(const char *port)
 	struct sockaddr_in address = inet_address(INADDR_ANY, atoi(port));
 
 	return result(bind(early, (struct sockaddr *)&address, sizeof(address)));
+}
+
+/* By no family at all. */
+static int try_bind_any(const char *port)
+{
+	struct sockaddr_in address = inet_address(INADDR_ANY, atoi(port));
+
+	address.sin_family = AF_UNSPEC;
+	return result(bind(early_too, (struct sockaddr *)&address, sizeof(address)));
 }
 
 static int try_reach(const char *port)
@@ -259,6 +306,31 @@ static int try_module_memory(const char *unused)
 	static const char nothing[4096];
 
 	return unless_looked_at(syscall(SYS_init_module, nothing, sizeof(nothing), ""));
+}
+
+static int try_signal(const char *pid)
+{
+	return result(kill(atoi(pid), SIGCONT));
+}
+
+static int try_end(const char *pid)
+{
+	return result(kill(atoi(pid), SIGKILL));
+}
+
+static int try_limits(const char *pid)
+{
+	const struct rlimit few = { .rlim_cur = 1024, .rlim_max = 1024 };
+
+	return result(prlimit(atoi(pid), RLIMIT_NOFILE, &few, NULL));
+}
+
+/* As who looks for the guard's maps. */
+static int try_bpf(const char *unused)
+{
+	union bpf_attr attr = { .start_id = 0 };
+
+	return result(syscall(SYS_bpf, BPF_MAP_GET_NEXT_ID, &attr, sizeof(attr)));
 }
 
 #define MANY 300	/* more than WARDEN_GUARD_CHILDREN */
@@ -461,6 +533,8 @@ static const struct {
 	{ "namespace", try_namespace }, { "uring", try_uring }, { "orphan", try_orphan },
 	{ "datagram", try_datagram }, { "personality", try_personality },
 	{ "hidden", try_hidden }, { "bind", try_bind }, { "reach", try_reach },
+	{ "bind-any", try_bind_any }, { "thread-exec", try_thread_exec }, { "signal", try_signal },
+	{ "end", try_end }, { "limits", try_limits }, { "bpf", try_bpf },
 	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
@@ -474,7 +548,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "attach"))
 		return try_ptrace(argv[2]);
+	if (argc == 2 && !strcmp(argv[1], "helper"))
+		return result(execl("/bin/uname", "/bin/uname", NULL));
 	early = socket(AF_INET, SOCK_DGRAM, 0);
+	early_too = socket(AF_INET, SOCK_DGRAM, 0);
 	start_guest();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("up %d\n", getpid());
