@@ -106,6 +106,7 @@ static int try_thread_exec(const char *path)
 		much = mmap(NULL, MUCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (much == MAP_FAILED)
 			_exit(ENOMEM);
+		madvise(much, MUCH, MADV_NOHUGEPAGE);
 		for (size_t i = 0; i < MUCH; i += 4096)
 			much[i] = 1;
 		pthread_create(&thread, NULL, exec_helper, (void *)path);
