@@ -74,6 +74,36 @@ static __always_inline int prepend(struct guard_name *n, struct dentry *d)
 	return !bpf_probe_read_kernel(&n->text[from + 1], len, name);
 }
 
+struct walk {
+	struct guard_name *n;
+	struct dentry *d, *root;
+	struct vfsmount *v, *root_mnt;
+	int whole;			/* it has come to the root */
+};
+
+/* 1: no further. */
+static long step_up(__u32 i, struct walk *w)
+{
+	struct dentry *d = w->d, *top;
+	struct vfsmount *v = w->v;
+	struct mount *self = mount_of(v), *parent = BPF_CORE_READ(self, mnt_parent);
+
+	top = BPF_CORE_READ(v, mnt_root);
+	if ((d == w->root && v == w->root_mnt) || (d == top && parent == self)) {
+		w->whole = 1;
+		return 1;
+	}
+	if (d == top) {
+		w->d = BPF_CORE_READ(self, mnt_mountpoint);
+		w->v = (void *)parent + bpf_core_field_offset(struct mount, mnt);
+		return 0;
+	}
+	if (!prepend(w->n, d))
+		return 1;
+	w->d = BPF_CORE_READ(d, d_parent);
+	return 0;
+}
+
 /*
  * The key of what d_path would say: it is for hooks that may sleep alone.  As seen from the
  * task's own root.  False: it does not fit.
@@ -81,32 +111,23 @@ static __always_inline int prepend(struct guard_name *n, struct dentry *d)
 static __always_inline int name_key(struct guard_name *n, struct dentry *d, struct vfsmount *v)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct dentry *root = BPF_CORE_READ(task, fs, root.dentry), *top;
-	struct vfsmount *root_mnt = BPF_CORE_READ(task, fs, root.mnt);
-	struct mount *parent;
+	struct walk walk = {
+		.n = n, .d = d, .v = v,
+		.root = BPF_CORE_READ(task, fs, root.dentry),
+		.root_mnt = BPF_CORE_READ(task, fs, root.mnt),
+	};
 	__u32 at;
 
 	n->at = GUARD_PATH - 1;
-	for (int i = 0; i < NAME_DEEP; i++) {
-		top = BPF_CORE_READ(v, mnt_root);
-		parent = BPF_CORE_READ(mount_of(v), mnt_parent);
-		if ((d == root && v == root_mnt) || (d == top && parent == mount_of(v))) {
-			at = n->at & (GUARD_PATH - 1);
-			if (at == GUARD_PATH - 1)
-				n->text[--at] = '/';
-			n->key.bits = GUARD_PATH * 8;
-			return !bpf_probe_read_kernel(n->key.path, GUARD_PATH, &n->text[at]);
-		}
-		if (d == top) {
-			d = BPF_CORE_READ(mount_of(v), mnt_mountpoint);
-			v = (void *)parent + bpf_core_field_offset(struct mount, mnt);
-		} else if (!prepend(n, d)) {
-			return 0;
-		} else {
-			d = BPF_CORE_READ(d, d_parent);
-		}
-	}
-	return 0;
+	/* Its step is verified once: a loop would be 64 times, in each program. */
+	bpf_loop(NAME_DEEP, step_up, &walk, 0);
+	if (!walk.whole)
+		return 0;
+	at = n->at & (GUARD_PATH - 1);
+	if (at == GUARD_PATH - 1)
+		n->text[--at] = '/';
+	n->key.bits = GUARD_PATH * 8;
+	return !bpf_probe_read_kernel(n->key.path, GUARD_PATH, &n->text[at]);
 }
 
 /* Not a helper's, which is watched with less, and not what is part of a start. */

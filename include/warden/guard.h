@@ -126,16 +126,18 @@ struct warden_guard_key {
 #define GUARD_UNIX_PATH 108
 
 /*
- * Does it leave by ".." a folder that it names?  Such a path is within no rule.
- * Of GUARD_UNIX_PATH bytes, and three more that are 0.
+ * Does a path leave there by ".." the folder that it has named?  Such a path is within no
+ * rule.  Of four bytes.
  */
-static inline __attribute__((always_inline)) int guard_path_climbs(const char *path)
+static inline __attribute__((always_inline)) int guard_climbs_at(const char *at)
 {
-	for (int i = 0; i < GUARD_UNIX_PATH && path[i]; i++)
-		if (path[i] == '/' && path[i + 1] == '.' && path[i + 2] == '.' &&
-		    (path[i + 3] == '/' || !path[i + 3]))
-			return 1;
-	return 0;
+	return at[0] == '/' && at[1] == '.' && at[2] == '.' && (at[3] == '/' || !at[3]);
+}
+
+/* Where who looks for such a place comes to an end. */
+static inline __attribute__((always_inline)) int guard_path_ends(const char *at)
+{
+	return !at[0] || guard_climbs_at(at);
 }
 
 #endif

@@ -85,6 +85,16 @@ static void rules_match_files_folders_and_beginnings(void **state)
 	assert_int_equal(rights_of("/opt/helper"), GUARD_MAP | GUARD_MAY_EXEC);
 }
 
+/* As the BPF programs look for it. */
+static bool climbs(const char *path)
+{
+	int i = 0;
+
+	while (i < GUARD_UNIX_PATH - 1 && !guard_path_ends(path + i))
+		i++;
+	return guard_climbs_at(path + i);
+}
+
 static void paths_that_climb_are_known(void **state)
 {
 	static const char *const climb[] = {
@@ -97,21 +107,21 @@ static void paths_that_climb_are_known(void **state)
 
 	for (size_t i = 0; i < sizeof(climb) / sizeof(climb[0]); i++) {
 		snprintf(path, sizeof(path), "%s", climb[i]);
-		assert_true(guard_path_climbs(path));
+		assert_true(climbs(path));
 	}
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++) {
 		snprintf(path, sizeof(path), "%s", stay[i]);
-		assert_false(guard_path_climbs(path));
+		assert_false(climbs(path));
 	}
 	/* To the last byte that a socket's name has, and not of what is behind its end. */
 	memset(path, 0, sizeof(path));
 	memset(path, 'a', GUARD_UNIX_PATH);
 	memcpy(path + GUARD_UNIX_PATH - 3, "/..", 3);
-	assert_true(guard_path_climbs(path));
+	assert_true(climbs(path));
 	memset(path, 0, sizeof(path));
 	strcpy(path, "/run/x");
 	strcpy(path + 7, "/../y");
-	assert_false(guard_path_climbs(path));
+	assert_false(climbs(path));
 }
 
 static void what_is_no_profile_is_refused(void **state)
