@@ -3,7 +3,8 @@
  * A VMM with a guest that runs for ever, and does on command what no VMM does:
  * a line on standard input each, answered by a line "WORD: ok" or "WORD: ERROR".
  * guard-vmm attach PID: no VMM, which traces that process for a moment.  guard-vmm
- * helper: a program that the profile allows, and starts one that it does not.
+ * helper: a program that the profile allows, and starts one that it does not.  guard-vmm
+ * hand-on: a VMM that ends, while a process that shares its memory runs its guest on.
  */
 #include <err.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -48,6 +50,27 @@ static void start_guest(void)
 	tiny_ram_with(vm, 65536, tiny_exits, sizeof(tiny_exits));
 	vcpu = tiny_vcpu_at_code(vm, 0);
 	pthread_create(&thread, NULL, run, &vcpu);
+}
+
+static int run_on(void *vcpu)
+{
+	tiny_run(*(int *)vcpu, 20000);
+}
+
+/* The first exit is its own, and with it the guest. */
+static int hand_on(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	static int vcpu;
+	int vm = tiny_vm();
+	pid_t heir;
+
+	tiny_ram_with(vm, 65536, tiny_exits, sizeof(tiny_exits));
+	vcpu = tiny_vcpu_at_code(vm, 0);
+	ioctl(vcpu, KVM_RUN, 0);
+	heir = clone(run_on, stack + sizeof(stack), CLONE_VM | SIGCHLD, &vcpu);
+	printf("%d\n", heir);
+	return heir < 0;
 }
 
 /* ---- what no VMM does: 0, or an error number ---- */
@@ -551,6 +574,8 @@ int main(int argc, char **argv)
 		return try_ptrace(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "helper"))
 		return result(execl("/bin/uname", "/bin/uname", NULL));
+	if (argc == 2 && !strcmp(argv[1], "hand-on"))
+		return hand_on();
 	early = socket(AF_INET, SOCK_DGRAM, 0);
 	early_too = socket(AF_INET, SOCK_DGRAM, 0);
 	start_guest();
