@@ -9,8 +9,10 @@
 
 #define CORE __attribute__((preserve_access_index))
 
+struct fown_struct;
 struct kernel_siginfo;
 struct mnt_namespace;
+struct rlimit;
 struct sock;
 struct sockaddr;
 
@@ -62,6 +64,7 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 } CORE;

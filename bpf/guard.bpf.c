@@ -558,6 +558,9 @@ static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int 
 			return 0;
 	}
 	bpf_core_read_str(name, 16, &task->comm);
+	/* Who traces wardend can end it. */
+	if (can_deny && mode & PTRACE_MODE_ATTACH && s && s->warden == other)
+		can_deny = ALWAYS;
 	return found(m, what, mode, other, 0, name, 0, can_deny);
 }
 

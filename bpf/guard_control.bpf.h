@@ -1,85 +1,136 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Signals and limits for processes that are not the VMM's, and bpf(): what could end or
- * change the watch itself.  A part of guard.bpf.c: its maps and what it does of a
- * finding are there.
+ * What could end, hold up or change the watch itself, or another process: signals, limits,
+ * scheduling, opens that wait for an answer, bpf().  A part of guard.bpf.c: its maps and
+ * what it does of a finding are there.
+ *
+ * Of the end of the watch nobody would be left to tell: what leads to it is refused in
+ * every mode.
  */
 #ifndef WARDEN_GUARD_CONTROL_H
 #define WARDEN_GUARD_CONTROL_H
 
-#define LSM_PRLIMIT_WRITE 2
+/* fanotify's events that wait for the listener's answer */
+#define FAN_PERMISSION 0x170000ull	/* FAN_{OPEN,ACCESS,OPEN_EXEC}_PERM, FAN_PRE_ACCESS */
 
 /* bpf() of what is held open: QEMU's receive-side scaling does that */
 #define BPF_ELEMENTS_FIRST 1		/* BPF_MAP_LOOKUP_ELEM */
 #define BPF_ELEMENTS_LAST 4		/* BPF_MAP_GET_NEXT_KEY */
 
-/* A child on its way to be watched, too. */
-static __always_inline int is_of_guest(struct task_struct *task, __u64 guest)
+static __always_inline int is_warden(__u32 tgid)
+{
+	const struct warden_guard_settings *s = get_settings();
+
+	return s && tgid == s->warden;
+}
+
+/* Of the same VMM: also a child on its way to be watched, and one of before the watch. */
+static __always_inline int is_own(struct task_struct *task, __u64 guest)
 {
 	__u64 leader = (__u64)BPF_CORE_READ(task, group_leader);
 	struct warden_guard_mark *m = mark_of(BPF_CORE_READ(task, tgid));
 
 	if (!m && forking)
 		m = bpf_map_lookup_elem(&forked, &leader);
-	return m && m->guest == guest;
+	return (m && m->guest == guest) || BPF_CORE_READ(task, real_parent, tgid) == current_tgid();
 }
 
-/*
- * With other credentials it is a device's interrupt that sends it, for whoever asked once.
- * What has ended, and waits for its parent, has its mark no more, and minds no signal.
- */
-static __always_inline long on_signal(struct task_struct *task, __u32 signal, int has_cred, int can_deny)
+/* What has ended, and waits for its parent, has its mark no more, and minds nothing. */
+static __always_inline long on_control(struct task_struct *task, __u32 how, int can_deny)
 {
-	const struct warden_guard_settings *s = get_settings();
 	__u32 other = BPF_CORE_READ(task, tgid);
 	struct warden_guard_mark *m;
 	char name[GUARD_PATH] = {};
 
-	if (has_cred || other == current_tgid() || !BPF_CORE_READ(task, signal, live.counter))
+	if (other == current_tgid() || !BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	m = mark_of_current();
-	if (!m || is_of_guest(task, m->guest))
+	if (!m || is_own(task, m->guest))
 		return 0;
 	bpf_core_read_str(name, 16, &task->comm);
-	/* Who ends the watch is refused it in every mode: of a finding nobody would be left to tell. */
-	if (can_deny && s && other == s->warden)
-		can_deny = ALWAYS;
-	return found(m, GUARD_CONTROL, signal, other, 0, name, 0, can_deny);
+	return found(m, GUARD_CONTROL, how, other, 0, name, 0, can_deny && is_warden(other) ? ALWAYS : can_deny);
+}
+
+/*
+ * Not what the kernel sends of itself, at a parent's end, and not what an interrupt sends
+ * with the credentials of whoever asked for it once.
+ */
+static __always_inline int is_sent(unsigned long long *ctx)
+{
+	return has_argument(ctx, 1) && !has_argument(ctx, 3);
 }
 
 SEC("lsm/task_kill")
 long BPF_PROG(lsm_signal, struct task_struct *task, struct kernel_siginfo *info, int signal,
 	     const struct cred *cred, int ret)
 {
-	return ret ? earlier(ret) : on_signal(task, signal, has_argument(ctx, 3), 1);
+	return ret ? earlier(ret) : is_sent(ctx) ? on_control(task, signal, 1) : 0;
 }
 
 SEC("fentry/security_task_kill")
-int BPF_PROG(see_signal, struct task_struct *task, struct kernel_siginfo *info, int signal,
-	     const struct cred *cred)
+int BPF_PROG(see_signal, struct task_struct *task, struct kernel_siginfo *info, int signal)
 {
-	on_signal(task, signal, cred != NULL, 0);
+	if (is_sent(ctx))
+		on_control(task, signal, 0);
 	return 0;
 }
 
-/* Whose, the hook is not told; not of the thread itself. */
-static __always_inline long on_limits(__u32 flags, int can_deny)
+/*
+ * A signal at a file's event (O_ASYNC), by whoever runs just now, be it interrupted: who
+ * asked for it is not known.  wardend never did.
+ */
+SEC("lsm/file_send_sigiotask")
+long BPF_PROG(lsm_sigio, struct task_struct *task, struct fown_struct *owner, int signal, int ret)
 {
-	struct warden_guard_mark *m = flags & LSM_PRLIMIT_WRITE ? mark_of_current() : NULL;
-
-	return m ? found(m, GUARD_CONTROL, 0, 0, 0, NULL, 0, can_deny) : 0;
+	if (ret)
+		return earlier(ret);
+	return is_warden(BPF_CORE_READ(task, tgid)) ? -EPERM : 0;
 }
 
-SEC("lsm/task_prlimit")
-long BPF_PROG(lsm_limits, const struct cred *cred, const struct cred *other, unsigned int flags, int ret)
+SEC("lsm/task_setrlimit")
+long BPF_PROG(lsm_limits, struct task_struct *task, unsigned int resource, struct rlimit *limit, int ret)
 {
-	return ret ? earlier(ret) : on_limits(flags, 1);
+	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
 }
 
-SEC("fentry/security_task_prlimit")
-int BPF_PROG(see_limits, const struct cred *cred, const struct cred *other, unsigned int flags)
+SEC("fentry/security_task_setrlimit")
+int BPF_PROG(see_limits, struct task_struct *task)
 {
-	on_limits(flags, 0);
+	on_control(task, GUARD_LIMITS, 0);
+	return 0;
+}
+
+SEC("lsm/task_setscheduler")
+long BPF_PROG(lsm_scheduling, struct task_struct *task, int ret)
+{
+	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
+}
+
+SEC("fentry/security_task_setscheduler")
+int BPF_PROG(see_scheduling, struct task_struct *task)
+{
+	on_control(task, GUARD_LIMITS, 0);
+	return 0;
+}
+
+/* Whoever opens a file there waits: wardend, and what it would start. */
+static __always_inline long on_notify(__u64 mask, int can_deny)
+{
+	struct warden_guard_mark *m = mask & FAN_PERMISSION ? mark_of_current() : NULL;
+
+	return m ? found(m, GUARD_CONTROL, GUARD_HELD, 0, 0, NULL, 0, can_deny) : 0;
+}
+
+SEC("lsm/path_notify")
+long BPF_PROG(lsm_notify, const struct path *path, __u64 mask, unsigned int type, int ret)
+{
+	return ret ? earlier(ret) : on_notify(mask, ALWAYS);
+}
+
+SEC("fentry/security_path_notify")
+int BPF_PROG(see_notify, const struct path *path, __u64 mask)
+{
+	on_notify(mask, 0);
 	return 0;
 }
 

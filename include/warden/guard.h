@@ -24,7 +24,7 @@ enum warden_guard_what {
 	GUARD_PROCESSES,	/* more of them than are watched */
 	GUARD_CHANGE,		/* path, not opened; detail: enum warden_guard_change */
 	GUARD_MOUNT,		/* path; detail: the same */
-	GUARD_CONTROL,		/* detail: a signal, or 0: limits; address, path: as GUARD_PTRACE */
+	GUARD_CONTROL,		/* detail: a signal, or GUARD_LIMITS, _HELD; address, path: as GUARD_PTRACE */
 	GUARD_BPF,		/* detail: the command of bpf() */
 	GUARD_KINDS		/* one more than the last */
 };
@@ -43,6 +43,10 @@ enum warden_guard_change {
 	GUARD_ROOT,		/* of a process, or of all */
 	GUARD_CHANGES		/* one more than the last */
 };
+
+/* How a process is controlled, but by a signal. */
+#define GUARD_LIMITS 0		/* set for it, or its scheduling */
+#define GUARD_HELD 255		/* whoever opens a file waits for an answer; of no one process */
 
 /* struct warden_guard_event.flags */
 #define GUARD_DENIED	(1u << 0)

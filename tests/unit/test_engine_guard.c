@@ -104,6 +104,18 @@ static void rules_that_would_allow(void **state)
 	raw.detail = GUARD_DEVICE;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "");
+	raw = event_of(GUARD_CONTROL, "sleep");
+	raw.detail = 9;
+	raw.address = 7;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "process 7 (sleep)");
+	assert_string_equal(incident_words(&i), "signalled another process");
+	raw.detail = GUARD_LIMITS;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(incident_words(&i), "set limits or scheduling of another process");
+	raw.detail = GUARD_HELD;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "whoever opens a file");
 	raw = event_of(GUARD_FILE, "/dev/shm/x");
 	raw.detail = GUARD_READ;
 	raw.flags = GUARD_ELSEWHERE;

@@ -185,6 +185,8 @@ static void signal_vmm(struct act *a)
 
 	if (!a->acts->hooks.find(a->acts->hooks.arg, a->what.guest, &now) || now.pid != a->vmm.pid)
 		finish(a, ACT_DONE, "the guest is gone");
+	else if (now.pidfd < 0)
+		finish(a, ACT_FAILED, "VMM %d has ended; a guest that runs on can be contained", a->vmm.pid);
 	else if (syscall(SYS_pidfd_send_signal, a->vmm.pidfd, e->signal, NULL, 0) &&
 		 errno != ESRCH)
 		finish(a, ACT_FAILED, "%s to VMM %d: %s", e->name, a->vmm.pid, strerror(errno));

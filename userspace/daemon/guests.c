@@ -381,9 +381,12 @@ bool guests_find_vmm(void *arg, uint64_t guest, struct vmm *ret_vmm)
 	struct kvm_warden_guest_info info = { 0 };
 	struct guest *g = find(guests, guest);
 
-	if (!g || device_guest_info(g->fd, &info) || info.vmm_pid != g->vmm_pid)
+	if (!g || device_guest_info(g->fd, &info))
 		return false;
-	*ret_vmm = (struct vmm){ .pid = g->vmm_pid, .pidfd = g->vmm_pidfd };
+	/* A guest may live on without it: it can be contained, and nobody be asked. */
+	*ret_vmm = (struct vmm){
+		.pid = g->vmm_pid, .pidfd = info.vmm_pid == g->vmm_pid ? g->vmm_pidfd : -1,
+	};
 	return true;
 }
 

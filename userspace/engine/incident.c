@@ -27,7 +27,7 @@ static const struct {
 	[GUARD_PROCESSES] = { "Guard.Processes", "made more processes than are watched" },
 	[GUARD_CHANGE] = { "Guard.Change", "changed a file by its name" },
 	[GUARD_MOUNT] = { "Guard.Mount", "changed what paths mean" },
-	[GUARD_CONTROL] = { "Guard.Control", "signalled another process, or set its limits" },
+	[GUARD_CONTROL] = { "Guard.Control", "signalled another process" },
 	[GUARD_BPF] = { "Guard.Bpf", "reached for the kernel's BPF programs" },
 };
 
@@ -48,7 +48,13 @@ const char *incident_words(const struct incident *i)
 {
 	const bool change = i->what == GUARD_CHANGE || i->what == GUARD_MOUNT;
 
-	return change && i->detail && i->detail < GUARD_CHANGES ? changes[i->detail] : kinds[i->what].words;
+	if (change && i->detail && i->detail < GUARD_CHANGES)
+		return changes[i->detail];
+	if (i->what == GUARD_CONTROL && i->detail == GUARD_LIMITS)
+		return "set limits or scheduling of another process";
+	if (i->what == GUARD_CONTROL && i->detail == GUARD_HELD)
+		return "asked to permit opens (fanotify)";
+	return kinds[i->what].words;
 }
 
 const char *incident_actor(const struct incident *i)
@@ -115,8 +121,8 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 		snprintf(i->path, sizeof(i->path), "process %u (%s)", i->pid, i->comm);
 		return;
 	case GUARD_CONTROL:
-		if (!i->address) {
-			strcpy(i->path, "limits of another process");
+		if (i->detail == GUARD_HELD) {
+			strcpy(i->path, "whoever opens a file");
 			return;
 		}
 		/* fallthrough */

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -349,6 +350,48 @@ static int try_limits(const char *pid)
 	return result(prlimit(atoi(pid), RLIMIT_NOFILE, &few, NULL));
 }
 
+static void *limit_itself(void *unused)
+{
+	const struct rlimit few = { .rlim_cur = 1024, .rlim_max = 1048576 };
+
+	return (void *)(intptr_t)result(prlimit(getpid(), RLIMIT_NOFILE, &few, NULL));
+}
+
+/* By a thread that is not the first. */
+static int try_own_limits(const char *unused)
+{
+	pthread_t thread;
+	void *error;
+
+	pthread_create(&thread, NULL, limit_itself, NULL);
+	pthread_join(thread, &error);
+	return (int)(intptr_t)error;
+}
+
+/* Nobody signals it: a file's event does. */
+static int try_sigio(const char *pid)
+{
+	int ends[2];
+
+	if (pipe(ends) || fcntl(ends[0], F_SETOWN, atoi(pid)) || fcntl(ends[0], F_SETSIG, SIGKILL) ||
+	    fcntl(ends[0], F_SETFL, O_ASYNC) || write(ends[1], "x", 1) != 1)
+		return errno;
+	close(ends[0]);
+	close(ends[1]);
+	return 0;
+}
+
+/* Opens of this file would wait for an answer. */
+static int try_hold(const char *path)
+{
+	int fd = fanotify_init(FAN_CLASS_CONTENT, O_RDONLY);
+	int error = fd < 0 ? errno : result(fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, path));
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* As who looks for the guard's maps. */
 static int try_bpf(const char *unused)
 {
@@ -558,7 +601,8 @@ static const struct {
 	{ "datagram", try_datagram }, { "personality", try_personality },
 	{ "hidden", try_hidden }, { "bind", try_bind }, { "reach", try_reach },
 	{ "bind-any", try_bind_any }, { "thread-exec", try_thread_exec }, { "signal", try_signal },
-	{ "end", try_end }, { "limits", try_limits }, { "bpf", try_bpf },
+	{ "end", try_end }, { "limits", try_limits }, { "own-limits", try_own_limits },
+	{ "sigio", try_sigio }, { "hold", try_hold }, { "bpf", try_bpf },
 	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
