@@ -115,6 +115,13 @@ static __always_inline const struct warden_guard_settings *get_settings(void)
 	return bpf_map_lookup_elem(&settings, &zero);
 }
 
+static __always_inline int is_warden(__u32 tgid)
+{
+	const struct warden_guard_settings *s = get_settings();
+
+	return s && tgid == s->warden;
+}
+
 /* It is still opening what its guest needs. */
 static __always_inline int is_starting(const struct warden_guard_mark *m)
 {
@@ -545,8 +552,7 @@ int BPF_PROG(see_personality32, const struct pt_regs *regs)
 
 static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int can_deny)
 {
-	__u32 self = current_tgid(), other = BPF_CORE_READ(task, tgid), what = GUARD_PTRACE;
-	const struct warden_guard_settings *s = get_settings();
+	__u32 other = BPF_CORE_READ(task, tgid), what = GUARD_PTRACE;
 	struct warden_guard_mark *m = mark_of_current();
 	char name[GUARD_PATH] = {};
 
@@ -554,12 +560,12 @@ static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int 
 		/* The host's root looks into a VMM, or who became it. */
 		m = mark_of(other);
 		what = GUARD_TRACED;
-		if (!m || !(mode & PTRACE_MODE_ATTACH) || (s && s->warden == self))
+		if (!m || !(mode & PTRACE_MODE_ATTACH) || is_warden(current_tgid()))
 			return 0;
 	}
 	bpf_core_read_str(name, 16, &task->comm);
 	/* Who traces wardend can end it. */
-	if (can_deny && mode & PTRACE_MODE_ATTACH && s && s->warden == other)
+	if (can_deny && mode & PTRACE_MODE_ATTACH && is_warden(other))
 		can_deny = ALWAYS;
 	return found(m, what, mode, other, 0, name, 0, can_deny);
 }

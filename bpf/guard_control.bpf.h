@@ -17,13 +17,6 @@
 #define BPF_ELEMENTS_FIRST 1		/* BPF_MAP_LOOKUP_ELEM */
 #define BPF_ELEMENTS_LAST 4		/* BPF_MAP_GET_NEXT_KEY */
 
-static __always_inline int is_warden(__u32 tgid)
-{
-	const struct warden_guard_settings *s = get_settings();
-
-	return s && tgid == s->warden;
-}
-
 /* Of the same VMM: also a child on its way to be watched, and one of before the watch. */
 static __always_inline int is_own(struct task_struct *task, __u64 guest)
 {
