@@ -192,6 +192,28 @@ static void an_old_vmm_is_forgotten(void **state)
 	json_decref(s);
 }
 
+/* No answer for all of them is one for each, until there is another. */
+static void unchecked_modules_are_not_clean(void **state)
+{
+	json_t *s;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	say_done("modules", 0, INTEGRITY_UNAVAILABLE, 0, "took too long");
+	assert_state("modules", "unavailable");
+	say_done("kvm", 0, INTEGRITY_CLEAN, 0, "");
+	assert_state("kvm", "clean");
+	say_done("kvm_amd", 0, INTEGRITY_CLEAN, 0, "");
+	say_done("modules", 0, INTEGRITY_UNAVAILABLE, 0, "took too long");
+	assert_state("kvm", "unavailable");
+	assert_state("kvm_amd", "unavailable");
+	say_done("kvm", 0, INTEGRITY_CLEAN, 0, "");
+	assert_state("kvm", "clean");
+	assert_state("kvm_amd", "unavailable");
+	assert_null(checked("modules", &s));
+	json_decref(s);
+}
+
 #define H(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_host)
 
 int main(void)
@@ -199,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		H(a_difference_is_one_finding), H(an_unchecked_thing_is_not_clean), H(a_vmm_is_its_guests),
 		H(noise_hides_no_difference_of_the_host), H(an_old_vmm_is_forgotten),
+		H(unchecked_modules_are_not_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

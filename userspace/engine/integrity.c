@@ -12,6 +12,14 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
+/* No module's own answer, but that there is none for any. */
+#define ALL_MODULES "modules"
+
+static bool is_of_all(const struct m_integrity_done *done)
+{
+	return !done->guest && !strcmp(done->what, ALL_MODULES);
+}
+
 static struct checked *slot_of(struct engine *e, const struct m_integrity_done *done)
 {
 	struct checked *gone = NULL;
@@ -22,7 +30,7 @@ static struct checked *slot_of(struct engine *e, const struct m_integrity_done *
 		/* Who has the guest now takes the place of the one before. */
 		if (c->done.guest == done->guest && !strcmp(c->done.what, done->what))
 			return c;
-		if (c->done.guest && !guest_find(e, c->done.guest))
+		if (is_of_all(&c->done) || (c->done.guest && !guest_find(e, c->done.guest)))
 			gone = c;
 	}
 	if (!gone && e->nchecked < CHECKED_MAX)
@@ -30,6 +38,28 @@ static struct checked *slot_of(struct engine *e, const struct m_integrity_done *
 	if (gone)
 		memset(gone, 0, sizeof(*gone));
 	return gone;
+}
+
+/* What they were by an earlier check they are not known to be. */
+static bool forget_modules(struct engine *e, const struct m_integrity_done *done, bool *ret_changed)
+{
+	bool known = false;
+
+	*ret_changed = false;
+	for (unsigned i = 0; i < e->nchecked; i++) {
+		struct checked *c = &e->checked[i];
+
+		if (c->done.guest || is_of_all(&c->done))
+			continue;
+		known = true;
+		*ret_changed |= c->done.status != done->status || strcmp(c->done.why, done->why);
+		c->done.status = done->status;
+		c->done.differences = 0;
+		strcpy(c->done.why, done->why);
+		strcpy(c->done.cause, done->cause);
+		c->at_wall = now_wall();
+	}
+	return known;
 }
 
 static void note_change(struct engine *e, const struct m_integrity_done *done)
@@ -79,6 +109,11 @@ int integrity_done(struct engine *e, struct msg *m)
 	if (done.guest && !g)
 		return 0;
 	tell_held(g);
+	if (is_of_all(&done) && forget_modules(e, &done, &changed)) {
+		if (changed)
+			note_change(e, &done);
+		return 0;
+	}
 	c = slot_of(e, &done);
 	changed = !c || c->done.status != done.status || c->done.vmm_pid != done.vmm_pid ||
 		  strcmp(c->done.why, done.why);
