@@ -14,8 +14,8 @@
  *
  * A guest is a file descriptor.  A holder of a guest fd can read that guest's
  * registers and memory, freeze it and watch its writes, and nothing else: it
- * has no ptrace right over the VMM, and no way to another guest.  The fd may be passed to an unprivileged
- * process.  A guest fd answers:
+ * has no ptrace right over the VMM, and no way to another guest.  The fd may be
+ * passed to an unprivileged process.  A guest fd answers:
  *
  *   KVM_WARDEN_GUEST_INFO  identity and state
  *   KVM_WARDEN_REGS        one vCPU's registers as of its last sampled exit
