@@ -86,19 +86,21 @@ static bool is_affordable(struct warden_guest_counts *c, const struct kvm_warden
 	}
 }
 
-static __u64 delivered_of(__u64 guest)
+/* Counts that contradict each other, as only a foreign hand could leave them, free nothing. */
+static __u64 waiting_of(__u64 guest, __u64 submitted)
 {
 	__u64 *n = bpf_map_lookup_elem(&delivered, &guest);
+	__u64 done = n ? *n : 0;
 
-	return n ? *n : 0;
+	return done > submitted ? submitted : submitted - done;
 }
 
 /* Counted before it is seen in the ring: no more is ever delivered than was submitted. */
 static void submit(struct warden_guest_counts *c, struct kvm_warden_event *event)
 {
-	__u64 waiting = __sync_fetch_and_add(&c->submitted, 1) - delivered_of(event->guest);
+	__u64 submitted = __sync_fetch_and_add(&c->submitted, 1);
 
-	if (waiting < share) {
+	if (waiting_of(event->guest, submitted) < share) {
 		if (!bpf_ringbuf_output(&events, event, sizeof(*event), 0))
 			return;
 		__sync_fetch_and_add(&c->ring_full, 1);
@@ -135,6 +137,12 @@ int on_guest_up(void *ctx)
 
 SEC("raw_tp/kvm_warden_guest_down")
 int on_guest_down(void *ctx)
+{
+	return forward(ctx);
+}
+
+SEC("raw_tp/kvm_warden_vcpu_up")
+int on_vcpu_up(void *ctx)
 {
 	return forward(ctx);
 }

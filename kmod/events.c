@@ -21,6 +21,9 @@ static void trace(const struct kvm_warden_event *event)
 	case KVM_WARDEN_EVENT_GUEST_DOWN:
 		trace_kvm_warden_guest_down(event);
 		break;
+	case KVM_WARDEN_EVENT_VCPU_UP:
+		trace_kvm_warden_vcpu_up(event);
+		break;
 	case KVM_WARDEN_EVENT_ADDRESS_SPACE:
 		trace_kvm_warden_address_space(event);
 		break;

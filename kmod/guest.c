@@ -30,6 +30,7 @@
 #include "watch.h"
 
 #define REAP_INTERVAL msecs_to_jiffies(250)
+#define KW_NO_EXIT (~0u)
 
 static DEFINE_RAW_SPINLOCK(kw_guests_lock);
 static LIST_HEAD(kw_guests);
@@ -152,6 +153,12 @@ static struct kw_vcpu *give_up(struct kw_vcpu *v)
 	return NULL;
 }
 
+static struct kw_vcpu *joined(struct kw_vcpu *v, u32 reason)
+{
+	kw_emit(v, KVM_WARDEN_EVENT_VCPU_UP, 0, reason);
+	return v;
+}
+
 /* Most vCPUs join a guest that is there: one is made only if not. */
 static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_backend *backend)
 {
@@ -162,13 +169,13 @@ static noinline struct kw_vcpu *track(struct kvm_vcpu *vcpu, const struct kw_bac
 		return give_up(NULL);
 	v->opaque = backend->encrypted(vcpu);
 	if (insert(NULL, v))
-		return v;
+		return joined(v, backend->reason(vcpu));
 	fresh = alloc_guest(vcpu);
 	if (!fresh)
 		return give_up(v);
 	if (insert(fresh, v) != fresh) {
 		free_guest(fresh);
-		return v;
+		return joined(v, backend->reason(vcpu));
 	}
 	kw_emit(v, KVM_WARDEN_EVENT_GUEST_UP, 0, backend->reason(vcpu));
 	schedule_delayed_work(&reap_work, REAP_INTERVAL);
@@ -248,7 +255,7 @@ struct kw_vcpu *kw_vcpu_if_stopped(struct kvm_vcpu *vcpu, const struct kw_backen
 		return ERR_PTR(-ENOMEM);
 	/* What tells of an encrypted one is set up behind kvm_entry: its first exit looks. */
 	if (insert(NULL, v))
-		return v;
+		return joined(v, KW_NO_EXIT);
 	free_vcpu(v);
 	return NULL;
 }
@@ -311,6 +318,23 @@ struct kw_vcpu *kw_guest_vcpu(struct kw_guest *guest, u32 idx)
 	return found;
 }
 
+/*
+ * Whether the process that is known as the guest's VMM still runs in the guest's
+ * address space: it may have executed another program, while a process that
+ * shares the old one goes on with the guest; and its number may be another's.
+ */
+static bool vmm_has_guest(struct kw_guest *guest)
+{
+	struct task_struct *vmm, *t;
+
+	vmm = pid_task(guest->vmm, PIDTYPE_TGID);
+	if (vmm)
+		for_each_thread(vmm, t)		/* the first one may have ended */
+			if (READ_ONCE(t->mm) == guest->mm)
+				return true;
+	return false;
+}
+
 void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 {
 	struct kw_vcpu *v;
@@ -325,8 +349,7 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 		.address_spaces = atomic_read(&guest->address_spaces),
 	};
 	rcu_read_lock();
-	/* Its number may be another's by now. */
-	if (pid_task(guest->vmm, PIDTYPE_TGID))
+	if (vmm_has_guest(guest))
 		info->vmm_pid = guest->vmm_pid;
 	list_for_each_entry_rcu(v, &guest->vcpus, node) {
 		info->vcpus++;

@@ -56,6 +56,7 @@ DECLARE_EVENT_CLASS(kvm_warden_event,
 
 KW_EVENT(kvm_warden_guest_up);
 KW_EVENT(kvm_warden_guest_down);
+KW_EVENT(kvm_warden_vcpu_up);
 KW_EVENT(kvm_warden_address_space);
 KW_EVENT(kvm_warden_entry_point);
 KW_EVENT(kvm_warden_idt);

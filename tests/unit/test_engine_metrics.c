@@ -158,6 +158,39 @@ static void totals_outlive_guests(void **state)
 	await("kvm_warden_guests_departed_total ", 1);
 }
 
+/* As when a host's VMs are all shut down: each is counted once. */
+static void many_guests_end_at_once(void **state)
+{
+	enum { MANY = 300 };
+	struct m_counters c = { .emitted = 10, .delivered = 10 };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_OFF };
+	struct m_guest_down down;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	for (unsigned i = 1; i <= MANY; i++) {
+		c.guest = up.guest = GUEST + i;
+		up.vmm_pid = VMM + i;
+		send_to(w.parent, &msg_guest_up, 0, &up, -1);
+		tell(&c);
+	}
+	await("kvm_warden_events_emitted_total ", 10 * MANY);
+	for (unsigned i = 1; i <= MANY; i++) {
+		down.guest = GUEST + i;
+		send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	}
+	await("kvm_warden_guests ", 1);
+	await("kvm_warden_events_emitted_total ", 10 * MANY);
+	c.last = 1;
+	for (unsigned i = 1; i <= MANY; i++) {
+		c.guest = GUEST + i;
+		tell(&c);
+	}
+	tell(&told);
+	await("kvm_warden_events_emitted_total ", 10 * MANY + 1000);
+	await("kvm_warden_guests_departed_total ", MANY);
+}
+
 static void restarts_outlive_guests(void **state)
 {
 	struct m_guest_down down = { GUEST };
@@ -268,7 +301,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(numbers_are_those_told), T(a_module_that_sees_nothing_is_told), T(the_guard_is_told_of),
-		T(totals_outlive_guests), T(restarts_outlive_guests), T(states_are_gauges),
+		T(totals_outlive_guests), T(many_guests_end_at_once),
+		T(restarts_outlive_guests), T(states_are_gauges),
 		T(a_daemon_that_is_down_is_told), T(promtool_finds_nothing),
 	};
 

@@ -119,7 +119,8 @@ static int load_and_attach(struct warden_bpf *events, const struct config *confi
 	bpf_program__set_autoattach(events->progs.on_msr_first, false);
 	if (warden_bpf__load(events))
 		return -1;
-	ledger_take_over(bpf_map__fd(events->maps.counts), bpf_map__fd(events->maps.delivered));
+	ledger_take_over(bpf_map__fd(events->maps.counts), bpf_map__fd(events->maps.delivered),
+			 config->uid_base);
 	if (warden_bpf__attach(events))
 		return -1;
 	if (config->integrity_seconds)

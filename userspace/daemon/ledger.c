@@ -68,6 +68,13 @@ static unsigned copy(int counts, int delivered, int new_counts, int new_delivere
 	return guests;
 }
 
+static bool is_of(uint32_t owner)
+{
+	struct stat st;
+
+	return !lstat(FOLDER, &st) && S_ISDIR(st.st_mode) && st.st_uid == owner;
+}
+
 static void adopt(int new_counts, int new_delivered, uint64_t module)
 {
 	autofd int counts = open_map(COUNTS, sizeof(struct warden_guest_counts));
@@ -94,14 +101,22 @@ static int leave(int fd, const char *path)
 	return bpf_obj_pin(fd, new) || rename(new, path) ? -errno : 0;
 }
 
-void ledger_take_over(int counts_fd, int delivered_fd)
+static int make_folder(uint32_t owner)
+{
+	if (mkdir(FOLDER, 0700) && errno != EEXIST)
+		return -errno;
+	return lchown(FOLDER, owner, owner) || chmod(FOLDER, 0700) ? -errno : 0;
+}
+
+void ledger_take_over(int counts_fd, int delivered_fd, uint32_t owner)
 {
 	uint64_t key = MODULE_KEY, module = this_module();
 	int r;
 
-	adopt(counts_fd, delivered_fd, module);
+	if (is_of(owner))
+		adopt(counts_fd, delivered_fd, module);
 	bpf_map_update_elem(delivered_fd, &key, &module, BPF_ANY);
-	r = mkdir(FOLDER, 0700) && errno != EEXIST ? -errno : 0;
+	r = make_folder(owner);
 	if (!r)
 		r = leave(counts_fd, COUNTS);
 	if (!r)

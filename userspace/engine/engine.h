@@ -17,6 +17,7 @@
 #include "engine/records.h"
 #include "engine/scans.h"
 #include "lib/config.h"
+#include "warden/event.h"
 #include "warden/guard.h"
 
 struct engine;
@@ -242,7 +243,7 @@ struct agent_ask {
 };
 
 /* Guests that are down and whose last numbers have not come. */
-#define DEPARTING 256
+#define DEPARTING WARDEN_MAX_GUESTS
 
 /* A thing of the host's whose code is compared with its file. */
 #define CHECKED_MAX 128

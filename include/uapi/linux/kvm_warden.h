@@ -83,8 +83,8 @@
  *             guest memory from a document: reads are needed to walk the lists
  *             of the guest's kernel.  That nobody scans or keeps content is for
  *             the daemon to hold to
- *   off       exits are counted, and nothing is looked at: no event but guest_up
- *             and guest_down; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP, FREEZE and
+ *   off       exits are counted, and nothing is looked at: no event but guest_up,
+ *             guest_down and vcpu_up; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP, FREEZE and
  *             WATCH are -EACCES, and so is a new mapping of a memory fd; watches
  *             end, mappings that are there stay.  CONTAIN and RELEASE work: they
  *             look at nothing
@@ -95,6 +95,8 @@
  *
  *   kvm_warden_guest_up       a VM was seen at its first exit
  *   kvm_warden_guest_down     a VM is gone
+ *   kvm_warden_vcpu_up        a further vCPU of it was seen, at its first exit, or stopped
+ *                             before that (exit_reason: all ones)
  *   kvm_warden_address_space  CR3 holds a value not seen for a second (of more than about
  *                             60 that take turns some are told more often)
  *   kvm_warden_entry_point    LSTAR (system-call entry) changed: cr3, value
@@ -154,6 +156,7 @@ enum kvm_warden_event_type {
 	KVM_WARDEN_EVENT_MSR_WRITE	= 8,
 	KVM_WARDEN_EVENT_CR_WRITE	= 9,
 	KVM_WARDEN_EVENT_WRITE		= 10,
+	KVM_WARDEN_EVENT_VCPU_UP	= 11,
 };
 
 /* struct kvm_warden_event.flags */
@@ -171,7 +174,7 @@ enum kvm_warden_event_type {
  * @vcpu:	vCPU index
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits; Intel:
- *		the VMCS's exit reason; all ones if it cannot be read)
+ *		the VMCS's exit reason; all ones if it cannot be read, or there was none)
  * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest)
  * @data, @len, @flags: by type, see below
  *
@@ -256,11 +259,11 @@ struct kvm_warden_info {
  * struct kvm_warden_guest_info - a guest
  * @guest:	in, KVM_WARDEN_NEXT_GUEST: an id, 0 for the first guest.
  *		out: the id.
- * @vmm_pid:	process id of the VMM, in the initial namespace; 0: it has ended (the
- *		guest is about to, or is in the hands of another process)
- * @vcpus:	vCPUs seen so far, at an exit or stopped before their first one.  No
- *		event tells of one that is added later: this number is where it is
- *		seen.  It never falls: KVM removes no vCPU before the VM ends
+ * @vmm_pid:	process id of the VMM, in the initial namespace; 0: it has ended, or
+ *		executed another program (the guest is about to end, or is in the
+ *		hands of another process)
+ * @vcpus:	vCPUs seen so far, at an exit or stopped before their first one.  It
+ *		never falls: KVM removes no vCPU before the VM ends
  * @flags:	KVM_WARDEN_GUEST_*
  * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted

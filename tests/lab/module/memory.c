@@ -5,10 +5,10 @@
  * not be able to do with them.  Prints TAP.
  * memory keep: leaves a process that holds a mapping and no fd, and prints its id.
  */
+#include "../intel/observe.h"
 #include "memvm.h"
 
 #include <setjmp.h>
-#include <sys/prctl.h>
 #include <sys/uio.h>
 
 static uint8_t buf[4 << 20];
@@ -334,6 +334,50 @@ static void test_no_leader(void)
 	end_vm(&vm);
 }
 
+/* Its number names a program that has nothing to do with the guest any more. */
+static void test_handed_on(void)
+{
+	struct kvm_warden_guest_info info = { 0 };
+	const char order = HAND_ON;
+	uint64_t exits;
+	struct vm vm;
+
+	start_vm(&vm, MEMFD, false);
+	check(!ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) && info.vmm_pid == (uint32_t)vm.pid,
+	      "a guest has its VMM's number");
+	check(write(vm.orders, &order, 1) == 1 &&
+	      EVENTUALLY(!ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) && !info.vmm_pid) &&
+	      EVENTUALLY(guest_file_is(vm.id, "vmm_pid", "0")), "and 0 once that process executed another program");
+	exits = info.exits;
+	check(EVENTUALLY(!ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) && info.exits > exits + 100) &&
+	      !info.vmm_pid && !kill(vm.pid, 0), "while the guest runs on, in another process");
+	check(EVENTUALLY(!ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) &&
+			 info.flags & KVM_WARDEN_GUEST_HIDDEN) &&
+	      read_at(vm.guest, 0x5000, buf, PAGE, 0).error, "hidden, and told so");
+	end_vm(&vm);
+}
+
+static void test_vcpus_come(void)
+{
+	struct kvm_warden_guest_info info = { 0 };
+	struct vm vm;
+
+	trace_on();
+	start_vm(&vm, MEMFD, false);
+	check(!in_trace("kvm_warden_vcpu_up:", vm.id, "vcpu=0"), "the first vCPU's event is the guest's");
+	check(tell(&vm, ADD_VCPU) && EVENTUALLY(in_trace("kvm_warden_vcpu_up:", vm.id, "vcpu=1")) &&
+	      !in_trace("kvm_warden_vcpu_up:", vm.id, "exit=0xffffffff"), "a vCPU that comes is told");
+	check(!contain(vm.id, 0) && tell(&vm, ADD_VCPU) &&
+	      EVENTUALLY(in_trace("kvm_warden_vcpu_up:", vm.id, "exit=0xffffffff")) &&
+	      in_trace("kvm_warden_vcpu_up:", vm.id, "vcpu=2"), "so is one that is stopped before it ran");
+	check(!release(vm.id) && EVENTUALLY(!ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) && info.vcpus == 3),
+	      "and there are three");
+	usleep(200000);
+	check(count_in_trace("kvm_warden_vcpu_up:", vm.id, "") == 2, "each is told once");
+	trace_off();
+	end_vm(&vm);
+}
+
 /* ---- a mapping and no fd ---- */
 
 static int keep_mapping(void)
@@ -381,6 +425,8 @@ int main(int argc, char **argv)
 	test_changes();
 	test_unprivileged();
 	test_no_leader();
+	test_handed_on();
+	test_vcpus_come();
 	printf("1..%d\n", tests);
 	return failures != 0;
 }

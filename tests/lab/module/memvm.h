@@ -11,8 +11,10 @@
 
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,6 +41,7 @@ enum order {
 	CLOSE = 'q',		/* close the VM, live on */
 	EXIT = 'x',		/* no answer comes */
 	ADD_VCPU = 'v',
+	HAND_ON = 'e',		/* to a process of the same memory; execute another program */
 };
 
 struct vm {
@@ -168,6 +171,24 @@ static inline void place(struct vm *vm)
 	vm->shared->placed++;
 }
 
+static inline int run_on(void *vcpu)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run_vcpu(vcpu);
+	return 1;
+}
+
+/* Another process has its memory and goes on with the guest; it is another program. */
+static inline void hand_on(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	if (clone(run_on, stack + sizeof(stack), CLONE_VM | SIGCHLD, (void *)(intptr_t)vmm.vcpu) < 0)
+		err(1, "clone");
+	execlp("sleep", "sleep", "600", NULL);
+	err(1, "sleep");
+}
+
 static inline void obey(struct vm *vm, char order)
 {
 	pthread_t thread;
@@ -187,6 +208,7 @@ static inline void obey(struct vm *vm, char order)
 	case MISS: miss(vm); break;
 	case PLACE: place(vm); break;
 	case ADD_VCPU: add_vcpu(); break;
+	case HAND_ON: hand_on(); break;	/* never answered */
 	case CLOSE: close(vmm.vcpu); close(vmm.vm); break;
 	case EXIT: _exit(0);
 	}
