@@ -407,6 +407,20 @@ static void doctor_works_without_the_daemon(void **state)
 	assert_null(strchr(out, '\033'));
 }
 
+static void integrity_is(const char *what, const char *status, unsigned age_s, const char *said)
+{
+	char answer[512];
+
+	snprintf(answer, sizeof(answer), OK("{\"now_wall_ns\":9000000000000,\"integrity\":{\"seconds\":300,"
+		 "\"checked\":[{\"what\":\"%s\",\"guest\":0,\"status\":\"%s\",\"why\":\"\","
+		 "\"checked_wall_ns\":%llu}]}}"), what, status, 9000000000000ull - age_s * 1000000000ull);
+	SERVE(answer, OK("{\"agents\":[]}"));
+	ctl("doctor");
+	if (!strstr(out, said))
+		fail_msg("\"%s\" is not in:\n%s", said, out);
+	end_server();
+}
+
 static void doctor_names_what_the_daemon_tells(void **state)
 {
 	json_t *json;
@@ -425,7 +439,12 @@ static void doctor_names_what_the_daemon_tells(void **state)
 	assert_non_null(strstr(out, "FAIL  scanner"));
 	assert_non_null(strstr(out, "FAIL  journal"));
 	assert_non_null(strstr(out, "1 win cannot be observed: not Linux"));
+	assert_non_null(strstr(out, "warn  integrity the host's code is not checked: switched off"));
 	end_server();
+	integrity_is("kvm", "clean", 10, "ok    integrity 1 checked, each as its file");
+	integrity_is("kvm", "differs", 10, "FAIL  integrity code differs from its file: 1 of 1; kvm, 10 s ago: differs");
+	integrity_is("kvm_amd", "unavailable", 10, "warn  integrity not checked: 1 of 1, not checked for long: 0; kvm_amd, 10 s ago");
+	integrity_is("kvm", "clean", 9000, "warn  integrity not checked: 0 of 1, not checked for long: 1; kvm, 9000 s ago");
 	SERVE(evil);
 	json = ctl_json("doctor", 1);
 	assert_true(fits_verb("doctor", json));

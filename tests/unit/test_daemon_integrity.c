@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +68,27 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 	if (clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME)
 		*ts = (struct timespec){ .tv_sec = 1 + ahead };
 	return r;
+}
+
+/* As of a process that waits in the kernel. */
+static bool immortal;
+
+int kill(pid_t pid, int signal)
+{
+	return immortal ? 0 : syscall(SYS_kill, pid, signal);
+}
+
+static void kill_children(void)
+{
+	FILE *f = fopen("/proc/thread-self/children", "r");
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 static void role(const char *name, const char *script)
@@ -227,6 +249,67 @@ static void test_guests_hurry_a_little(void **state)
 	end();
 }
 
+/*
+ * A check that hangs in the kernel, as one that reads from a VMM's own file server
+ * does, holds up neither the others nor the end.
+ */
+static void test_a_check_that_hangs_is_given_up(void **state)
+{
+	pid_t vmm = fork();
+
+	if (!vmm) {
+		pause();
+		_exit(0);
+	}
+	assert_true(vmm > 0);
+	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = vmm };
+	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = GONE };
+	begin();
+	role("integrity", "[ \"$3\" = modules ] || exec sleep 1000");
+	immortal = true;
+	ahead += 2;
+	for (int i = 0; i < 100; i++)
+		sd_event_run(w.loop, 10000);
+	assert_int_equal(told("took too long"), 0);
+	/* The modules' next round does not wait for it. */
+	ahead += 40;
+	integrity_soon(w.in, "a new engine");
+	ahead += 2;
+	await("modules", 2);
+	assert_int_equal(told("its VMM has ended"), 0);
+	ahead += 100;
+	await("took too long", 1);
+	/* The next VMM's turn, and then it is not asked anew. */
+	await("its VMM has ended", 1);
+	await("an earlier check of this VMM hangs", 1);
+	integrity_free(w.in);
+	w.in = NULL;
+	immortal = false;
+	end();
+	kill(vmm, SIGKILL);
+	waitpid(vmm, NULL, 0);
+	kill_children();
+}
+
+static void test_a_vmm_is_checked_once(void **state)
+{
+	pid_t vmm = fork();
+
+	if (!vmm) {
+		pause();
+		_exit(0);
+	}
+	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = vmm };
+	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = vmm };
+	begin();
+	ahead += 2;
+	await("its VMM has another guest", 1);
+	assert_int_equal(told("ended before it was done"), 2);	/* the modules', and the VMM's */
+	end();
+	kill(vmm, SIGKILL);
+	waitpid(vmm, NULL, 0);
+}
+
 static int setup(void **state)
 {
 	sigset_t set;
@@ -250,6 +333,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vmms_out_of_reach), cmocka_unit_test(test_guests_hurry_a_little),
+		cmocka_unit_test(test_a_check_that_hangs_is_given_up),
+		cmocka_unit_test(test_a_vmm_is_checked_once),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -214,6 +214,62 @@ static void unchecked_modules_are_not_clean(void **state)
 	json_decref(s);
 }
 
+static void say_round(uint64_t round, const char *what, uint32_t status)
+{
+	struct m_integrity_done d = { .status = status, .round = round };
+
+	strcpy(d.what, what);
+	send_to(w.parent, &msg_integrity_done, 0, &d, -1);
+}
+
+/* Of a module that was unloaded no "clean" is left standing. */
+static void an_unloaded_module_is_forgotten(void **state)
+{
+	json_t *s;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	say_round(1, "kvm", INTEGRITY_CLEAN);
+	say_round(1, "kvm_intel", INTEGRITY_CLEAN);
+	say_round(2, "kvm", INTEGRITY_CLEAN);
+	assert_state("kvm_intel", "clean");
+	/* A round that said nothing of any is none in which it was not there. */
+	say_round(3, "modules", INTEGRITY_UNAVAILABLE);
+	say_round(4, "kvm", INTEGRITY_CLEAN);
+	assert_state("kvm", "clean");
+	assert_state("kvm_intel", "unavailable");
+	say_round(5, "kvm", INTEGRITY_DIFFERS);
+	assert_state("kvm", "differs");
+	assert_null(checked("kvm_intel", &s));
+	json_decref(s);
+}
+
+/* However many VMs there are, the host's own code has its rows. */
+static void guests_leave_the_host_room(void **state)
+{
+	enum { MANY = 1100 };
+	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_OFF };
+	json_t *s;
+	size_t n;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	for (unsigned i = 1; i <= MANY; i++) {
+		up.guest = GUEST + i;
+		up.vmm_pid = VMM + i;
+		send_to(w.parent, &msg_guest_up, 0, &up, -1);
+		say_done("VMM", GUEST + i, INTEGRITY_CLEAN, 0, "");
+	}
+	for (unsigned i = 0; i < 8; i++)
+		say_done((char[]){ 'm', '0' + i, 0 }, 0, INTEGRITY_CLEAN, 0, "");
+	assert_state("m0", "clean");
+	assert_state("m7", "clean");
+	checked("kvm", &s);
+	n = json_array_size(json_object_get(json_object_get(s, "integrity"), "checked"));
+	json_decref(s);
+	assert_int_equal(n, 1024 - 32 + 8);
+}
+
 #define H(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_host)
 
 int main(void)
@@ -221,7 +277,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		H(a_difference_is_one_finding), H(an_unchecked_thing_is_not_clean), H(a_vmm_is_its_guests),
 		H(noise_hides_no_difference_of_the_host), H(an_old_vmm_is_forgotten),
-		H(unchecked_modules_are_not_clean),
+		H(unchecked_modules_are_not_clean), H(an_unloaded_module_is_forgotten),
+		H(guests_leave_the_host_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,27 @@ static void the_guard_is_told_of(void **state)
 	await("kvm_warden_findings_total{kind=\"vmm guard\"} ", 1);
 }
 
+static void checks_are_told_with_their_age(void **state)
+{
+	struct m_integrity_done done = { .status = INTEGRITY_UNAVAILABLE, .what = "kvm_amd" };
+	char *text;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	await("kvm_warden_integrity_info{guest=\"0\",what=\"kvm_amd\",status=\"unavailable\"} ", -1);
+	send_to(w.parent, &msg_integrity_done, 0, &done, -1);
+	await("kvm_warden_integrity_info{guest=\"0\",what=\"kvm_amd\",status=\"unavailable\"} ", 1);
+	done.status = INTEGRITY_CLEAN;
+	done.guest = GUEST;
+	strcpy(done.what, "VMM");
+	send_to(w.parent, &msg_integrity_done, 0, &done, -1);
+	await("kvm_warden_integrity_info{guest=\"7\",what=\"VMM\",status=\"clean\"} ", 1);
+	text = metrics();
+	assert_true(value_in(text, "kvm_warden_integrity_checked_timestamp_seconds{guest=\"7\",what=\"VMM\"} ") >=
+		    time(NULL) - 60);
+	free(text);
+}
+
 /* What it emitted last comes after it is down; no total ever goes back. */
 static void totals_outlive_guests(void **state)
 {
@@ -301,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(numbers_are_those_told), T(a_module_that_sees_nothing_is_told), T(the_guard_is_told_of),
+		T(checks_are_told_with_their_age),
 		T(totals_outlive_guests), T(many_guests_end_at_once),
 		T(restarts_outlive_guests), T(states_are_gauges),
 		T(a_daemon_that_is_down_is_told), T(promtool_finds_nothing),

@@ -56,8 +56,8 @@ int verb_doctor(struct cli *cli, int argc, char **argv)
 	static void (*const checks[])(struct doctor *) = {
 		check_kernel, check_kvm, check_module, check_device, check_btf,
 		check_group, check_host_key, check_policy, check_space,
-		check_daemon, check_events, check_cids, check_guard, check_roles, check_database,
-		check_journal, check_guests,
+		check_daemon, check_events, check_cids, check_guard, check_integrity, check_roles,
+		check_database, check_journal, check_guests,
 	};
 	const char *config = CONFIG_DEFAULT_PATH;
 	const struct arg args[] = { { "--config", .text = &config } };

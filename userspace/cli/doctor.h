@@ -42,6 +42,7 @@ void check_daemon(struct doctor *d);
 void check_events(struct doctor *d);
 void check_cids(struct doctor *d);
 void check_guard(struct doctor *d);
+void check_integrity(struct doctor *d);
 void check_roles(struct doctor *d);
 void check_journal(struct doctor *d);
 void check_guests(struct doctor *d);

@@ -2,6 +2,7 @@
 /* doctor: what the running daemon says of itself. */
 #include "cli/doctor.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MANY_RESTARTS 3
@@ -63,6 +64,52 @@ void check_guard(struct doctor *d)
 	else
 		report(d, OK, "guard", "", "VMMs are guarded, mode %s, %lld hooks", mode,
 		       (long long)number_of(guard, "hooks"));
+}
+
+struct integrity_sum {
+	unsigned differ, unavailable, late;
+	char first[256];		/* of them */
+};
+
+static void sum_up(struct integrity_sum *sum, const json_t *checked, json_int_t now, json_int_t patience_s)
+{
+	const char *status = text_of(checked, "status");
+	json_int_t age_s = (now - number_of(checked, "checked_wall_ns")) / 1000000000;
+	bool differs = !strcmp(status, "differs"), clean = !strcmp(status, "clean");
+
+	sum->differ += differs;
+	sum->unavailable += !differs && !clean;
+	sum->late += clean && age_s > patience_s;
+	if ((!clean || age_s > patience_s) && !sum->first[0])
+		snprintf(sum->first, sizeof(sum->first), "%.60s%s, %lld s ago: %s%s%.120s",
+			 text_of(checked, "what"), number_of(checked, "guest") ? " of a guest" : "",
+			 (long long)age_s, status, text_of(checked, "why")[0] ? ": " : "",
+			 text_of(checked, "why"));
+}
+
+void check_integrity(struct doctor *d)
+{
+	const json_t *integrity = member(d->status, "integrity"), *checked;
+	json_int_t seconds = number_of(integrity, "seconds");
+	size_t n = json_array_size(member(integrity, "checked")), i;
+	struct integrity_sum sum = { 0 };
+
+	if (!d->status)
+		return;
+	json_array_foreach(member(integrity, "checked"), i, checked)
+		sum_up(&sum, checked, number_of(d->status, "now_wall_ns"), 3 * seconds + 300);
+	if (!seconds)
+		report(d, WARN, "integrity", "integrity_seconds in wardend.conf(5)",
+		       "the host's code is not checked: switched off");
+	else if (sum.differ)
+		report(d, FAIL, "integrity", "wardenctl findings tells what is there",
+		       "code differs from its file: %u of %zu; %s", sum.differ, n, sum.first);
+	else if (sum.unavailable || sum.late || !n)
+		report(d, WARN, "integrity", "wardenctl status tells of each",
+		       "not checked: %u of %zu, not checked for long: %u; %s", sum.unavailable, n,
+		       sum.late, n ? sum.first : "no check has ended yet");
+	else
+		report(d, OK, "integrity", "", "%zu checked, each as its file", n);
 }
 
 void check_roles(struct doctor *d)

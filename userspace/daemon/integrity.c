@@ -3,33 +3,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
 #include "daemon/device.h"
-#include "daemon/roles.h"
-#include "daemon/spawn.h"
+#include "daemon/integrity_child.h"
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
 #include "lib/proc.h"
 #include "lib/util.h"
+#include "warden/event.h"
 
 #define GAP_US 30000000ull		/* from one round's start to the next one's, at least */
 #define HURRIED_MAX 20			/* the gap is wider than any interval by then */
 #define SOON_US 1000000ull
 #define EXITS_US 5000000ull		/* between two looks at the reasons of exits */
-#define PATIENCE_US 120000000ull	/* with one child */
+#define HANGING_MAX 32			/* checks that hang, before VMMs are left alone */
 #define REASONS_MAX 512
 #define EXITS "/sys/kernel/debug/kvm_warden/exits"
 
@@ -40,24 +34,20 @@ struct cause {
 };
 
 struct integrity {
-	sd_event *loop;
+	struct integrity_checks checks;
 	int device, kcore;
 	const struct config *config;
-	const char *config_path;
-	struct roles *roles;
 	sd_event_source *due, *exits;
 	uint64_t began, next;		/* us: the round's start; the next one's */
-	struct cause cause, next_cause, late_cause;
+	struct cause cause, next_cause;
 	unsigned hurried;		/* rounds in a row that guests brought forward */
-	/* The round under way. */
-	bool running;
-	bool late;			/* the next one came due meanwhile */
-	uint64_t guest;			/* 0: the modules */
-	uint32_t vmm_pid;
-	int pidfd, memory, sock;	/* memory: the VMM's */
-	pid_t child;
-	bool answered, malformed;
-	sd_event_source *on_child, *on_sock, *on_late;
+	bool modules, modules_late;	/* their check is under way; and is due again */
+	/* The VMMs', which may last longer than a round. */
+	bool running, late;
+	struct cause vmms_cause;
+	uint64_t guest;			/* whose VMM is looked at */
+	uint32_t vmms[WARDEN_MAX_GUESTS];	/* that were */
+	unsigned nvmms;
 	/* Reasons of exits that some guest has had. */
 	uint32_t reasons[REASONS_MAX];
 	unsigned nreasons;
@@ -65,6 +55,7 @@ struct integrity {
 };
 
 static void next_vmm(struct integrity *in);
+static void start_vmms(struct integrity *in);
 
 int integrity_open_kernel(const struct config *config)
 {
@@ -140,170 +131,37 @@ static int on_exits(sd_event_source *source, uint64_t when, void *arg)
 	return 0;
 }
 
-/* ---- a child's answers ---- */
+/* ---- the modules ---- */
 
-/* Whose it is the parent says, never the child. */
-static bool relay(struct integrity *in, const struct msg *m)
-{
-	struct m_integrity_difference difference;
-	struct m_integrity_done done;
+static void start_modules(struct integrity *in);
 
-	if (msg_decode(m, &msg_integrity_difference, &difference)) {
-		difference.guest = in->guest;
-		difference.vmm_pid = in->vmm_pid;
-		roles_tell_engine(in->roles, &msg_integrity_difference, 0, &difference, -1);
-		return true;
-	}
-	if (!msg_decode(m, &msg_integrity_done, &done) || !done.status ||
-	    done.status > INTEGRITY_UNAVAILABLE)
-		return false;
-	done.guest = in->guest;
-	done.vmm_pid = in->vmm_pid;
-	memcpy(done.cause, in->cause.text, sizeof(done.cause));
-	in->answered = true;
-	log_debug("integrity of %s (guest %llu): %s%s%s", done.what, (unsigned long long)done.guest,
-		  integrity_status_name(done.status), done.why[0] ? ": " : "", done.why);
-	roles_tell_engine(in->roles, &msg_integrity_done, 0, &done, -1);
-	return true;
-}
-
-static bool vmm_has_ended(const struct integrity *in)
-{
-	struct pollfd p = { .fd = in->pidfd, .events = POLLIN };
-
-	return in->guest && poll(&p, 1, 0) != 0;
-}
-
-/* Of a VMM that has ended, its number may be another's by now: nothing is said. */
-static void drain(struct integrity *in)
-{
-	struct msg m;
-
-	while (!in->malformed && msg_recv(in->sock, &m, MSG_DONTWAIT) == 1) {
-		msg_release(&m);
-		if (!vmm_has_ended(in))
-			in->malformed = !relay(in, &m);
-	}
-	if (in->malformed && in->child > 0)
-		kill(in->child, SIGKILL);
-}
-
-static void tell_unanswered(struct integrity *in, const char *why)
-{
-	struct m_integrity_done done = { .guest = in->guest, .vmm_pid = in->vmm_pid,
-					 .status = INTEGRITY_UNAVAILABLE };
-
-	if (vmm_has_ended(in))
-		return;
-	snprintf(done.what, sizeof(done.what), "%s", in->guest ? "VMM" : "modules");
-	snprintf(done.why, sizeof(done.why), "%s", why);
-	memcpy(done.cause, in->cause.text, sizeof(done.cause));
-	roles_tell_engine(in->roles, &msg_integrity_done, 0, &done, -1);
-}
-
-/* ---- a child ---- */
-
-static void let_go(struct integrity *in)
-{
-	if (in->pidfd >= 0)
-		close(in->pidfd);
-	if (in->memory >= 0)
-		close(in->memory);
-	in->pidfd = in->memory = -1;
-}
-
-static void stop(struct integrity *in)
-{
-	in->on_child = sd_event_source_disable_unref(in->on_child);
-	in->on_sock = sd_event_source_disable_unref(in->on_sock);
-	in->on_late = sd_event_source_disable_unref(in->on_late);
-	if (in->child > 0) {
-		kill(in->child, SIGKILL);
-		waitpid(in->child, NULL, 0);
-	}
-	in->child = 0;
-	if (in->sock >= 0)
-		close(in->sock);
-	in->sock = -1;
-	let_go(in);
-}
-
-static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *arg)
+static void modules_done(void *arg)
 {
 	struct integrity *in = arg;
 
-	drain(in);
-	/* Its end is told by the child's. */
-	if (revents & (EPOLLHUP | EPOLLERR))
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	return 0;
+	in->modules = false;
+	start_vmms(in);
+	if (in->modules_late)
+		start_modules(in);
 }
 
-static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
+/* On time, whatever the VMMs' checks are at: no VMM puts off those of the kernel. */
+static void start_modules(struct integrity *in)
 {
-	struct integrity *in = arg;
+	struct integrity_target target = { .pidfd = -1, .memory = in->kcore };
 
-	in->child = 0;
-	drain(in);
-	if (in->malformed)
-		tell_unanswered(in, "warden-integrity's answer is malformed");
-	else if (info->si_code != CLD_EXITED || info->si_status || !in->answered)
-		tell_unanswered(in, "warden-integrity ended before it was done, or took too long");
-	stop(in);
-	next_vmm(in);
-	return 0;
+	in->modules_late = false;
+	memcpy(target.cause, in->cause.text, sizeof(target.cause));
+	if (integrity_child_hangs(&in->checks, 0))
+		integrity_tell_unanswered(&in->checks, &target,
+					  "an earlier check hangs in the kernel: /proc/kcore or a module's file does not answer");
+	else
+		in->modules = integrity_child_start(&in->checks, &target, modules_done, in);
+	if (!in->modules)
+		start_vmms(in);
 }
 
-static int on_late(sd_event_source *source, uint64_t when, void *arg)
-{
-	struct integrity *in = arg;
-
-	/* Its end is told in the same way as any other. */
-	kill(in->child, SIGKILL);
-	return 0;
-}
-
-static noreturn void run(const struct integrity *in, int sock)
-{
-	const int fds[] = { sock, in->guest ? in->memory : in->kcore };
-	char argument[16] = "modules";
-
-	if (in->guest)
-		snprintf(argument, sizeof(argument), "%u", in->vmm_pid);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	spawn_exec(in->config->libexec_dir, "integrity", in->config_path, argument, fds,
-		   fds[1] >= 0 ? 2 : 1);
-}
-
-static bool start(struct integrity *in)
-{
-	int pair[2];
-
-	in->answered = in->malformed = false;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return false;
-	in->sock = pair[0];
-	in->child = fork();
-	if (in->child == 0)
-		run(in, pair[1]);
-	close(pair[1]);
-	return in->child > 0 &&
-	       sd_event_add_child(in->loop, &in->on_child, in->child, WEXITED, on_end, in) >= 0 &&
-	       sd_event_add_io(in->loop, &in->on_sock, in->sock, EPOLLIN, on_answer, in) >= 0 &&
-	       sd_event_add_time_relative(in->loop, &in->on_late, CLOCK_MONOTONIC, PATIENCE_US, 0,
-					  on_late, in) >= 0;
-}
-
-static bool start_or_tell(struct integrity *in)
-{
-	if (start(in))
-		return true;
-	stop(in);
-	tell_unanswered(in, "no process for warden-integrity");
-	return false;
-}
-
-/* ---- a round ---- */
+/* ---- the VMMs ---- */
 
 /* By us: the guard over VMMs takes anyone else for an intruder. */
 static int open_memory(uint32_t pid)
@@ -316,19 +174,67 @@ static int open_memory(uint32_t pid)
 }
 
 /* As in guests.c: the process is the VMM's only while the module still says so. */
-static bool hold_vmm(struct integrity *in, const struct kvm_warden_guest_info *info)
+static bool is_still(struct integrity *in, const struct integrity_target *target)
 {
-	struct kvm_warden_guest_info now = { .guest = info->guest - 1 };
+	struct kvm_warden_guest_info now = { .guest = target->guest - 1 };
 
-	in->pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
-	if (in->pidfd < 0)
-		return false;
-	in->memory = open_memory(info->vmm_pid);
-	if (device_next_guest(in->device, &now) && now.guest == info->guest &&
-	    now.vmm_pid == info->vmm_pid)
-		return true;
-	let_go(in);
+	return device_next_guest(in->device, &now) && now.guest == target->guest &&
+	       now.vmm_pid == target->vmm_pid;
+}
+
+/* A process may have made many guests: it is looked at once. */
+static bool was_looked_at(struct integrity *in, uint32_t vmm_pid)
+{
+	for (unsigned i = 0; i < in->nvmms; i++)
+		if (in->vmms[i] == vmm_pid)
+			return true;
+	if (in->nvmms < WARDEN_MAX_GUESTS)
+		in->vmms[in->nvmms++] = vmm_pid;
 	return false;
+}
+
+static const char *why_not(struct integrity *in, uint32_t vmm_pid)
+{
+	if (!vmm_pid)
+		return "its VMM has ended, or the guest is in the hands of another process";
+	if (was_looked_at(in, vmm_pid))
+		return "its VMM has another guest, with which it is checked";
+	if (integrity_child_hangs(&in->checks, vmm_pid))
+		return "an earlier check of this VMM hangs in the kernel: a file that it maps does not answer";
+	if (integrity_children_hang(&in->checks) >= HANGING_MAX)
+		return "too many checks hang in the kernel: files that VMMs map do not answer";
+	return NULL;
+}
+
+static void vmm_done(void *arg)
+{
+	next_vmm(arg);
+}
+
+/* False: it is not looked at, which is told.  Of a guest that is gone nobody asks. */
+static bool start_vmm(struct integrity *in, const struct kvm_warden_guest_info *info)
+{
+	struct integrity_target target = { .guest = info->guest, .vmm_pid = info->vmm_pid,
+					   .pidfd = -1, .memory = -1 };
+	const char *why = why_not(in, info->vmm_pid);
+	bool started = false;
+
+	memcpy(target.cause, in->vmms_cause.text, sizeof(target.cause));
+	if (!why) {
+		target.pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
+		target.memory = target.pidfd < 0 ? -1 : open_memory(info->vmm_pid);
+		if (target.pidfd < 0 || !is_still(in, &target))
+			why = "its VMM has ended";
+	}
+	if (!why)
+		started = integrity_child_start(&in->checks, &target, vmm_done, in);
+	else
+		integrity_tell_unanswered(&in->checks, &target, why);
+	if (why && target.pidfd >= 0)
+		close(target.pidfd);
+	if (target.memory >= 0)
+		close(target.memory);
+	return started;
 }
 
 static void next_vmm(struct integrity *in)
@@ -337,18 +243,26 @@ static void next_vmm(struct integrity *in)
 
 	while (device_next_guest(in->device, &info)) {
 		in->guest = info.guest;
-		in->vmm_pid = info.vmm_pid;
-		/* What is not looked at does not stay "clean"; of a guest that is gone nobody asks. */
-		if (!hold_vmm(in, &info))
-			tell_unanswered(in, "its VMM has ended");
-		else if (start_or_tell(in))
+		if (start_vmm(in, &info))
 			return;
 	}
 	in->running = false;
 	if (in->late)
-		schedule(in, now_us() + SOON_US, &in->late_cause);
-	in->late = false;
+		start_vmms(in);
 }
+
+static void start_vmms(struct integrity *in)
+{
+	in->late = in->running;
+	if (in->running)
+		return;
+	in->running = true;
+	in->vmms_cause = in->cause;
+	in->guest = in->nvmms = 0;
+	next_vmm(in);
+}
+
+/* ---- a round ---- */
 
 static int on_due(sd_event_source *source, uint64_t when, void *arg)
 {
@@ -356,19 +270,15 @@ static int on_due(sd_event_source *source, uint64_t when, void *arg)
 	struct integrity *in = arg;
 
 	in->next = 0;
-	if (in->running) {
-		in->late = true;
-		in->late_cause = in->next_cause;
-		return 0;
-	}
-	in->running = true;
 	in->began = now_us();
 	in->cause = in->next_cause;
 	in->hurried = in->cause.by_guest ? MIN(in->hurried + 1, HURRIED_MAX) : 0;
-	in->guest = in->vmm_pid = 0;
+	in->checks.round++;
 	schedule(in, in->began + in->config->integrity_seconds * 1000000ull, &interval);
-	if (!start_or_tell(in))
-		next_vmm(in);
+	if (in->modules)
+		in->modules_late = true;
+	else
+		start_modules(in);
 	return 0;
 }
 
@@ -384,9 +294,9 @@ struct integrity *integrity_new(sd_event *loop, int device, int kcore, const str
 	in = calloc(1, sizeof(*in));
 	if (!in)
 		fatal("out of memory");
-	*in = (struct integrity){ .loop = loop, .device = device, .kcore = kcore, .config = config,
-				  .config_path = config_path, .roles = roles, .pidfd = -1,
-				  .memory = -1, .sock = -1 };
+	*in = (struct integrity){ .checks = { .loop = loop, .config = config,
+					      .config_path = config_path, .roles = roles },
+				  .device = device, .kcore = kcore, .config = config };
 	if (sd_event_add_time(loop, &in->due, CLOCK_MONOTONIC, UINT64_MAX, 0, on_due, in) < 0 ||
 	    sd_event_add_time_relative(loop, &in->exits, CLOCK_MONOTONIC, EXITS_US, 0, on_exits, in) < 0)
 		fatal("no timer for checks of integrity");
@@ -398,7 +308,7 @@ void integrity_free(struct integrity *in)
 {
 	if (!in)
 		return;
-	stop(in);
+	integrity_children_free(&in->checks);
 	sd_event_source_disable_unref(in->due);
 	sd_event_source_disable_unref(in->exits);
 	if (in->kcore >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Checks of the host's own code: KVM's modules, ours, and each VMM, by
- * warden-integrity, one process for each, one after the other.  At start, every
+ * Checks of the host's own code, by warden-integrity: KVM's modules and ours in
+ * one process, each VMM in another, one VMM after the other.  At start, every
  * integrity_seconds, and soon after what makes one worth it.
  */
 #ifndef WARDEN_DAEMON_INTEGRITY_H

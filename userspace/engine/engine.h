@@ -246,7 +246,8 @@ struct agent_ask {
 #define DEPARTING WARDEN_MAX_GUESTS
 
 /* A thing of the host's whose code is compared with its file. */
-#define CHECKED_MAX 128
+#define CHECKED_MAX 1024
+#define CHECKED_HOST 32			/* of these, kept for the host's own: no VMM takes them */
 #define INTEGRITY_KIND "integrity"	/* of findings, and in policies */
 
 struct checked {

@@ -12,32 +12,41 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-/* No module's own answer, but that there is none for any. */
-#define ALL_MODULES "modules"
-
 static bool is_of_all(const struct m_integrity_done *done)
 {
-	return !done->guest && !strcmp(done->what, ALL_MODULES);
+	return !done->guest && !strcmp(done->what, INTEGRITY_ALL_MODULES);
+}
+
+/* A module that a whole round did not speak of is loaded no more. */
+static bool is_past(struct engine *e, const struct m_integrity_done *c, uint64_t round)
+{
+	return c->guest ? !guest_find(e, c->guest) : is_of_all(c) || c->round + 1 < round;
+}
+
+static void drop_past(struct engine *e, uint64_t round)
+{
+	for (unsigned i = 0; i < e->nchecked; i++)
+		if (is_past(e, &e->checked[i].done, round))
+			e->checked[i--] = e->checked[--e->nchecked];
 }
 
 static struct checked *slot_of(struct engine *e, const struct m_integrity_done *done)
 {
-	struct checked *gone = NULL;
+	unsigned of_guests = 0;
 
+	drop_past(e, done->round);
 	for (unsigned i = 0; i < e->nchecked; i++) {
 		struct checked *c = &e->checked[i];
 
 		/* Who has the guest now takes the place of the one before. */
 		if (c->done.guest == done->guest && !strcmp(c->done.what, done->what))
 			return c;
-		if (is_of_all(&c->done) || (c->done.guest && !guest_find(e, c->done.guest)))
-			gone = c;
+		of_guests += c->done.guest != 0;
 	}
-	if (!gone && e->nchecked < CHECKED_MAX)
-		gone = &e->checked[e->nchecked++];
-	if (gone)
-		memset(gone, 0, sizeof(*gone));
-	return gone;
+	if (e->nchecked == CHECKED_MAX || (done->guest && of_guests >= CHECKED_MAX - CHECKED_HOST))
+		return NULL;
+	memset(&e->checked[e->nchecked], 0, sizeof(e->checked[0]));
+	return &e->checked[e->nchecked++];
 }
 
 /* What they were by an earlier check they are not known to be. */
@@ -54,6 +63,7 @@ static bool forget_modules(struct engine *e, const struct m_integrity_done *done
 		known = true;
 		*ret_changed |= c->done.status != done->status || strcmp(c->done.why, done->why);
 		c->done.status = done->status;
+		c->done.round = done->round;
 		c->done.differences = 0;
 		strcpy(c->done.why, done->why);
 		strcpy(c->done.cause, done->cause);
@@ -104,6 +114,8 @@ int integrity_done(struct engine *e, struct msg *m)
 
 	if (!msg_decode(m, &msg_integrity_done, &done) || !done.status ||
 	    done.status > INTEGRITY_UNAVAILABLE)
+		return -1;
+	if (is_of_all(&done) && done.status != INTEGRITY_UNAVAILABLE)
 		return -1;
 	g = done.guest ? guest_find(e, done.guest) : NULL;
 	if (done.guest && !g)

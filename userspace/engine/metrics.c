@@ -377,6 +377,36 @@ static void guard(FILE *out, const struct engine *e)
 				(unsigned long long)e->guard_incidents[what][denied]);
 }
 
+static void integrity_labels(FILE *out, const char *name, const struct m_integrity_done *d)
+{
+	fprintf(out, "kvm_warden_%s{guest=\"%llu\",", name, (unsigned long long)d->guest);
+	label(out, "what", d->what);
+}
+
+/* What was not checked for long is as little clean as what was not at all. */
+static void integrity(FILE *out, struct engine *e)
+{
+	head(out, "integrity_info", "gauge", "Code compared with its file: modules of KVM and ours (guest 0),"
+	     " VMMs; clean, differs or unavailable.");
+	for (unsigned i = 0; i < e->nchecked; i++) {
+		const struct m_integrity_done *d = &e->checked[i].done;
+
+		if (!view_is_checked(e, d))
+			continue;
+		integrity_labels(out, "integrity_info", d);
+		fprintf(out, ",status=\"%s\"} 1\n", integrity_status_name(d->status));
+	}
+	head(out, "integrity_checked_timestamp_seconds", "gauge", "When that was.");
+	for (unsigned i = 0; i < e->nchecked; i++) {
+		if (!view_is_checked(e, &e->checked[i].done))
+			continue;
+		integrity_labels(out, "integrity_checked_timestamp_seconds", &e->checked[i].done);
+		fprintf(out, "} %llu\n", (unsigned long long)(e->checked[i].at_wall / NS_PER_S));
+	}
+	one(out, "integrity_interval_seconds", "gauge", "Between two checks, at most; 0: switched off.",
+	    e->config.integrity_seconds);
+}
+
 static void scanner(FILE *out, const struct engine *e)
 {
 	const struct scans *s = &e->scans;
@@ -453,6 +483,7 @@ void get_metrics(struct ask *a)
 	guests(out, a->e);
 	roles(out, a->e);
 	guard(out, a->e);
+	integrity(out, a->e);
 	scanner(out, a->e);
 	journal(out, a->e);
 	if (fclose(out)) {

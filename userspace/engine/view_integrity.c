@@ -24,12 +24,17 @@ static json_t *checked_json(const struct checked *c)
 	return o;
 }
 
+bool view_is_checked(struct engine *e, const struct m_integrity_done *done)
+{
+	return !done->guest || guest_find(e, done->guest);
+}
+
 json_t *view_integrity(struct engine *e)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < e->nchecked; i++)
-		if (!e->checked[i].done.guest || guest_find(e, e->checked[i].done.guest))
+		if (view_is_checked(e, &e->checked[i].done))
 			json_array_append_new(list, checked_json(&e->checked[i]));
 	return json_pack("{s:I,s:o}", "seconds", I(e->config.integrity_seconds), "checked", list);
 }

@@ -22,6 +22,8 @@ json_t *view_status(struct engine *e);
 
 json_t *view_guests(struct engine *e);
 json_t *view_integrity(struct engine *e);
+/* False: of a guest that is gone. */
+bool view_is_checked(struct engine *e, const struct m_integrity_done *done);
 json_t *view_guest(struct engine *e, struct guest *g);
 json_t *view_sessions(const struct engine *e);
 json_t *view_counters(const struct m_counters *c);

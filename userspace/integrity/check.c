@@ -276,7 +276,7 @@ void check_vmm(struct vmm_text *text)
 	if (text->why[0])
 		report_end(&report, INTEGRITY_UNAVAILABLE, text->why);
 	else if (text->left_out)
-		report_end(&report, INTEGRITY_UNAVAILABLE, "mapped files that cannot be opened, or too many");
+		report_end(&report, INTEGRITY_UNAVAILABLE, "mapped files that cannot be opened, or too many or too large (64 GiB)");
 	else
 		report_end(&report, whole ? 0 : INTEGRITY_UNAVAILABLE,
 			   whole ? "" : "pages that could not be read");

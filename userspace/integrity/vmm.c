@@ -71,12 +71,14 @@ static void add(struct vmm_text *text, pid_t thread, const char *line)
 		text->anonymous++;
 		return;
 	}
-	if (text->n < VMM_MAPPINGS)
+	if (text->n < VMM_MAPPINGS && m.end - m.start <= VMM_BYTES - text->bytes)
 		open_mapped(thread, &m);
-	if (m.file < 0)
+	if (m.file < 0) {
 		text->left_out++;
-	else
-		text->mappings[text->n++] = m;
+		return;
+	}
+	text->bytes += m.end - m.start;
+	text->mappings[text->n++] = m;
 }
 
 static int open_of(struct vmm_text *text, pid_t pid, pid_t thread, const char *name)

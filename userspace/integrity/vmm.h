@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define VMM_MAPPINGS 2048
+#define VMM_BYTES (64ull << 30)		/* of all of them: what is in more is not looked at */
 
 struct vmm_mapping {
 	uint64_t start, end, offset;
@@ -25,6 +26,7 @@ struct vmm_text {
 	struct vmm_mapping *mappings;
 	size_t n;
 	uint64_t anonymous;		/* executable mappings of no file */
+	uint64_t bytes;			/* that the mappings span */
 	uint64_t left_out;		/* more than are kept, or files that do not open */
 	char why[256];			/* not "": it is not whole, or nothing at all */
 };

@@ -159,7 +159,7 @@ SCHEMA(integrity_done, INTEGRITY_DONE, U64(m_integrity_done, guest), U32(m_integ
        U64(m_integrity_done, bytes), U64(m_integrity_done, sites), U64(m_integrity_done, patched),
        U64(m_integrity_done, kprobes), U64(m_integrity_done, anonymous),
        U64(m_integrity_done, differences), U64(m_integrity_done, elapsed_us),
-       TEXT(m_integrity_done, cause), TEXT(m_integrity_done, why))
+       U64(m_integrity_done, round), TEXT(m_integrity_done, cause), TEXT(m_integrity_done, why))
 
 const char *order_status_name(uint32_t status)
 {

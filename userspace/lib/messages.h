@@ -767,6 +767,9 @@ enum integrity_status {
 	INTEGRITY_UNAVAILABLE = 3,	/* all or a part was not checked, and why: never clean */
 };
 
+/* "what", where no module was checked: no answer of one, but that there is none for any. */
+#define INTEGRITY_ALL_MODULES "modules"
+
 struct m_integrity_done {
 	uint64_t guest;
 	uint32_t vmm_pid;
@@ -778,6 +781,7 @@ struct m_integrity_done {
 	uint64_t anonymous;		/* a VMM's executable mappings of no file */
 	uint64_t differences;
 	uint64_t elapsed_us;
+	uint64_t round;			/* the parent's: of checks, since it started */
 	char cause[TEXT_NAME];		/* the parent's: why it was checked now */
 	char why[TEXT_WHY];
 };
