@@ -33,7 +33,8 @@ static const char kallsyms[] =
 	"ffffffff81000000 T __fentry__\nffffffff81000100 T exported_function\n"
 	"ffffffff81000200 T __x86_indirect_thunk_r11\nffffffff81000220 T __x86_indirect_thunk_rax\n"
 	"ffffffff81000240 T __x86_indirect_thunk_rdx\nffffffff81000300 T __x86_return_thunk\n"
-	"ffffffff81000600 T __SCT__WARN_trap\nffffffff82000000 D pv_ops\n0000000000001234 A small_value\n";
+	"ffffffff81000600 T __SCT__WARN_trap\nffffffff82000000 D pv_ops\n0000000000001234 A small_value\n"
+	"ffffffffc0700000 t helper_function\t[test_helper]\n";
 
 static uint8_t memory[1 << 20];
 static size_t memory_size;

@@ -30,9 +30,11 @@
 #define RETURN_THUNK 0xffffffff81000300ull
 #define FTRACE_CALLER 0xffffffff81000400ull
 #define SRSO_THUNK 0xffffffff81000500ull
+#define HELPER 0xffffffffc0700000ull
 #define TRAMPOLINE 0xffffffffc0800000ull
 #define MADE_THUNK 0xffffffffc0810000ull
 #define EVIL 0xffffffffc0900000ull
+#define FOREIGN 0xffffffffc0980000ull
 #define SLOTS 0xffffffffc0a00000ull
 
 static const char kallsyms[] =
@@ -48,6 +50,9 @@ static const char kallsyms[] =
 	"ffffffff81000600 T __SCT__WARN_trap\n"
 	"ffffffff82000000 D pv_ops\n"
 	"0000000000001234 A small_value\n"
+	"ffffffffc0700000 t helper_function\t[test_helper]\n"
+	"ffffffffc0980000 T exported_function\t[foreign]\n"
+	"ffffffffc0980000 T helper_function\t[foreign]\n"
 	"ffffffffc0800000 t ftrace_trampoline\t[__builtin__ftrace]\n"
 	"ffffffffc0a00000 t kprobe_optinsn_page\t[__builtin__kprobes]\n";
 
@@ -420,18 +425,47 @@ static void test_old_alternatives(void **state)
 	assert_true(BRANCH("direct", 1, RETURN_THUNK, 0xe8, REL, 0x90));
 }
 
-static void test_two_of_one_name(void **state)
+/* The list of symbols, with a line before it. */
+static void list_symbols(const char *line, const char *list)
 {
-	static const char twice[] = "ffffffff81000f00 T exported_function\n";
-	char *names = malloc(sizeof(kallsyms) + sizeof(twice));
+	char *names = malloc(strlen(line) + strlen(list) + 1);
 
-	strcpy(names, twice);
-	strcat(names, kallsyms);
+	strcpy(names, line);
+	strcat(names, list);
 	symbols_free(&w.symbols);
 	assert_true(symbols_read(&w.symbols, names, strlen(names)));
-	assert_int_equal(differences(), 0);
 	free(w.names);
 	w.names = names;
+}
+
+static void test_two_of_one_name(void **state)
+{
+	list_symbols("ffffffff81000f00 T exported_function\n", kallsyms);
+	assert_int_equal(differences(), 0);
+}
+
+/* A symbol of the same name in a module that this one does not depend on. */
+static void test_foreign_module(void **state)
+{
+	static const char *const own[] = { "test_help", "test_helper_", "test", "helper", "license", "" };
+
+	assert_true(image_depends_on(&w.image, "test_helper"));
+	assert_true(image_depends_on(&w.image, "irqbypass"));
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		assert_false(image_depends_on(&w.image, own[i]));
+	assert_int_equal(BRANCH("outside", 1, FOREIGN, 0xe8, REL), 1);
+	assert_int_equal(BRANCH("helped", 1, FOREIGN, 0xe8, REL), 1);
+}
+
+/* Nothing else has one: a difference too. */
+static void test_foreign_alone(void **state)
+{
+	char *list = strdup(kallsyms), *own = strstr(list, "ffffffffc0700000");
+
+	memmove(own, strchr(own, '\n') + 1, strlen(strchr(own, '\n')));
+	list_symbols("", list);
+	assert_int_equal(BRANCH("helped", 1, FOREIGN, 0xe8, REL), 1);
+	free(list);
 }
 
 /* ---- lies ---- */
@@ -556,8 +590,8 @@ int main(void)
 		T(test_as_linked), T(test_constants), T(test_each_byte), T(test_exact), T(test_fentry),
 		T(test_alternatives), T(test_moved_jump), T(test_direct_call), T(test_retpolines),
 		T(test_returns), T(test_small_sites), T(test_labels), T(test_static_calls),
-		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_truncated),
-		T(test_lying), T(test_no_symbol), T(test_hidden_symbols), T(test_packed),
+		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_foreign_module),
+		T(test_foreign_alone), T(test_truncated), T(test_lying), T(test_no_symbol), T(test_hidden_symbols), T(test_packed),
 		T(test_another_build),
 	};
 
