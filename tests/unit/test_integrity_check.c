@@ -36,6 +36,7 @@ static const char kallsyms[] =
 	"ffffffff81000600 T __SCT__WARN_trap\nffffffff82000000 D pv_ops\n0000000000001234 A small_value\n"
 	"ffffffffc0700000 t helper_function\t[test_helper]\n";
 
+static const char *modules = "kvm 1142784 0 - Live 0x0000000000000000\nbpf_preload 16384 0 - Live 0x0000000000000000\n";
 static uint8_t memory[1 << 20];
 static size_t memory_size;
 static struct module module;
@@ -106,6 +107,7 @@ static void run(int sock, const char *symbols)
 	int core = as_file(memory, memory_size);
 
 	kernel.kallsyms = as_file(symbols, strlen(symbols));
+	kernel.modules = as_file(modules, strlen(modules));
 	kernel.kprobes = -1;
 	sock = fcntl(sock, F_DUPFD, 50);
 	dup2(sock, ROLE_FD);
@@ -190,6 +192,28 @@ static void test_difference_is_kept(void **state)
 	*at ^= 0x10;
 }
 
+/* A module that is called as the kernel's trampolines are hides no difference, and none is ruled out. */
+static void test_namesake(void **state)
+{
+	const char *before = modules;
+	uint8_t *at = memory + section(".text")->sh_offset + 9;
+
+	NEEDS_ROOT();
+	modules = "kvm 1142784 0 - Live 0x0\nbpf 16384 0 - Live 0x0\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_UNAVAILABLE);
+	assert_non_null(strstr(done.why, "the module bpf is loaded"));
+	*at ^= 0x10;
+	assert_int_equal(check(kallsyms), 1);
+	assert_int_equal(done.status, INTEGRITY_DIFFERS);
+	*at ^= 0x10;
+	modules = "__builtin__ftrace 16384 0 - Live 0x0\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_UNAVAILABLE);
+	assert_non_null(strstr(done.why, "__builtin__ftrace"));
+	modules = before;
+}
+
 static void test_unavailable(void **state)
 {
 	NEEDS_ROOT();
@@ -214,7 +238,10 @@ static void test_unavailable(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_clean), T(test_differs), T(test_difference_is_kept), T(test_unavailable) };
+	const struct CMUnitTest tests[] = {
+		T(test_clean), T(test_differs), T(test_difference_is_kept), T(test_namesake),
+		T(test_unavailable),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -535,6 +535,20 @@ static void test_hidden_symbols(void **state)
 	assert_false(symbols_read(&s, empty, 0));
 }
 
+static void test_names_of_modules(void **state)
+{
+	char text[] = "ffffffffc0100000 t f\t[bpf]x]\nffffffffc0100010 t g\t[bpf]\n";
+	char open[] = "ffffffffc0100000 t f\t[bpf]x\n", bare[] = "ffffffffc0100000 t f\t[]\n";
+	struct symbols s;
+
+	assert_true(symbols_read(&s, text, strlen(text)));
+	assert_non_null(symbols_named(&s, "f", "bpf]x", NULL));
+	assert_non_null(symbols_named(&s, "g", "bpf", NULL));
+	symbols_free(&s);
+	assert_false(symbols_read(&s, open, strlen(open)));
+	assert_false(symbols_read(&s, bare, strlen(bare)));
+}
+
 /* ---- files ---- */
 
 static void test_packed(void **state)
@@ -591,8 +605,8 @@ int main(void)
 		T(test_alternatives), T(test_moved_jump), T(test_direct_call), T(test_retpolines),
 		T(test_returns), T(test_small_sites), T(test_labels), T(test_static_calls),
 		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_foreign_module),
-		T(test_foreign_alone), T(test_truncated), T(test_lying), T(test_no_symbol), T(test_hidden_symbols), T(test_packed),
-		T(test_another_build),
+		T(test_foreign_alone), T(test_truncated), T(test_lying), T(test_no_symbol),
+		T(test_hidden_symbols), T(test_names_of_modules), T(test_packed), T(test_another_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

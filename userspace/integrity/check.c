@@ -64,6 +64,31 @@ static size_t read_kprobes(int fd, struct kprobe *probes, size_t room)
 	return n;
 }
 
+/*
+ * Whoever loads a module chooses its name: of one that is called as the kernel's
+ * own trampolines are, nothing tells them apart.  "bpf 16384 0 - Live 0x..."
+ */
+static bool has_namesake(int fd, char *why, size_t room)
+{
+	size_t size;
+	autofree char *text = read_text(fd, &size);
+	char *save = NULL;
+
+	if (!text) {
+		snprintf(why, room, "/proc/modules cannot be read");
+		return true;
+	}
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " ")] = '\0';
+		if (!symbols_is_generated(line))
+			continue;
+		snprintf(why, room, "the module %.64s is loaded, which is called as the kernel's "
+			 "trampolines are: remove it", line);
+		return true;
+	}
+	return false;
+}
+
 /* ---- a module ---- */
 
 struct look {
@@ -147,6 +172,9 @@ static void look_at(struct look *look, struct kernel *kernel, const struct modul
 		snprintf(look->text.why, sizeof(look->text.why), "its file has no code");
 		look->whole = false;
 	}
+	/* What differs does so nevertheless. */
+	if (has_namesake(kernel->modules, look->text.why, sizeof(look->text.why)))
+		look->whole = false;
 }
 
 /* "kvm_arch_vcpu_ioctl_run+0x1c" */

@@ -36,9 +36,11 @@ static bool read_line(struct symbol *s, char *line)
 	if (!module)
 		return true;
 	*module++ = '\0';
-	if (*module++ != '[' || !strchr(module, ']'))
+	/* The last one: a name may hold others. */
+	end = module + strlen(module) - 1;
+	if (*module++ != '[' || end <= module || *end != ']')
 		return false;
-	*strchr(module, ']') = '\0';
+	*end = '\0';
 	s->module = module;
 	return true;
 }
@@ -111,10 +113,9 @@ static size_t behind(const struct symbols *symbols, const struct symbol *before)
 	return i + 1;
 }
 
-/* Trampolines, BPF programs, probes' slots: code that no file holds. */
-static bool is_generated(const struct symbol *s)
+bool symbols_is_generated(const char *module)
 {
-	return !strncmp(s->module, "__builtin__", 11) || !strcmp(s->module, "bpf");
+	return !strncmp(module, "__builtin__", 11) || !strcmp(module, "bpf");
 }
 
 /* What the kernel exports is in capitals; of a module's not every kernel tells it. */
@@ -122,7 +123,7 @@ static bool is_wanted(const struct symbol *s, const char *module)
 {
 	if (module)
 		return !strcmp(s->module, module);
-	return (s->type >= 'A' && s->type <= 'Z') || (s->module[0] && !is_generated(s));
+	return (s->type >= 'A' && s->type <= 'Z') || (s->module[0] && !symbols_is_generated(s->module));
 }
 
 const struct symbol *symbols_named(const struct symbols *symbols, const char *name,
@@ -155,7 +156,7 @@ bool symbols_is_function(const struct symbols *symbols, uint64_t address)
 	const struct symbol *s = symbols_at(symbols, address);
 
 	for (; s && s < symbols_end(symbols) && s->address == address; s++)
-		if (strchr("tTwW", s->type) && !is_generated(s))
+		if (strchr("tTwW", s->type) && !symbols_is_generated(s->module))
 			return true;
 	return false;
 }
