@@ -156,6 +156,7 @@ static void test_clean(void **state)
 	assert_string_equal(done.what, "kvm");
 	assert_int_equal(done.sections, 4);
 	assert_true(done.bytes > 100 && done.sites > 18);
+	assert_int_equal(done.traced, 0);
 }
 
 static void test_differs(void **state)
@@ -174,6 +175,25 @@ static void test_differs(void **state)
 	assert_int_equal(difference.length, 1);
 	assert_string_equal(difference.symbol, "plain+0x4");
 	*at ^= 0x10;
+}
+
+/* The host's own tracer, at the one entry that __mcount_loc lists. */
+static void test_traced(void **state)
+{
+	Elf64_Shdr *text = section(".text");
+	uint8_t *at = memory + text->sh_offset, before[5];
+	int32_t distance = 0xffffffff81000400ull - (text->sh_addr + 5);
+	char symbols[sizeof(kallsyms) + 64] = "ffffffff81000400 T ftrace_caller\n";
+
+	NEEDS_ROOT();
+	memcpy(before, at, 5);
+	at[0] = 0xe8;
+	memcpy(at + 1, &distance, 4);
+	assert_int_equal(check(strcat(symbols, kallsyms)), 0);
+	assert_int_equal(done.status, INTEGRITY_CLEAN);
+	assert_int_equal(done.traced, 1);
+	assert_int_equal(done.kprobes, 0);
+	memcpy(at, before, 5);
 }
 
 /* What was found stays found, though a later try cannot read. */
@@ -239,8 +259,8 @@ static void test_unavailable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_clean), T(test_differs), T(test_difference_is_kept), T(test_namesake),
-		T(test_unavailable),
+		T(test_clean), T(test_differs), T(test_traced), T(test_difference_is_kept),
+		T(test_namesake), T(test_unavailable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

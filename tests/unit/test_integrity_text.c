@@ -279,13 +279,17 @@ static void test_exact(void **state)
 static void test_fentry(void **state)
 {
 	assert_int_equal(WITH("fentry", 0x0f, 0x1f, 0x44, 0, 0), 0);
+	assert_int_equal(w.text.traced, 0);
 	assert_int_equal(BRANCH("fentry", 1, FTRACE_CALLER, 0xe8, REL), 0);
+	assert_int_equal(w.text.traced, 1);
 	assert_int_equal(BRANCH("fentry", 1, TRAMPOLINE, 0xe8, REL), 0);
+	assert_int_equal(w.text.traced, 2);
 	assert_true(BRANCH("fentry", 1, TRAMPOLINE + 8, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, EVIL, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, EXPORTED, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, FTRACE_CALLER, 0xe9, REL));
 	assert_true(BRANCH("plain", 1, FTRACE_CALLER, 0xe8, REL));
+	assert_int_equal(w.text.traced, 2);
 }
 
 static void test_alternatives(void **state)

@@ -203,6 +203,7 @@ static void tell(struct report *report, const struct look *look)
 	report->done.sites = look->text.nsites;
 	report->done.patched = look->text.sites_patched;
 	report->done.kprobes = look->text.kprobes_met;
+	report->done.traced = look->text.traced;
 	for (size_t i = 0; i < kept; i++) {
 		const struct difference *d = &look->text.differences[i];
 		const struct image_section *s = &image->sections[d->section];

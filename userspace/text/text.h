@@ -84,6 +84,7 @@ struct text {
 	struct difference differences[TEXT_DIFFERENCES];
 	size_t ndifferences;		/* all: more than are kept */
 	uint64_t bytes, sites_patched, kprobes_met;
+	uint64_t traced;		/* entries of functions that call what traces them */
 	uint64_t bytes_patched;		/* of those sites */
 	char why[256];			/* a part that could not be compared */
 };

@@ -382,5 +382,8 @@ size_t variant_length(struct text *text, const struct site *site, const struct p
 		return is_constant(text, site, p) ? site->length : 0;
 	if (site->kind >= ARRAY_SIZE(kinds) || !kinds[site->kind])
 		return 0;
-	return kinds[site->kind](text, site, p) ? site->length : 0;
+	if (!kinds[site->kind](text, site, p))
+		return 0;
+	text->traced += site->kind == SITE_FENTRY && p->live[0] == CALL;
+	return site->length;
 }
