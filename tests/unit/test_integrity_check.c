@@ -37,6 +37,7 @@ static const char kallsyms[] =
 	"ffffffffc0700000 t helper_function\t[test_helper]\n";
 
 static const char *modules = "kvm 1142784 0 - Live 0x0000000000000000\nbpf_preload 16384 0 - Live 0x0000000000000000\n";
+static const char *online = "0-1\n";
 static uint8_t memory[1 << 20];
 static size_t memory_size;
 static struct module module;
@@ -108,6 +109,7 @@ static void run(int sock, const char *symbols)
 
 	kernel.kallsyms = as_file(symbols, strlen(symbols));
 	kernel.modules = as_file(modules, strlen(modules));
+	kernel.online = as_file(online, strlen(online));
 	kernel.kprobes = -1;
 	sock = fcntl(sock, F_DUPFD, 50);
 	dup2(sock, ROLE_FD);
@@ -196,6 +198,29 @@ static void test_traced(void **state)
 	memcpy(at, before, 5);
 }
 
+/* "lock" is gone: so does the kernel where it runs with one CPU. */
+static void test_locks(void **state)
+{
+	static const char *const many[] = { "0-3\n", "0,2\n" };
+	Elf64_Shdr *text = section(".text");
+	uint8_t *at = memmem(memory + text->sh_offset, text->sh_size, "\xf0\xff\x00", 3);
+	const char *before = online;
+
+	NEEDS_ROOT();
+	assert_non_null(at);
+	*at = 0x3e;
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+		online = many[i];
+		assert_int_equal(check(kallsyms), 1);
+		assert_int_equal(done.status, INTEGRITY_DIFFERS);
+	}
+	online = "3\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_CLEAN);
+	*at = 0xf0;
+	online = before;
+}
+
 /* What was found stays found, though a later try cannot read. */
 static void test_difference_is_kept(void **state)
 {
@@ -259,8 +284,8 @@ static void test_unavailable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_clean), T(test_differs), T(test_traced), T(test_difference_is_kept),
-		T(test_namesake), T(test_unavailable),
+		T(test_clean), T(test_differs), T(test_traced), T(test_locks),
+		T(test_difference_is_kept), T(test_namesake), T(test_unavailable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

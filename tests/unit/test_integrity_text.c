@@ -364,7 +364,11 @@ static void test_small_sites(void **state)
 	assert_int_equal(WITH("endbr", 0x66, 0x0f, 0x1f, 0x00), 0);
 	assert_int_equal(WITH("endbr", 0x0f, 0x1f, 0x40, 0xd6), 0);
 	assert_true(WITH("endbr", 0x0f, 0x1f, 0x40, 0xd7));
+	assert_int_equal(WITH("locked", 0x3e), 1);
+	assert_true(WITH("locked", 0x90));
+	w.text.one_cpu = true;
 	assert_int_equal(WITH("locked", 0x3e), 0);
+	assert_int_equal(WITH("locked", 0xf0), 0);
 	assert_true(WITH("locked", 0x90));
 }
 

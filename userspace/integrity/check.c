@@ -89,6 +89,19 @@ static bool has_namesake(int fd, char *why, size_t room)
 	return false;
 }
 
+/*
+ * A kernel that boots with one CPU puts a prefix that means nothing in the place of
+ * "lock", and "lock" back before a second one is online, whatever goes offline then.
+ * "0-3"; "0,2"; "0"
+ */
+static bool has_one_cpu(int fd)
+{
+	size_t size;
+	autofree char *text = read_text(fd, &size);
+
+	return text && size && !strpbrk(text, "-,");
+}
+
 /* ---- a module ---- */
 
 struct look {
@@ -150,6 +163,7 @@ static bool prepare(struct look *look, struct kernel *kernel, const struct modul
 		snprintf(look->text.why, sizeof(look->text.why), "/proc/kallsyms shows no addresses");
 		return false;
 	}
+	look->text.one_cpu = has_one_cpu(kernel->online);
 	look->text.kprobes = look->probes;
 	look->text.nkprobes = read_kprobes(kernel->kprobes, look->probes, MAX_KPROBES);
 	relocate_place(image, &look->symbols, module->name);

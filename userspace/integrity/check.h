@@ -10,7 +10,7 @@
 /* Descriptors, opened with root's rights. */
 struct kernel {
 	struct live live;
-	int kallsyms, modules;
+	int kallsyms, modules, online;
 	int kprobes;			/* -1: no list, so no probe is known */
 	const char *why;		/* nothing can be checked */
 };

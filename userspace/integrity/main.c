@@ -52,6 +52,7 @@ static void open_kernel(struct kernel *k)
 	k->kprobes = open("/sys/kernel/debug/kprobes/list", O_RDONLY | O_CLOEXEC);
 	k->kallsyms = open_needed(k, "/proc/kallsyms");
 	k->modules = open_needed(k, "/proc/modules");
+	k->online = open_needed(k, "/sys/devices/system/cpu/online");
 	if (k->why)
 		return;
 	if (fcntl(MEMORY_FD, F_GETFD) < 0) {

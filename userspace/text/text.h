@@ -66,6 +66,7 @@ struct text {
 	const char *module;		/* as kallsyms names it */
 	struct site *sites;		/* by section, offset and kind */
 	size_t nsites;
+	bool one_cpu;			/* so that no "lock" is needed */
 	const struct kprobe *kprobes;
 	size_t nkprobes;
 	/* Live memory at an address; false: it cannot be read. */

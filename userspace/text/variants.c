@@ -203,8 +203,7 @@ static bool is_label(const struct text *text, const struct site *site, const str
 
 static bool is_lock(const struct text *text, const struct site *site, const struct place *p)
 {
-	/* On a host of one CPU a segment prefix stands for it. */
-	return p->live[0] == 0xf0 || p->live[0] == 0x3e;
+	return p->live[0] == 0xf0 || (text->one_cpu && p->live[0] == 0x3e);
 }
 
 static bool is_return(const struct text *text, const struct site *site, const struct place *p)
