@@ -557,6 +557,25 @@ static void test_names_of_modules(void **state)
 	assert_false(symbols_read(&s, bare, strlen(bare)));
 }
 
+/* A module's symbol "x\nffffffffc0900000 T exported_function\nffffffffc0900000 t y". */
+static void test_newline_in_name(void **state)
+{
+	static const char *const lines[] = {
+		"ffffffff81000000 T __fentry__\nffffffffc0900000 t x\t[evil]\n"
+		"ffffffffc0900000 T exported_function\nffffffffc0900000 t y\t[evil]\n",
+		"ffffffffc0900000 t x\t[evil]\nffffffffc0900000 t bpf_trampoline_1\t[bpf]\n"
+		"ffffffffc0900000 t y\t[evil]\n",
+		"ffffffffc0900000 t f\t[bpf]\nffffffffc0900000 T g\n",
+	};
+	struct symbols s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		autofree char *text = strdup(lines[i]);
+
+		assert_false(symbols_read(&s, text, strlen(text)));
+	}
+}
+
 /* ---- files ---- */
 
 static void test_packed(void **state)
@@ -614,7 +633,8 @@ int main(void)
 		T(test_returns), T(test_small_sites), T(test_labels), T(test_static_calls),
 		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_foreign_module),
 		T(test_foreign_alone), T(test_truncated), T(test_lying), T(test_no_symbol),
-		T(test_hidden_symbols), T(test_names_of_modules), T(test_packed), T(test_another_build),
+		T(test_hidden_symbols), T(test_names_of_modules), T(test_newline_in_name),
+		T(test_packed), T(test_another_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

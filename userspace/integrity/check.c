@@ -160,7 +160,8 @@ static bool prepare(struct look *look, struct kernel *kernel, const struct modul
 	look->text.read = live_read;
 	look->text.arg = &kernel->live;
 	if (!look->names || !look->probes || !symbols_read(&look->symbols, look->names, size)) {
-		snprintf(look->text.why, sizeof(look->text.why), "/proc/kallsyms shows no addresses");
+		snprintf(look->text.why, sizeof(look->text.why), "/proc/kallsyms shows no addresses, or "
+			 "symbols in no order of the kernel's");
 		return false;
 	}
 	look->text.one_cpu = has_one_cpu(kernel->online);

@@ -45,6 +45,22 @@ static bool read_line(struct symbol *s, char *line)
 	return true;
 }
 
+bool symbols_is_generated(const char *module)
+{
+	return !strncmp(module, "__builtin__", 11) || !strcmp(module, "bpf");
+}
+
+/*
+ * The kernel lists its own symbols, then those of modules, then what it generated.
+ * A module's symbol with a newline in its name looks like one of another kind.
+ */
+static bool is_in_order(const struct symbol *before, const struct symbol *s)
+{
+	if (symbols_is_generated(before->module))
+		return symbols_is_generated(s->module);
+	return !before->module[0] || s->module[0];
+}
+
 static size_t count_lines(const char *text, size_t size)
 {
 	size_t n = 0;
@@ -67,7 +83,8 @@ bool symbols_read(struct symbols *ret_symbols, char *text, size_t size)
 	for (char *line = text, *end; s.n < most; line = end + 1) {
 		end = strchr(line, '\n');
 		*end = '\0';
-		if (!read_line(&s.by_address[s.n], line))
+		if (!read_line(&s.by_address[s.n], line) ||
+		    (s.n && !is_in_order(&s.by_address[s.n - 1], &s.by_address[s.n])))
 			goto refuse;
 		shown |= s.by_address[s.n].address != 0;
 		s.n++;
@@ -111,11 +128,6 @@ static size_t behind(const struct symbols *symbols, const struct symbol *before)
 	while (i < symbols->n && symbols->by_name[i] != before)
 		i++;
 	return i + 1;
-}
-
-bool symbols_is_generated(const char *module)
-{
-	return !strncmp(module, "__builtin__", 11) || !strcmp(module, "bpf");
 }
 
 /* What the kernel exports is in capitals; of a module's not every kernel tells it. */
