@@ -260,7 +260,8 @@ test_libs_doctor := -ljansson
 INTEGRITY_SYMBOLS := __fentry__=0xffffffff81000000 exported_function=0xffffffff81000100 \
 	__x86_indirect_thunk_r11=0xffffffff81000200 __x86_indirect_thunk_rax=0xffffffff81000220 \
 	__x86_indirect_thunk_rdx=0xffffffff81000240 __x86_return_thunk=0xffffffff81000300 \
-	__SCT__WARN_trap=0xffffffff81000600 pv_ops=0xffffffff82000000 small_value=0x1234
+	__SCT__WARN_trap=0xffffffff81000600 helper_function=0xffffffffc0700000 \
+	pv_ops=0xffffffff82000000 small_value=0x1234
 $(B)/unit/integrity_module.o $(B)/unit/integrity_module_old.o: tests/unit/integrity_module.S
 	@mkdir -p $(@D)
 	@$(CC) $(if $(findstring _old,$@),-DOLD) -c $< -o $@

@@ -7,6 +7,11 @@
 	.ascii "GNU\0"
 	.fill 20, 1, 0xab
 
+	.section .modinfo, "a"
+	.asciz "license=GPL"
+	.asciz "depends=irqbypass,test-helper"
+	.asciz "name=test"
+
 # struct alt_instr of 6.3 and later; 6.1's has no flags: -DOLD
 .macro alternative at, length, replacement, replacement_length, flags=0
 	.pushsection .altinstructions, "a"
@@ -38,8 +43,9 @@ plain:
 	movl $small_value, %edi
 	movabsq $datum, %rbx
 	leaq datum + 4(%rip), %rcx
-	call exported_function
+outside: call exported_function
 	jmp elsewhere
+helped:	call helper_function
 
 alt:	.fill 9, 1, 0x90
 	alternative alt, 9, alt_new, (alt_new_end - alt_new)

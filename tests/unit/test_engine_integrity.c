@@ -270,6 +270,21 @@ static void guests_leave_the_host_room(void **state)
 	assert_int_equal(n, 1024 - 32 + 8);
 }
 
+static void what_traces_it_is_told(void **state)
+{
+	struct m_integrity_done d = { .status = INTEGRITY_CLEAN, .what = "kvm", .kprobes = 2, .traced = 3 };
+	json_t *s, *c;
+
+	NEEDS_PROGRAMS();
+	guest_with_kernel(false);
+	send_to(w.parent, &msg_integrity_done, 0, &d, -1);
+	assert_state("kvm", "clean");
+	c = checked("kvm", &s);
+	assert_int_equal(json_integer_value(json_object_get(c, "kprobes")), 2);
+	assert_int_equal(json_integer_value(json_object_get(c, "traced")), 3);
+	json_decref(s);
+}
+
 #define H(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, (void *)policy_host)
 
 int main(void)
@@ -278,7 +293,7 @@ int main(void)
 		H(a_difference_is_one_finding), H(an_unchecked_thing_is_not_clean), H(a_vmm_is_its_guests),
 		H(noise_hides_no_difference_of_the_host), H(an_old_vmm_is_forgotten),
 		H(unchecked_modules_are_not_clean), H(an_unloaded_module_is_forgotten),
-		H(guests_leave_the_host_room),
+		H(guests_leave_the_host_room), H(what_traces_it_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

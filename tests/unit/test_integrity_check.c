@@ -33,8 +33,11 @@ static const char kallsyms[] =
 	"ffffffff81000000 T __fentry__\nffffffff81000100 T exported_function\n"
 	"ffffffff81000200 T __x86_indirect_thunk_r11\nffffffff81000220 T __x86_indirect_thunk_rax\n"
 	"ffffffff81000240 T __x86_indirect_thunk_rdx\nffffffff81000300 T __x86_return_thunk\n"
-	"ffffffff81000600 T __SCT__WARN_trap\nffffffff82000000 D pv_ops\n0000000000001234 A small_value\n";
+	"ffffffff81000600 T __SCT__WARN_trap\nffffffff82000000 D pv_ops\n0000000000001234 A small_value\n"
+	"ffffffffc0700000 t helper_function\t[test_helper]\n";
 
+static const char *modules = "kvm 1142784 0 - Live 0x0000000000000000\nbpf_preload 16384 0 - Live 0x0000000000000000\n";
+static const char *online = "0-1\n";
 static uint8_t memory[1 << 20];
 static size_t memory_size;
 static struct module module;
@@ -105,6 +108,8 @@ static void run(int sock, const char *symbols)
 	int core = as_file(memory, memory_size);
 
 	kernel.kallsyms = as_file(symbols, strlen(symbols));
+	kernel.modules = as_file(modules, strlen(modules));
+	kernel.online = as_file(online, strlen(online));
 	kernel.kprobes = -1;
 	sock = fcntl(sock, F_DUPFD, 50);
 	dup2(sock, ROLE_FD);
@@ -153,6 +158,7 @@ static void test_clean(void **state)
 	assert_string_equal(done.what, "kvm");
 	assert_int_equal(done.sections, 4);
 	assert_true(done.bytes > 100 && done.sites > 18);
+	assert_int_equal(done.traced, 0);
 }
 
 static void test_differs(void **state)
@@ -173,6 +179,48 @@ static void test_differs(void **state)
 	*at ^= 0x10;
 }
 
+/* The host's own tracer, at the one entry that __mcount_loc lists. */
+static void test_traced(void **state)
+{
+	Elf64_Shdr *text = section(".text");
+	uint8_t *at = memory + text->sh_offset, before[5];
+	int32_t distance = 0xffffffff81000400ull - (text->sh_addr + 5);
+	char symbols[sizeof(kallsyms) + 64] = "ffffffff81000400 T ftrace_caller\n";
+
+	NEEDS_ROOT();
+	memcpy(before, at, 5);
+	at[0] = 0xe8;
+	memcpy(at + 1, &distance, 4);
+	assert_int_equal(check(strcat(symbols, kallsyms)), 0);
+	assert_int_equal(done.status, INTEGRITY_CLEAN);
+	assert_int_equal(done.traced, 1);
+	assert_int_equal(done.kprobes, 0);
+	memcpy(at, before, 5);
+}
+
+/* "lock" is gone: so does the kernel where it runs with one CPU. */
+static void test_locks(void **state)
+{
+	static const char *const many[] = { "0-3\n", "0,2\n" };
+	Elf64_Shdr *text = section(".text");
+	uint8_t *at = memmem(memory + text->sh_offset, text->sh_size, "\xf0\xff\x00", 3);
+	const char *before = online;
+
+	NEEDS_ROOT();
+	assert_non_null(at);
+	*at = 0x3e;
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+		online = many[i];
+		assert_int_equal(check(kallsyms), 1);
+		assert_int_equal(done.status, INTEGRITY_DIFFERS);
+	}
+	online = "3\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_CLEAN);
+	*at = 0xf0;
+	online = before;
+}
+
 /* What was found stays found, though a later try cannot read. */
 static void test_difference_is_kept(void **state)
 {
@@ -189,6 +237,28 @@ static void test_difference_is_kept(void **state)
 	*at ^= 0x10;
 }
 
+/* A module that is called as the kernel's trampolines are hides no difference, and none is ruled out. */
+static void test_namesake(void **state)
+{
+	const char *before = modules;
+	uint8_t *at = memory + section(".text")->sh_offset + 9;
+
+	NEEDS_ROOT();
+	modules = "kvm 1142784 0 - Live 0x0\nbpf 16384 0 - Live 0x0\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_UNAVAILABLE);
+	assert_non_null(strstr(done.why, "the module bpf is loaded"));
+	*at ^= 0x10;
+	assert_int_equal(check(kallsyms), 1);
+	assert_int_equal(done.status, INTEGRITY_DIFFERS);
+	*at ^= 0x10;
+	modules = "__builtin__ftrace 16384 0 - Live 0x0\n";
+	assert_int_equal(check(kallsyms), 0);
+	assert_int_equal(done.status, INTEGRITY_UNAVAILABLE);
+	assert_non_null(strstr(done.why, "__builtin__ftrace"));
+	modules = before;
+}
+
 static void test_unavailable(void **state)
 {
 	NEEDS_ROOT();
@@ -197,7 +267,7 @@ static void test_unavailable(void **state)
 	assert_non_null(strstr(done.why, "the kernel shows no symbol"));
 	assert_int_equal(check("0000000000000000 T __fentry__\n"), 0);
 	assert_int_equal(done.status, INTEGRITY_UNAVAILABLE);
-	assert_string_equal(done.why, "/proc/kallsyms shows no addresses");
+	assert_string_equal(done.why, "/proc/kallsyms shows no addresses, or symbols in no order of the kernel's");
 	/* A section that nothing refers to is not where it is said to be, or nowhere. */
 	module.sections[3].address = 0xffffffffd0000000ull;
 	assert_int_equal(check(kallsyms), 0);
@@ -213,7 +283,10 @@ static void test_unavailable(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_clean), T(test_differs), T(test_difference_is_kept), T(test_unavailable) };
+	const struct CMUnitTest tests[] = {
+		T(test_clean), T(test_differs), T(test_traced), T(test_locks),
+		T(test_difference_is_kept), T(test_namesake), T(test_unavailable),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,11 @@
 #define RETURN_THUNK 0xffffffff81000300ull
 #define FTRACE_CALLER 0xffffffff81000400ull
 #define SRSO_THUNK 0xffffffff81000500ull
+#define HELPER 0xffffffffc0700000ull
 #define TRAMPOLINE 0xffffffffc0800000ull
 #define MADE_THUNK 0xffffffffc0810000ull
 #define EVIL 0xffffffffc0900000ull
+#define FOREIGN 0xffffffffc0980000ull
 #define SLOTS 0xffffffffc0a00000ull
 
 static const char kallsyms[] =
@@ -48,6 +50,9 @@ static const char kallsyms[] =
 	"ffffffff81000600 T __SCT__WARN_trap\n"
 	"ffffffff82000000 D pv_ops\n"
 	"0000000000001234 A small_value\n"
+	"ffffffffc0700000 t helper_function\t[test_helper]\n"
+	"ffffffffc0980000 T exported_function\t[foreign]\n"
+	"ffffffffc0980000 T helper_function\t[foreign]\n"
 	"ffffffffc0800000 t ftrace_trampoline\t[__builtin__ftrace]\n"
 	"ffffffffc0a00000 t kprobe_optinsn_page\t[__builtin__kprobes]\n";
 
@@ -274,13 +279,17 @@ static void test_exact(void **state)
 static void test_fentry(void **state)
 {
 	assert_int_equal(WITH("fentry", 0x0f, 0x1f, 0x44, 0, 0), 0);
+	assert_int_equal(w.text.traced, 0);
 	assert_int_equal(BRANCH("fentry", 1, FTRACE_CALLER, 0xe8, REL), 0);
+	assert_int_equal(w.text.traced, 1);
 	assert_int_equal(BRANCH("fentry", 1, TRAMPOLINE, 0xe8, REL), 0);
+	assert_int_equal(w.text.traced, 2);
 	assert_true(BRANCH("fentry", 1, TRAMPOLINE + 8, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, EVIL, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, EXPORTED, 0xe8, REL));
 	assert_true(BRANCH("fentry", 1, FTRACE_CALLER, 0xe9, REL));
 	assert_true(BRANCH("plain", 1, FTRACE_CALLER, 0xe8, REL));
+	assert_int_equal(w.text.traced, 2);
 }
 
 static void test_alternatives(void **state)
@@ -355,7 +364,11 @@ static void test_small_sites(void **state)
 	assert_int_equal(WITH("endbr", 0x66, 0x0f, 0x1f, 0x00), 0);
 	assert_int_equal(WITH("endbr", 0x0f, 0x1f, 0x40, 0xd6), 0);
 	assert_true(WITH("endbr", 0x0f, 0x1f, 0x40, 0xd7));
+	assert_int_equal(WITH("locked", 0x3e), 1);
+	assert_true(WITH("locked", 0x90));
+	w.text.one_cpu = true;
 	assert_int_equal(WITH("locked", 0x3e), 0);
+	assert_int_equal(WITH("locked", 0xf0), 0);
 	assert_true(WITH("locked", 0x90));
 }
 
@@ -420,18 +433,47 @@ static void test_old_alternatives(void **state)
 	assert_true(BRANCH("direct", 1, RETURN_THUNK, 0xe8, REL, 0x90));
 }
 
-static void test_two_of_one_name(void **state)
+/* The list of symbols, with a line before it. */
+static void list_symbols(const char *line, const char *list)
 {
-	static const char twice[] = "ffffffff81000f00 T exported_function\n";
-	char *names = malloc(sizeof(kallsyms) + sizeof(twice));
+	char *names = malloc(strlen(line) + strlen(list) + 1);
 
-	strcpy(names, twice);
-	strcat(names, kallsyms);
+	strcpy(names, line);
+	strcat(names, list);
 	symbols_free(&w.symbols);
 	assert_true(symbols_read(&w.symbols, names, strlen(names)));
-	assert_int_equal(differences(), 0);
 	free(w.names);
 	w.names = names;
+}
+
+static void test_two_of_one_name(void **state)
+{
+	list_symbols("ffffffff81000f00 T exported_function\n", kallsyms);
+	assert_int_equal(differences(), 0);
+}
+
+/* A symbol of the same name in a module that this one does not depend on. */
+static void test_foreign_module(void **state)
+{
+	static const char *const own[] = { "test_help", "test_helper_", "test", "helper", "license", "" };
+
+	assert_true(image_depends_on(&w.image, "test_helper"));
+	assert_true(image_depends_on(&w.image, "irqbypass"));
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		assert_false(image_depends_on(&w.image, own[i]));
+	assert_int_equal(BRANCH("outside", 1, FOREIGN, 0xe8, REL), 1);
+	assert_int_equal(BRANCH("helped", 1, FOREIGN, 0xe8, REL), 1);
+}
+
+/* Nothing else has one: a difference too. */
+static void test_foreign_alone(void **state)
+{
+	char *list = strdup(kallsyms), *own = strstr(list, "ffffffffc0700000");
+
+	memmove(own, strchr(own, '\n') + 1, strlen(strchr(own, '\n')));
+	list_symbols("", list);
+	assert_int_equal(BRANCH("helped", 1, FOREIGN, 0xe8, REL), 1);
+	free(list);
 }
 
 /* ---- lies ---- */
@@ -501,6 +543,39 @@ static void test_hidden_symbols(void **state)
 	assert_false(symbols_read(&s, empty, 0));
 }
 
+static void test_names_of_modules(void **state)
+{
+	char text[] = "ffffffffc0100000 t f\t[bpf]x]\nffffffffc0100010 t g\t[bpf]\n";
+	char open[] = "ffffffffc0100000 t f\t[bpf]x\n", bare[] = "ffffffffc0100000 t f\t[]\n";
+	struct symbols s;
+
+	assert_true(symbols_read(&s, text, strlen(text)));
+	assert_non_null(symbols_named(&s, "f", "bpf]x", NULL));
+	assert_non_null(symbols_named(&s, "g", "bpf", NULL));
+	symbols_free(&s);
+	assert_false(symbols_read(&s, open, strlen(open)));
+	assert_false(symbols_read(&s, bare, strlen(bare)));
+}
+
+/* A module's symbol "x\nffffffffc0900000 T exported_function\nffffffffc0900000 t y". */
+static void test_newline_in_name(void **state)
+{
+	static const char *const lines[] = {
+		"ffffffff81000000 T __fentry__\nffffffffc0900000 t x\t[evil]\n"
+		"ffffffffc0900000 T exported_function\nffffffffc0900000 t y\t[evil]\n",
+		"ffffffffc0900000 t x\t[evil]\nffffffffc0900000 t bpf_trampoline_1\t[bpf]\n"
+		"ffffffffc0900000 t y\t[evil]\n",
+		"ffffffffc0900000 t f\t[bpf]\nffffffffc0900000 T g\n",
+	};
+	struct symbols s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		autofree char *text = strdup(lines[i]);
+
+		assert_false(symbols_read(&s, text, strlen(text)));
+	}
+}
+
 /* ---- files ---- */
 
 static void test_packed(void **state)
@@ -556,9 +631,10 @@ int main(void)
 		T(test_as_linked), T(test_constants), T(test_each_byte), T(test_exact), T(test_fentry),
 		T(test_alternatives), T(test_moved_jump), T(test_direct_call), T(test_retpolines),
 		T(test_returns), T(test_small_sites), T(test_labels), T(test_static_calls),
-		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_truncated),
-		T(test_lying), T(test_no_symbol), T(test_hidden_symbols), T(test_packed),
-		T(test_another_build),
+		T(test_kprobes), T(test_old_alternatives), T(test_two_of_one_name), T(test_foreign_module),
+		T(test_foreign_alone), T(test_truncated), T(test_lying), T(test_no_symbol),
+		T(test_hidden_symbols), T(test_names_of_modules), T(test_newline_in_name),
+		T(test_packed), T(test_another_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,8 @@ static void print_integrity(const json_t *status)
 			printf(", %lld differences", (long long)number_of(c, "differences"));
 		if (number_of(c, "kprobes"))
 			printf(", %lld kprobes of the host's", (long long)number_of(c, "kprobes"));
+		if (number_of(c, "traced"))
+			printf(", %lld functions traced", (long long)number_of(c, "traced"));
 		if (number_of(c, "anonymous_executable"))
 			printf(", %lld executable mappings of no file",
 			       (long long)number_of(c, "anonymous_executable"));

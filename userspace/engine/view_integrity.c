@@ -20,6 +20,7 @@ static json_t *checked_json(const struct checked *c)
 		view_set(o, "patch_sites", json_integer(d->sites));
 		view_set(o, "patched", json_integer(d->patched));
 		view_set(o, "kprobes", json_integer(d->kprobes));
+		view_set(o, "traced", json_integer(d->traced));
 	}
 	return o;
 }

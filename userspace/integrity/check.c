@@ -64,6 +64,44 @@ static size_t read_kprobes(int fd, struct kprobe *probes, size_t room)
 	return n;
 }
 
+/*
+ * Whoever loads a module chooses its name: of one that is called as the kernel's
+ * own trampolines are, nothing tells them apart.  "bpf 16384 0 - Live 0x..."
+ */
+static bool has_namesake(int fd, char *why, size_t room)
+{
+	size_t size;
+	autofree char *text = read_text(fd, &size);
+	char *save = NULL;
+
+	if (!text) {
+		snprintf(why, room, "/proc/modules cannot be read");
+		return true;
+	}
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " ")] = '\0';
+		if (!symbols_is_generated(line))
+			continue;
+		snprintf(why, room, "the module %.64s is loaded, which is called as the kernel's "
+			 "trampolines are: remove it", line);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A kernel that boots with one CPU puts a prefix that means nothing in the place of
+ * "lock", and "lock" back before a second one is online, whatever goes offline then.
+ * "0-3"; "0,2"; "0"
+ */
+static bool has_one_cpu(int fd)
+{
+	size_t size;
+	autofree char *text = read_text(fd, &size);
+
+	return text && size && !strpbrk(text, "-,");
+}
+
 /* ---- a module ---- */
 
 struct look {
@@ -122,9 +160,11 @@ static bool prepare(struct look *look, struct kernel *kernel, const struct modul
 	look->text.read = live_read;
 	look->text.arg = &kernel->live;
 	if (!look->names || !look->probes || !symbols_read(&look->symbols, look->names, size)) {
-		snprintf(look->text.why, sizeof(look->text.why), "/proc/kallsyms shows no addresses");
+		snprintf(look->text.why, sizeof(look->text.why), "/proc/kallsyms shows no addresses, or "
+			 "symbols in no order of the kernel's");
 		return false;
 	}
+	look->text.one_cpu = has_one_cpu(kernel->online);
 	look->text.kprobes = look->probes;
 	look->text.nkprobes = read_kprobes(kernel->kprobes, look->probes, MAX_KPROBES);
 	relocate_place(image, &look->symbols, module->name);
@@ -147,6 +187,9 @@ static void look_at(struct look *look, struct kernel *kernel, const struct modul
 		snprintf(look->text.why, sizeof(look->text.why), "its file has no code");
 		look->whole = false;
 	}
+	/* What differs does so nevertheless. */
+	if (has_namesake(kernel->modules, look->text.why, sizeof(look->text.why)))
+		look->whole = false;
 }
 
 /* "kvm_arch_vcpu_ioctl_run+0x1c" */
@@ -175,6 +218,7 @@ static void tell(struct report *report, const struct look *look)
 	report->done.sites = look->text.nsites;
 	report->done.patched = look->text.sites_patched;
 	report->done.kprobes = look->text.kprobes_met;
+	report->done.traced = look->text.traced;
 	for (size_t i = 0; i < kept; i++) {
 		const struct difference *d = &look->text.differences[i];
 		const struct image_section *s = &image->sections[d->section];

@@ -10,7 +10,8 @@
 /* Descriptors, opened with root's rights. */
 struct kernel {
 	struct live live;
-	int kallsyms, kprobes;		/* kprobes -1: no list, so no probe is known */
+	int kallsyms, modules, online;
+	int kprobes;			/* -1: no list, so no probe is known */
 	const char *why;		/* nothing can be checked */
 };
 

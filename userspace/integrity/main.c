@@ -34,16 +34,28 @@ static bool has_call_depth_tracking(void)
 	return f && fgets(line, sizeof(line), f) && strstr(line, "Stuffing");
 }
 
-static void open_kernel(struct kernel *k)
+/* One without which nothing can be checked. */
+static int open_needed(struct kernel *k, const char *path)
 {
 	static char why[128];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	k->kprobes = open("/sys/kernel/debug/kprobes/list", O_RDONLY | O_CLOEXEC);
-	k->kallsyms = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	if (k->kallsyms < 0) {
-		snprintf(why, sizeof(why), "/proc/kallsyms: %s", strerror(errno));
+	if (fd < 0) {
+		snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
 		k->why = why;
-	} else if (fcntl(MEMORY_FD, F_GETFD) < 0) {
+	}
+	return fd;
+}
+
+static void open_kernel(struct kernel *k)
+{
+	k->kprobes = open("/sys/kernel/debug/kprobes/list", O_RDONLY | O_CLOEXEC);
+	k->kallsyms = open_needed(k, "/proc/kallsyms");
+	k->modules = open_needed(k, "/proc/modules");
+	k->online = open_needed(k, "/sys/devices/system/cpu/online");
+	if (k->why)
+		return;
+	if (fcntl(MEMORY_FD, F_GETFD) < 0) {
 		k->why = "/proc/kcore is closed to us (lockdown?)";
 	} else if (has_call_depth_tracking()) {
 		k->why = "call depth tracking (retbleed=stuff) is on, whose patches are not known here";

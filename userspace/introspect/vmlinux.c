@@ -307,7 +307,8 @@ bool vmlinux_place(struct vmlinux *v, uint64_t text_base, char why[VMLINUX_WHY])
 	if (!relocate_all(v, text_base - v->code->address, why) || !read_symbols(v, text_base, why) ||
 	    !find_parts(v, why))
 		return false;
-	v->text = (struct text){ .image = &v->image, .symbols = &v->symbols, .module = "" };
+	/* How many CPUs a guest has online is nobody's word to take. */
+	v->text = (struct text){ .image = &v->image, .symbols = &v->symbols, .module = "", .one_cpu = true };
 	if (!sites_find(&v->text))
 		return refuse(why, v->text.why);
 	count_constants(v);

@@ -157,8 +157,8 @@ SCHEMA(integrity_difference, INTEGRITY_DIFFERENCE, U64(m_integrity_difference, g
 SCHEMA(integrity_done, INTEGRITY_DONE, U64(m_integrity_done, guest), U32(m_integrity_done, vmm_pid),
        U32(m_integrity_done, status), TEXT(m_integrity_done, what), U64(m_integrity_done, sections),
        U64(m_integrity_done, bytes), U64(m_integrity_done, sites), U64(m_integrity_done, patched),
-       U64(m_integrity_done, kprobes), U64(m_integrity_done, anonymous),
-       U64(m_integrity_done, differences), U64(m_integrity_done, elapsed_us),
+       U64(m_integrity_done, kprobes), U64(m_integrity_done, traced),
+       U64(m_integrity_done, anonymous), U64(m_integrity_done, differences), U64(m_integrity_done, elapsed_us),
        U64(m_integrity_done, round), TEXT(m_integrity_done, cause), TEXT(m_integrity_done, why))
 
 const char *order_status_name(uint32_t status)

@@ -778,6 +778,7 @@ struct m_integrity_done {
 	uint64_t sections, bytes;	/* compared */
 	uint64_t sites, patched;	/* patch sites; of a VMM: its own pages */
 	uint64_t kprobes;		/* that stand in it, by the kernel's list */
+	uint64_t traced;		/* functions that ftrace or BPF is called by */
 	uint64_t anonymous;		/* a VMM's executable mappings of no file */
 	uint64_t differences;
 	uint64_t elapsed_us;

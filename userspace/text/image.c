@@ -210,6 +210,40 @@ struct image_section *image_find(const struct image *image, const char *name)
 	return NULL;
 }
 
+/* In the names of modules '-' and '_' are the same. */
+static bool is_name(const char *listed, size_t n, const char *module)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((listed[i] == '-' ? '_' : listed[i]) != (module[i] == '-' ? '_' : module[i]))
+			return false;
+	return n && !module[n];
+}
+
+static bool is_in_list(const char *list, const char *module)
+{
+	size_t n = strcspn(list, ",");
+
+	while (list[n] && !is_name(list, n, module)) {
+		list += n + 1;
+		n = strcspn(list, ",");
+	}
+	return is_name(list, n, module);
+}
+
+bool image_depends_on(const struct image *image, const char *module)
+{
+	static const char tag[] = "depends=";
+	const struct image_section *s = image_find(image, ".modinfo");
+	const char *at = s ? (const char *)s->bytes : NULL, *end = at ? at + s->size : NULL;
+
+	if (at == end || end[-1])
+		return false;
+	for (; at < end; at += strlen(at) + 1)
+		if (!strncmp(at, tag, sizeof(tag) - 1) && is_in_list(at + sizeof(tag) - 1, module))
+			return true;
+	return false;
+}
+
 bool image_is_text(const struct image_section *s)
 {
 	return s->type == SHT_PROGBITS && s->flags & SHF_ALLOC && s->flags & SHF_EXECINSTR &&

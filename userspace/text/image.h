@@ -63,6 +63,8 @@ bool image_open_linked(struct image *ret_image, uint8_t *bytes, size_t size);
 void image_close(struct image *image);
 
 struct image_section *image_find(const struct image *image, const char *name);
+/* Its own word for it: is that module, as the kernel names it, one that it links to? */
+bool image_depends_on(const struct image *image, const char *module);
 /* A section of code that the kernel keeps. */
 bool image_is_text(const struct image_section *s);
 

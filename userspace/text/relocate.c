@@ -61,19 +61,34 @@ static void put(uint8_t *at, const struct image_reloc *r, uint64_t value, uint64
 	memcpy(at, &value, width_of(r->type));
 }
 
-/* Of several symbols of that name the one that live code refers to, else the first. */
+/* The next of the kernel's own, or of a module that the file names as one it depends on. */
+static const struct symbol *next_linked(const struct text *text, const char *name,
+					const struct symbol *before)
+{
+	const struct symbol *s = symbols_named(text->symbols, name, NULL, before);
+
+	while (s && s->module[0] && !image_depends_on(text->image, s->module))
+		s = symbols_named(text->symbols, name, NULL, s);
+	return s;
+}
+
+/*
+ * Of several symbols of that name the one that live code refers to, else the first.
+ * Any module may have a symbol of that name: what leads there is a difference, also
+ * where nothing else has one, for 0 is no address that live code leads to.
+ */
 static bool put_other(struct text *text, const struct image_symbol *symbol,
 		      const struct image_reloc *r, uint64_t place, const uint8_t *live, uint8_t *at)
 {
-	const struct symbol *first = symbols_named(text->symbols, symbol->name, NULL, NULL), *s;
+	const struct symbol *first = next_linked(text, symbol->name, NULL), *s;
 
-	if (!first && symbol->weak) {
+	if (!first && !symbol->weak && !symbols_named(text->symbols, symbol->name, NULL, NULL))
+		return refuse(text, "the kernel shows no symbol", symbol->name);
+	if (!first) {
 		put(at, r, 0, place);
 		return true;
 	}
-	if (!first)
-		return refuse(text, "the kernel shows no symbol", symbol->name);
-	for (s = first; s && live; s = symbols_named(text->symbols, symbol->name, NULL, s)) {
+	for (s = first; s && live; s = next_linked(text, symbol->name, s)) {
 		put(at, r, s->address, place);
 		if (!memcmp(at, live, width_of(r->type)))
 			return true;

@@ -36,11 +36,29 @@ static bool read_line(struct symbol *s, char *line)
 	if (!module)
 		return true;
 	*module++ = '\0';
-	if (*module++ != '[' || !strchr(module, ']'))
+	/* The last one: a name may hold others. */
+	end = module + strlen(module) - 1;
+	if (*module++ != '[' || end <= module || *end != ']')
 		return false;
-	*strchr(module, ']') = '\0';
+	*end = '\0';
 	s->module = module;
 	return true;
+}
+
+bool symbols_is_generated(const char *module)
+{
+	return !strncmp(module, "__builtin__", 11) || !strcmp(module, "bpf");
+}
+
+/*
+ * The kernel lists its own symbols, then those of modules, then what it generated.
+ * A module's symbol with a newline in its name looks like one of another kind.
+ */
+static bool is_in_order(const struct symbol *before, const struct symbol *s)
+{
+	if (symbols_is_generated(before->module))
+		return symbols_is_generated(s->module);
+	return !before->module[0] || s->module[0];
 }
 
 static size_t count_lines(const char *text, size_t size)
@@ -65,7 +83,8 @@ bool symbols_read(struct symbols *ret_symbols, char *text, size_t size)
 	for (char *line = text, *end; s.n < most; line = end + 1) {
 		end = strchr(line, '\n');
 		*end = '\0';
-		if (!read_line(&s.by_address[s.n], line))
+		if (!read_line(&s.by_address[s.n], line) ||
+		    (s.n && !is_in_order(&s.by_address[s.n - 1], &s.by_address[s.n])))
 			goto refuse;
 		shown |= s.by_address[s.n].address != 0;
 		s.n++;
@@ -111,18 +130,12 @@ static size_t behind(const struct symbols *symbols, const struct symbol *before)
 	return i + 1;
 }
 
-/* Trampolines, BPF programs, probes' slots: code that no file holds. */
-static bool is_generated(const struct symbol *s)
-{
-	return !strncmp(s->module, "__builtin__", 11) || !strcmp(s->module, "bpf");
-}
-
 /* What the kernel exports is in capitals; of a module's not every kernel tells it. */
 static bool is_wanted(const struct symbol *s, const char *module)
 {
 	if (module)
 		return !strcmp(s->module, module);
-	return (s->type >= 'A' && s->type <= 'Z') || (s->module[0] && !is_generated(s));
+	return (s->type >= 'A' && s->type <= 'Z') || (s->module[0] && !symbols_is_generated(s->module));
 }
 
 const struct symbol *symbols_named(const struct symbols *symbols, const char *name,
@@ -155,7 +168,7 @@ bool symbols_is_function(const struct symbols *symbols, uint64_t address)
 	const struct symbol *s = symbols_at(symbols, address);
 
 	for (; s && s < symbols_end(symbols) && s->address == address; s++)
-		if (strchr("tTwW", s->type) && !is_generated(s))
+		if (strchr("tTwW", s->type) && !symbols_is_generated(s->module))
 			return true;
 	return false;
 }

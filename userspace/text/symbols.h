@@ -40,6 +40,12 @@ const struct symbol *symbols_named(const struct symbols *symbols, const char *na
 const struct symbol *symbols_at(const struct symbols *symbols, uint64_t address);
 const struct symbol *symbols_end(const struct symbols *symbols);
 
+/*
+ * Trampolines, BPF programs, probes' slots: code that no file holds is listed as
+ * of a module of such a name, which none has that is loaded.
+ */
+bool symbols_is_generated(const char *module);
+
 /* A function of kernel or module begins there. */
 bool symbols_is_function(const struct symbols *symbols, uint64_t address);
 

@@ -66,6 +66,7 @@ struct text {
 	const char *module;		/* as kallsyms names it */
 	struct site *sites;		/* by section, offset and kind */
 	size_t nsites;
+	bool one_cpu;			/* so that no "lock" is needed */
 	const struct kprobe *kprobes;
 	size_t nkprobes;
 	/* Live memory at an address; false: it cannot be read. */
@@ -84,6 +85,7 @@ struct text {
 	struct difference differences[TEXT_DIFFERENCES];
 	size_t ndifferences;		/* all: more than are kept */
 	uint64_t bytes, sites_patched, kprobes_met;
+	uint64_t traced;		/* entries of functions that call what traces them */
 	uint64_t bytes_patched;		/* of those sites */
 	char why[256];			/* a part that could not be compared */
 };

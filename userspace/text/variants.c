@@ -203,8 +203,7 @@ static bool is_label(const struct text *text, const struct site *site, const str
 
 static bool is_lock(const struct text *text, const struct site *site, const struct place *p)
 {
-	/* On a host of one CPU a segment prefix stands for it. */
-	return p->live[0] == 0xf0 || p->live[0] == 0x3e;
+	return p->live[0] == 0xf0 || (text->one_cpu && p->live[0] == 0x3e);
 }
 
 static bool is_return(const struct text *text, const struct site *site, const struct place *p)
@@ -382,5 +381,8 @@ size_t variant_length(struct text *text, const struct site *site, const struct p
 		return is_constant(text, site, p) ? site->length : 0;
 	if (site->kind >= ARRAY_SIZE(kinds) || !kinds[site->kind])
 		return 0;
-	return kinds[site->kind](text, site, p) ? site->length : 0;
+	if (!kinds[site->kind](text, site, p))
+		return 0;
+	text->traced += site->kind == SITE_FENTRY && p->live[0] == CALL;
+	return site->length;
 }

@@ -33,9 +33,9 @@ static void show_done(const struct msg *m)
 	if (!msg_decode(m, &msg_integrity_done, &d))
 		exit(3);
 	printf("%s: %s; sections %" PRIu64 " bytes %" PRIu64 " sites %" PRIu64 " patched %" PRIu64
-	       " kprobes %" PRIu64 " anonymous %" PRIu64 " differences %" PRIu64 " us %" PRIu64 "%s%s\n",
+	       " kprobes %" PRIu64 " traced %" PRIu64 " anonymous %" PRIu64 " differences %" PRIu64 " us %" PRIu64 "%s%s\n",
 	       d.what, integrity_status_name(d.status), d.sections, d.bytes, d.sites, d.patched,
-	       d.kprobes, d.anonymous, d.differences, d.elapsed_us, d.why[0] ? ": " : "", d.why);
+	       d.kprobes, d.traced, d.anonymous, d.differences, d.elapsed_us, d.why[0] ? ": " : "", d.why);
 	worst = MAX(worst, (int)d.status - 1);
 }
 
