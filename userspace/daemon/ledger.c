@@ -101,11 +101,14 @@ static int leave(int fd, const char *path)
 	return bpf_obj_pin(fd, new) || rename(new, path) ? -errno : 0;
 }
 
+/* Given away last: its mode cannot be set any more then. */
 static int make_folder(uint32_t owner)
 {
+	if (is_of(owner))
+		return 0;
 	if (mkdir(FOLDER, 0700) && errno != EEXIST)
 		return -errno;
-	return lchown(FOLDER, owner, owner) || chmod(FOLDER, 0700) ? -errno : 0;
+	return chmod(FOLDER, 0700) || lchown(FOLDER, owner, owner) ? -errno : 0;
 }
 
 void ledger_take_over(int counts_fd, int delivered_fd, uint32_t owner)
