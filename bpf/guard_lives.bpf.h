@@ -138,6 +138,36 @@ int forget_vmm(struct warden_guard_mark *mark)
 	return 0;
 }
 
+/*
+ * A child that was there before its VMM was watched, or before us.  It is judged from
+ * when its VMM is.  1: it is watched.
+ */
+SEC("syscall")
+int watch_known_child(struct warden_guard_child *child)
+{
+	struct warden_guard_mark copy = child->mark, *vmm = mark_of(copy.vmm);
+	struct warden_guard_counts *c = counts_of(copy.guest);
+
+	if (vmm)
+		copy.since = vmm->since;
+	if (c && c->processes >= WARDEN_GUARD_WATCHED) {
+		__sync_fetch_and_add(&c->unwatched, 1);
+		return 0;
+	}
+	return watch(child->pid, &copy);
+}
+
+/* It ended meanwhile. */
+SEC("syscall")
+int forget_known_child(struct warden_guard_child *child)
+{
+	struct warden_guard_mark copy = child->mark, *m = mark_of(child->pid);
+
+	if (m && m->guest == copy.guest && !m->leader)
+		end_watch(child->pid, &copy);
+	return 0;
+}
+
 SEC("raw_tp/kvm_warden_guest_up")
 int on_guest_up(void *ctx)
 {

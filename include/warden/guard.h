@@ -89,6 +89,12 @@ struct warden_guard_mark {
 	__u64 leader;		/* its first thread's task; 0 until that is known */
 };
 
+/* One that was there before us. */
+struct warden_guard_child {
+	struct warden_guard_mark mark;	/* of its VMM's guest */
+	__u32 pid, reserved;
+};
+
 struct warden_guard_budget {
 	__u64 window, in_window;
 };

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/guard_children.h"
 #include "daemon/profile.h"
 #include "daemon/roles.h"
 #include "guard.skel.h"
@@ -277,6 +278,7 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 	/* What began while we watched has its start from its first exit's event. */
 	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &mark, .ctx_size_in = sizeof(mark));
+	struct guard_children_fds fds;
 
 	if (!g->bpf)
 		return;
@@ -293,8 +295,16 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 		log_err("VMM %u of guest %llu is not watched, or not counted: no room for another"
 			" process or guest", vmm, (unsigned long long)guest);
 	/* It may have ended before it was watched, when nothing looked out for its end. */
-	if (has_ended(pidfd))
+	if (has_ended(pidfd)) {
 		bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.forget_vmm), &run);
+		return;
+	}
+	fds = (struct guard_children_fds){
+		.watch = bpf_program__fd(g->bpf->progs.watch_known_child),
+		.forget = bpf_program__fd(g->bpf->progs.forget_known_child),
+		.profile = bpf_map__fd(g->bpf->maps.profile),
+	};
+	guard_children_watch(&fds, guest, vmm);
 }
 
 void guard_forget(struct guard *g, uint64_t guest)

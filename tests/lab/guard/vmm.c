@@ -580,6 +580,50 @@ static int try_orphan(const char *path)
 	return read(out[0], &answer, 1) == 1 ? answer : EIO;
 }
 
+/* ---- a child that is older than the guest ---- */
+
+static int elder[2];
+
+static void be_elder(int orders)
+{
+	char path[256];
+	ssize_t n;
+
+	close(0);
+	close(elder[0]);
+	while ((n = read(orders, path, sizeof(path) - 1)) > 0) {
+		path[n] = '\0';
+		if (write(orders, &(int){ try_open(path) }, sizeof(int)) != sizeof(int))
+			break;
+	}
+	_exit(0);
+}
+
+/* Its own child, that is: both are there before the guest is. */
+static void start_elder(void)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, elder))
+		err(1, "socketpair");
+	if (fork())
+		return;
+	if (!fork())
+		be_elder(elder[1]);
+	close(elder[0]);
+	close(elder[1]);
+	close(0);
+	wait(NULL);
+	_exit(0);
+}
+
+static int try_elder(const char *path)
+{
+	int answer;
+
+	if (write(elder[0], path, strlen(path)) < 0)
+		return errno;
+	return read(elder[0], &answer, sizeof(answer)) == sizeof(answer) ? answer : EIO;
+}
+
 /* More files than are told in a second, and a program behind them. */
 static int try_hidden(const char *path)
 {
@@ -606,7 +650,7 @@ static const struct {
 	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
-	{ "storm", try_storm }, { "at-once", try_at_once }, { "written-map", try_written_map },
+	{ "elder", try_elder }, { "storm", try_storm }, { "at-once", try_at_once }, { "written-map", try_written_map },
 };
 
 int main(int argc, char **argv)
@@ -622,6 +666,8 @@ int main(int argc, char **argv)
 		return hand_on();
 	early = socket(AF_INET, SOCK_DGRAM, 0);
 	early_too = socket(AF_INET, SOCK_DGRAM, 0);
+	start_elder();
+	close(elder[1]);
 	start_guest();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("up %d\n", getpid());
