@@ -13,6 +13,7 @@ set -euo pipefail
 vmlinux=$1 modules=$2 kvm_dir=$2/kernel/arch/x86/kvm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/needs.sh"
 
 die() { echo "facts.sh: unsupported kernel: $*" >&2; exit 1; }
 
@@ -74,12 +75,24 @@ build_id() {
 	echo "#define FACT_${name//-/_}_BUILD_ID { $hex }"
 }
 
-# typedef void (*fact_trace_NAME)(...), as the target has it
+# typedef void (*fact_trace_NAME)(...), as the target has it; nothing if it has none
 prototype() {
-	local proto
-	proto=$(sed -n "s/___[0-9]*//g; s/^typedef void (\*btf_trace_$1)/typedef void (*fact_trace_$1)/p" "$work/kvm.h" | head -n 1)
-	[ -n "$proto" ] || die "kvm.ko has no tracepoint $1"
-	echo "$proto"
+	sed -n "s/___[0-9]*//g; s/^typedef void (\*btf_trace_$1)/typedef void (*fact_trace_$1)/p" "$work/kvm.h" | head -n 1
+}
+
+# The needed members that no struct of that name has, each as STRUCT.MEMBER.
+lacking_members() {
+	awk '{ gsub("\047", "") }
+		FNR == NR { for (i = 2; i <= NF; i++) need[++n] = $1 "." $i; next }
+		/^\[/ { struct = $2 == "STRUCT" ? $3 : ""; next }
+		struct != "" { has[struct "." $1] }
+		END { for (i = 1; i <= n; i++) if (!(need[i] in has)) print need[i] }' \
+		<(echo "$NEEDED_MEMBERS") "$work/types"
+}
+
+lacking_tracepoints() {
+	local name
+	for name in $NEEDED_TRACEPOINTS; do [ -n "$(prototype "$name")" ] || echo "tracepoint $name"; done
 }
 
 has_module() { compgen -G "$kvm_dir/$1.ko*" >/dev/null; }
@@ -119,6 +132,8 @@ for vendor in kvm-amd kvm-intel; do
 	dump_module $vendor raw >>"$work/types"
 done
 
+lacking=$(lacking_members && lacking_tracepoints)
+[ -z "$lacking" ] || refuse "$(basename "$modules")" "$lacking"
 echo "/* Made by facts.sh from the BTF of the target kernel. */"
 build_id kvm
 offsets KVM kvm mm memslots srcu mmu_lock
@@ -131,6 +146,4 @@ if offset module_notes_attrs grp >/dev/null; then
 else
 	offsets NOTES module_notes_attrs dir notes attrs
 fi
-for tracepoint in kvm_exit kvm_entry kvm_page_fault kvm_msr kvm_cr; do
-	prototype $tracepoint
-done
+for tracepoint in $NEEDED_TRACEPOINTS; do prototype "$tracepoint"; done

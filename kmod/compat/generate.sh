@@ -10,7 +10,10 @@ trap 'rm -f "$out.new"' EXIT
 
 # Debian's header tree includes a part that its flavours share.
 common=$(sed -n 's/^include \(.*\)\/Makefile$/\1/p' "$headers/Makefile")
-"$here/facts.sh" "$vmlinux" "$modules" >"$out.new"
+# Both, so that all that a kernel lacks is told at once.
+status=0
+"$here/facts.sh" "$vmlinux" "$modules" >"$out.new" || status=1
 # shellcheck disable=SC2086
-"$here/probe.sh" "$headers" $common >>"$out.new"
+"$here/probe.sh" "$headers" $common >>"$out.new" || status=1
+[ $status = 0 ] || exit 1
 mv "$out.new" "$out"

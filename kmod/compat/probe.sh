@@ -4,6 +4,8 @@
 # refuses a kernel in which none of the forms that we know is found.
 set -euo pipefail
 
+. "$(dirname "$0")/needs.sh"
+
 die() { echo "probe.sh: unsupported kernel: $*" >&2; exit 1; }
 
 # The first of the folders that has a file.
@@ -23,7 +25,17 @@ declaration() {
 		die "no $function in $header"
 }
 
+# The needed names that their headers lack.
+lacking_names() {
+	local header file name names
+	while read -r header names; do
+		file=$(find_file "$header" "$@") || exit
+		for name in $names; do grep -qw -- "$name" "$file" || echo "$name"; done
+	done < <(grep . <<<"$NEEDED_NAMES")
+}
+
 config=$(find_file include/generated/autoconf.h "$@")
+release=$(find_file include/generated/utsrelease.h "$@")
 mm=$(find_file include/linux/mm.h "$@")
 hugetlb=$(find_file include/linux/hugetlb.h "$@")
 kvm=$(find_file arch/x86/include/asm/kvm_host.h "$@")
@@ -35,6 +47,9 @@ track=$(find_file arch/x86/include/asm/kvm_page_track.h "$@")
 for option in TRACEPOINTS PREEMPT_NOTIFIERS MODULE_UNLOAD SYSFS; do
 	grep -q "^#define CONFIG_$option 1" "$config" || die "no CONFIG_$option"
 done
+
+lacking=$(lacking_names "$@")
+[ -z "$lacking" ] || refuse "$(sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' "$release")" "$lacking"
 
 gup=$(declaration get_user_pages_remote "$mm")
 [[ $gup != *vmas* ]] || echo "#define KW_HAVE_GUP_REMOTE_VMAS 1"

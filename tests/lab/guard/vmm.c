@@ -514,11 +514,11 @@ static int try_at_once(const char *most)
 		n++;
 	while (n--) {
 		pthread_join(thread[n], &pid);
-		if ((intptr_t)pid > 0)
-			kill((pid_t)(intptr_t)pid, SIGKILL);
+		if ((intptr_t)pid <= 0)
+			continue;
+		kill((pid_t)(intptr_t)pid, SIGKILL);
+		waitpid((pid_t)(intptr_t)pid, NULL, 0);
 	}
-	while (waitpid(-1, NULL, 0) > 0)
-		;
 	return stays <= atoi(most) ? 0 : E2BIG;
 }
 
