@@ -4,6 +4,7 @@
  * registers, and levels.  Prints TAP.
  */
 #include <linux/bpf.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "vmm.h"
@@ -279,6 +280,81 @@ static int compare_ages(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Interrupts of that kind that a CPU had so far. */
+static unsigned long reschedules(unsigned cpu)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	unsigned long n = 0;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = strstr(line, "RES:");
+
+		for (unsigned i = 0; at && i <= cpu; i++)
+			n = strtoul(i ? at : at + 4, &at, 10);
+		if (at)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(1, "CPU %d", cpu);
+}
+
+/* What CPU 1 had more, by so many requests, each so long after the one before. */
+static unsigned long interrupts_by(const struct vmm *vmm, int n, unsigned pause_us, uint32_t flags)
+{
+	unsigned long before = reschedules(1);
+
+	while (n--) {
+		struct kvm_warden_regs regs = { .flags = flags };
+
+		usleep(pause_us);
+		ioctl(vmm->guest, KVM_WARDEN_REGS, &regs);
+	}
+	return reschedules(1) - before;
+}
+
+/* The guest runs on a CPU of its own: there a request has to reach it. */
+static void test_interrupt(void)
+{
+	static const struct program program = { .code = spin, .size = sizeof(spin) };
+	unsigned long plain, fresh, flood;
+	uint64_t began, ms;
+	struct vmm vmm;
+	cpu_set_t all;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		err(1, "affinity");
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		printf("# one CPU: nothing is sent to another\n");
+		return;
+	}
+	run_on_cpu(1);
+	vmm_start(&vmm, &program);
+	run_on_cpu(0);
+	plain = interrupts_by(&vmm, 40, 20000, 0);
+	fresh = interrupts_by(&vmm, 40, 20000, KVM_WARDEN_REGS_FRESH);
+	check(fresh >= plain + 20, "40 requests for fresh registers interrupt the vCPU's CPU %lu times, plain ones %lu",
+	      fresh, plain);
+	began = now_us();
+	flood = interrupts_by(&vmm, 400, 0, KVM_WARDEN_REGS_FRESH);
+	ms = (now_us() - began) / 1000;
+	check(flood <= ms + ms / 10 + plain + 10, "400 in %llu ms: %lu times, once in a ms at most",
+	      (unsigned long long)ms, flood);
+	vmm_end(&vmm);
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 static void test_fresh(void)
 {
 	static const struct program program = { .code = spin, .size = sizeof(spin) };
@@ -488,6 +564,7 @@ int main(void)
 	test_first();
 	test_bpf();
 	test_fresh();
+	test_interrupt();
 	test_halted();
 	test_levels();
 	printf("1..%d\n", tests);
