@@ -150,8 +150,9 @@ int watch_known_child(struct warden_guard_child *child)
 
 	if (vmm)
 		copy.since = vmm->since;
-	if (c && c->processes >= WARDEN_GUARD_WATCHED) {
-		__sync_fetch_and_add(&c->unwatched, 1);
+	if (child->left_out || (c && c->processes >= WARDEN_GUARD_WATCHED)) {
+		if (c)
+			__sync_fetch_and_add(&c->unwatched, child->left_out ?: 1);
 		return 0;
 	}
 	return watch(child->pid, &copy);

@@ -66,6 +66,12 @@ static bool is_withheld(const struct kw_vcpu *v)
 	return v->opaque || kw_vcpu_in_nested_guest(v->vcpu);
 }
 
+/* Whether it is an encrypted one cannot be told before its first exit. */
+static bool never_ran(const struct kvm_warden_event *event)
+{
+	return event->type == KVM_WARDEN_EVENT_VCPU_UP && event->exit_reason == KW_NO_EXIT;
+}
+
 static void stamp(struct kw_vcpu *v, struct kvm_warden_event *event)
 {
 	bool withheld = is_withheld(v);
@@ -76,7 +82,7 @@ static void stamp(struct kw_vcpu *v, struct kvm_warden_event *event)
 	event->cr3 = withheld ? 0 : v->seen.cr3;
 	event->vcpu = v->idx;
 	event->vmm_pid = v->guest->vmm_pid;
-	event->rip = withheld ? 0 : kw_vcpu_rip(v->vcpu);
+	event->rip = withheld || never_ran(event) ? 0 : kw_vcpu_rip(v->vcpu);
 }
 
 void kw_emit_event(struct kw_vcpu *v, struct kvm_warden_event *event)

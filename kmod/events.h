@@ -9,6 +9,9 @@ struct kvm_warden_event;
 struct kw_guest;
 struct kw_vcpu;
 
+/* An event's exit_reason, where a vCPU has not exited yet: what it holds is not looked at. */
+#define KW_NO_EXIT (~0u)
+
 /* On the vCPU's thread, inside the exit probe. */
 void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason);
 

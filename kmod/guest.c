@@ -30,7 +30,6 @@
 #include "watch.h"
 
 #define REAP_INTERVAL msecs_to_jiffies(250)
-#define KW_NO_EXIT (~0u)
 
 static DEFINE_RAW_SPINLOCK(kw_guests_lock);
 static LIST_HEAD(kw_guests);

@@ -92,7 +92,8 @@ struct warden_guard_mark {
 /* One that was there before us. */
 struct warden_guard_child {
 	struct warden_guard_mark mark;	/* of its VMM's guest */
-	__u32 pid, reserved;
+	__u32 pid;
+	__u32 left_out;			/* not 0: of no one, but so many that were not looked at */
 };
 
 struct warden_guard_budget {

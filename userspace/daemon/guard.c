@@ -27,6 +27,7 @@
 struct watched {
 	struct watched *next;
 	uint64_t guest, delivered;
+	uint32_t vmm;
 	bool down;			/* kept while a process of its VMM lives */
 };
 
@@ -266,6 +267,15 @@ static struct watched *find_or_add(struct guard *g, uint64_t guest)
 	return w;
 }
 
+static bool has_other_guest(const struct guard *g, const struct watched *of)
+{
+	const struct watched *w = g->list;
+
+	while (w && (w == of || w->down || w->vmm != of->vmm))
+		w = w->next;
+	return w;
+}
+
 static bool has_ended(int pidfd)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
@@ -279,10 +289,13 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &mark, .ctx_size_in = sizeof(mark));
 	struct guard_children_fds fds;
+	struct watched *w;
 
 	if (!g->bpf)
 		return;
-	find_or_add(g, guest)->down = false;
+	w = find_or_add(g, guest);
+	w->down = false;
+	w->vmm = vmm;
 	/* Its number may be another's by now: nobody is watched who is no VMM. */
 	if (pidfd < 0) {
 		log_info("guest %llu: its VMM has ended: not watched", (unsigned long long)guest);
@@ -299,6 +312,9 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 		bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.forget_vmm), &run);
 		return;
 	}
+	/* However many guests it has, once: what it forked since is watched. */
+	if (has_other_guest(g, w))
+		return;
 	fds = (struct guard_children_fds){
 		.watch = bpf_program__fd(g->bpf->progs.watch_known_child),
 		.forget = bpf_program__fd(g->bpf->progs.forget_known_child),

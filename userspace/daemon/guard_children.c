@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "lib/util.h"
 
 #define THREADS_MAX 8192		/* of all of them, that are asked for children */
+#define ROUNDS_MAX 3
 
 struct family {
 	const struct guard_children_fds *fds;
@@ -45,20 +47,36 @@ static bool is_child_of(uint32_t pid, uint32_t parent)
 	return found == parent;
 }
 
+/* By what the kernel has of it: a file server of the VMM's own is not asked. */
+static bool is_same_file(const char *a, const char *b)
+{
+	struct statx x, y;
+	const unsigned mask = STATX_INO;
+
+	return !statx(AT_FDCWD, a, AT_STATX_DONT_SYNC, mask, &x) &&
+	       !statx(AT_FDCWD, b, AT_STATX_DONT_SYNC, mask, &y) && x.stx_ino == y.stx_ino &&
+	       x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+}
+
 /* A program that the profile lets a VMM start is watched with less, as where it starts one. */
 static bool is_helper(const struct family *family, uint32_t pid)
 {
 	struct warden_guard_key key = { .bits = GUARD_PATH * 8 };
-	struct stat running, named;
 	uint32_t rights = 0;
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	if (readlink(path, key.path, sizeof(key.path) - 1) <= 0 || stat(path, &running) ||
-	    stat(key.path, &named) || running.st_dev != named.st_dev ||
-	    running.st_ino != named.st_ino)
-		return false;
-	return !bpf_map_lookup_elem(family->fds->profile, &key, &rights) && rights & GUARD_MAY_EXEC;
+	return readlink(path, key.path, sizeof(key.path) - 1) > 0 &&
+	       !bpf_map_lookup_elem(family->fds->profile, &key, &rights) &&
+	       rights & GUARD_MAY_EXEC && is_same_file(path, key.path);
+}
+
+static bool is_known(const struct family *family, uint32_t pid)
+{
+	for (unsigned i = 0; i < family->n; i++)
+		if (family->pids[i] == pid)
+			return true;
+	return false;
 }
 
 /* Its number is its own while pidfd has not ended: so nobody else is watched for it. */
@@ -90,6 +108,8 @@ static void watch_children_of_thread(struct family *family, uint32_t parent, uin
 	snprintf(path, sizeof(path), "/proc/%u/task/%llu/children", parent, (unsigned long long)thread);
 	f = fopen(path, "re");
 	while (f && fscanf(f, "%u", &pid) == 1) {
+		if (is_known(family, pid))
+			continue;
 		if (family->n < ARRAY_SIZE(family->pids))
 			watch_child(family, pid, parent);
 		else
@@ -118,17 +138,42 @@ static void watch_children_of(struct family *family, uint32_t parent)
 		closedir(dir);
 }
 
+/*
+ * Each is watched before it is asked: what it forks meanwhile is, too.  The kernel
+ * passes over children of whom a brother ends while it lists them: once more, then.
+ */
+static void look(struct family *family)
+{
+	unsigned before = 0;
+
+	for (unsigned round = 0; round < ROUNDS_MAX && family->n > before; round++) {
+		before = family->n;
+		family->threads = family->left_out = 0;
+		for (unsigned i = 0; i < family->n; i++)
+			watch_children_of(family, family->pids[i]);
+	}
+}
+
+static void tell_left_out(const struct family *family)
+{
+	struct warden_guard_child child = {
+		.mark = { .guest = family->guest, .vmm = family->vmm }, .left_out = family->left_out,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &child, .ctx_size_in = sizeof(child));
+
+	bpf_prog_test_run_opts(family->fds->watch, &run);
+	log_err("guest %llu: its VMM %u had more processes or threads than are looked at: some are not watched",
+		(unsigned long long)family->guest, family->vmm);
+}
+
 void guard_children_watch(const struct guard_children_fds *fds, uint64_t guest, uint32_t vmm)
 {
 	struct family family = { .fds = fds, .guest = guest, .vmm = vmm, .pids = { vmm }, .n = 1 };
 
-	/* Each is watched before it is asked: what it forks meanwhile is, too. */
-	for (unsigned i = 0; i < family.n; i++)
-		watch_children_of(&family, family.pids[i]);
+	look(&family);
 	if (family.n > 1)
 		log_info("guest %llu: %u processes that its VMM %u had made are watched, too",
 			 (unsigned long long)guest, family.n - 1, vmm);
 	if (family.left_out)
-		log_err("guest %llu: its VMM %u had more processes or threads than are looked at: some are not watched",
-			(unsigned long long)guest, vmm);
+		tell_left_out(&family);
 }

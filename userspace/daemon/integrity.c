@@ -151,6 +151,7 @@ static void start_modules(struct integrity *in)
 	struct integrity_target target = { .pidfd = -1, .memory = in->kcore };
 
 	in->modules_late = false;
+	in->checks.round++;
 	memcpy(target.cause, in->cause.text, sizeof(target.cause));
 	if (integrity_child_hangs(&in->checks, 0))
 		integrity_tell_unanswered(&in->checks, &target,
@@ -273,7 +274,6 @@ static int on_due(sd_event_source *source, uint64_t when, void *arg)
 	in->began = now_us();
 	in->cause = in->next_cause;
 	in->hurried = in->cause.by_guest ? MIN(in->hurried + 1, HURRIED_MAX) : 0;
-	in->checks.round++;
 	schedule(in, in->began + in->config->integrity_seconds * 1000000ull, &interval);
 	if (in->modules)
 		in->modules_late = true;

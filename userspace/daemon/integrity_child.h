@@ -25,7 +25,7 @@ struct integrity_checks {
 	const struct config *config;
 	const char *config_path;
 	struct roles *roles;
-	uint64_t round;			/* told with each answer */
+	uint64_t round;			/* of the modules'; told with each answer */
 	LIST_HEAD(, integrity_child) children;
 };
 

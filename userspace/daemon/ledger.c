@@ -108,7 +108,7 @@ static int make_folder(uint32_t owner)
 		return 0;
 	if (mkdir(FOLDER, 0700) && errno != EEXIST)
 		return -errno;
-	return chmod(FOLDER, 0700) || lchown(FOLDER, owner, owner) ? -errno : 0;
+	return lchown(FOLDER, 0, 0) || chmod(FOLDER, 0700) || lchown(FOLDER, owner, owner) ? -errno : 0;
 }
 
 void ledger_take_over(int counts_fd, int delivered_fd, uint32_t owner)

@@ -17,16 +17,18 @@ static bool is_of_all(const struct m_integrity_done *done)
 	return !done->guest && !strcmp(done->what, INTEGRITY_ALL_MODULES);
 }
 
-/* A module that a whole round did not speak of is loaded no more. */
-static bool is_past(struct engine *e, const struct m_integrity_done *c, uint64_t round)
+/* A module that a whole round of modules did not speak of is loaded no more. */
+static bool is_past(struct engine *e, const struct m_integrity_done *c, const struct m_integrity_done *now)
 {
-	return c->guest ? !guest_find(e, c->guest) : is_of_all(c) || c->round + 1 < round;
+	if (c->guest)
+		return !guest_find(e, c->guest);
+	return !now->guest && (is_of_all(c) || c->round + 1 < now->round);
 }
 
-static void drop_past(struct engine *e, uint64_t round)
+static void drop_past(struct engine *e, const struct m_integrity_done *now)
 {
 	for (unsigned i = 0; i < e->nchecked; i++)
-		if (is_past(e, &e->checked[i].done, round))
+		if (is_past(e, &e->checked[i].done, now))
 			e->checked[i--] = e->checked[--e->nchecked];
 }
 
@@ -34,7 +36,7 @@ static struct checked *slot_of(struct engine *e, const struct m_integrity_done *
 {
 	unsigned of_guests = 0;
 
-	drop_past(e, done->round);
+	drop_past(e, done);
 	for (unsigned i = 0; i < e->nchecked; i++) {
 		struct checked *c = &e->checked[i];
 

@@ -782,7 +782,7 @@ struct m_integrity_done {
 	uint64_t anonymous;		/* a VMM's executable mappings of no file */
 	uint64_t differences;
 	uint64_t elapsed_us;
-	uint64_t round;			/* the parent's: of checks, since it started */
+	uint64_t round;			/* the parent's: of modules' checks, since it started */
 	char cause[TEXT_NAME];		/* the parent's: why it was checked now */
 	char why[TEXT_WHY];
 };

@@ -175,7 +175,8 @@ enum kvm_warden_event_type {
  * @vmm_pid:	process id of the VMM, in the initial namespace
  * @exit_reason: hardware's exit code (AMD: VMCB EXITCODE, low 32 bits; Intel:
  *		the VMCS's exit reason; all ones if it cannot be read, or there was none)
- * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest)
+ * @rip:	guest RIP at the exit; 0: withheld (an encrypted or nested guest; a
+ *		vCPU that was stopped before its first exit)
  * @data, @len, @flags: by type, see below
  *
  * What the types say (0 where nothing is said):

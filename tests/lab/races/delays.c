@@ -7,6 +7,7 @@
  */
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/tsc.h>
 #include <linux/compiler.h>
 
 void __sanitizer_cov_trace_pc(void);
