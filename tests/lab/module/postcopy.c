@@ -143,9 +143,9 @@ static void test_waits(struct vm *vm)
 
 static void test_long(struct vm *vm)
 {
+	uint64_t asked = vm->shared->asked;
 	struct reader reader = start_reader(vm->guest, TOUCHED - PAGE, 4 * PAGE);
 	struct kvm_warden_segment s;
-	uint64_t asked = vm->shared->asked;
 
 	for (int i = 1; i <= 3; i++)
 		if (!is_asked(vm, asked + i) || !places(vm))
