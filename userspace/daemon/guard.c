@@ -6,7 +6,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +18,7 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
 #define LSM_LIST "/sys/kernel/security/lsm"
@@ -276,13 +276,6 @@ static bool has_other_guest(const struct guard *g, const struct watched *of)
 	return w;
 }
 
-static bool has_ended(int pidfd)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 {
 	/* What began while we watched has its start from its first exit's event. */
@@ -308,7 +301,7 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 		log_err("VMM %u of guest %llu is not watched, or not counted: no room for another"
 			" process or guest", vmm, (unsigned long long)guest);
 	/* It may have ended before it was watched, when nothing looked out for its end. */
-	if (has_ended(pidfd)) {
+	if (proc_has_ended(pidfd)) {
 		bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.forget_vmm), &run);
 		return;
 	}

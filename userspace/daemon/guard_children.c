@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
 #define THREADS_MAX 8192		/* of all of them, that are asked for children */
@@ -26,13 +26,6 @@ struct family {
 	uint32_t pids[WARDEN_GUARD_WATCHED];	/* the VMM, and then its descendants */
 	unsigned n, threads, left_out;
 };
-
-static bool has_ended(int pidfd)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
 
 static bool is_child_of(uint32_t pid, uint32_t parent)
 {
@@ -88,12 +81,12 @@ static void watch_child(struct family *family, uint32_t pid, uint32_t parent)
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &child, .ctx_size_in = sizeof(child));
 
-	if (pidfd < 0 || !is_child_of(pid, parent) || has_ended(pidfd))
+	if (pidfd < 0 || !is_child_of(pid, parent) || proc_has_ended(pidfd))
 		return;
 	child.mark.helper = is_helper(family, pid);
 	if (bpf_prog_test_run_opts(family->fds->watch, &run))
 		log_err("process %u of VMM %u is not watched: %s", pid, family->vmm, strerror(errno));
-	else if (has_ended(pidfd))
+	else if (proc_has_ended(pidfd))
 		bpf_prog_test_run_opts(family->fds->forget, &run);
 	else
 		family->pids[family->n++] = pid;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/integrity_child.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "daemon/spawn.h"
 #include "lib/config.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
 #define PATIENCE_US 120000000ull
@@ -56,9 +56,7 @@ void integrity_tell_unanswered(struct integrity_checks *checks,
 
 static bool vmm_has_ended(const struct integrity_child *c)
 {
-	struct pollfd p = { .fd = c->target.pidfd, .events = POLLIN };
-
-	return c->target.guest && poll(&p, 1, 0) != 0;
+	return c->target.guest && proc_has_ended(c->target.pidfd);
 }
 
 static void tell_unanswered(struct integrity_child *c, const char *why)

@@ -2,7 +2,7 @@
 #include "lib/proc.h"
 
 #include <dirent.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "lib/util.h"
@@ -36,4 +36,11 @@ pid_t proc_living_thread(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return found;
+}
+
+bool proc_has_ended(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
