@@ -249,11 +249,8 @@ static void test_guests_hurry_a_little(void **state)
 	end();
 }
 
-/*
- * A check that hangs in the kernel, as one that reads from a VMM's own file server
- * does, holds up neither the others nor the end.
- */
-static void test_a_check_that_hangs_is_given_up(void **state)
+/* A process that can be looked at. */
+static pid_t start_vmm(void)
 {
 	pid_t vmm = fork();
 
@@ -262,6 +259,23 @@ static void test_a_check_that_hangs_is_given_up(void **state)
 		_exit(0);
 	}
 	assert_true(vmm > 0);
+	return vmm;
+}
+
+static void end_vmm(pid_t vmm)
+{
+	kill(vmm, SIGKILL);
+	waitpid(vmm, NULL, 0);
+}
+
+/*
+ * A check that hangs in the kernel, as one that reads from a VMM's own file server
+ * does, holds up neither the others nor the end.
+ */
+static void test_a_check_that_hangs_is_given_up(void **state)
+{
+	pid_t vmm = start_vmm();
+
 	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = vmm };
 	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = GONE };
 	begin();
@@ -286,19 +300,14 @@ static void test_a_check_that_hangs_is_given_up(void **state)
 	w.in = NULL;
 	immortal = false;
 	end();
-	kill(vmm, SIGKILL);
-	waitpid(vmm, NULL, 0);
+	end_vmm(vmm);
 	kill_children();
 }
 
 static void test_a_vmm_is_checked_once(void **state)
 {
-	pid_t vmm = fork();
+	pid_t vmm = start_vmm();
 
-	if (!vmm) {
-		pause();
-		_exit(0);
-	}
 	guests[0] = (struct kvm_warden_guest_info){ .guest = 3, .vmm_pid = vmm };
 	guests[1] = (struct kvm_warden_guest_info){ .guest = 7, .vmm_pid = vmm };
 	begin();
@@ -306,8 +315,7 @@ static void test_a_vmm_is_checked_once(void **state)
 	await("its VMM has another guest", 1);
 	assert_int_equal(told("ended before it was done"), 2);	/* the modules', and the VMM's */
 	end();
-	kill(vmm, SIGKILL);
-	waitpid(vmm, NULL, 0);
+	end_vmm(vmm);
 }
 
 static int setup(void **state)
