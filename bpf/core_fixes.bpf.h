@@ -59,6 +59,7 @@ struct nsproxy {
 } CORE;
 
 struct task_struct {
+	void *stack;
 	int pid;
 	int tgid;
 	char comm[16];

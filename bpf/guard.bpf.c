@@ -122,6 +122,13 @@ static __always_inline int is_warden(__u32 tgid)
 	return s && tgid == s->warden;
 }
 
+/* Or a child of its own: those that look at VMMs' code.  A VMM's child is none. */
+static __always_inline int is_from_warden(void)
+{
+	return is_warden(current_tgid()) ||
+	       is_warden(BPF_CORE_READ(bpf_get_current_task_btf(), real_parent, tgid));
+}
+
 /* It is still opening what its guest needs. */
 static __always_inline int is_starting(const struct warden_guard_mark *m)
 {
@@ -232,6 +239,19 @@ static __always_inline long refusal(long denied)
 	asm volatile("if %[denied] == 0 goto +1\n\t%[answer] = -1"
 		     : [answer] "+r"(answer) : [denied] "r"(denied));
 	return answer;
+}
+
+/*
+ * A hook's argument as a number, looked at where it lies: 6.12's verifier takes pointers
+ * for never NULL, and drops a plain test (7.2's knows better, and wants one); none lets
+ * one be reckoned with.
+ */
+static __always_inline __u64 argument(unsigned long long *ctx, int n)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), &ctx[n]);
+	return value;
 }
 
 /* As in warden.bpf.c: a bound, not a quota. */
@@ -434,18 +454,6 @@ int BPF_PROG(see_exec, struct linux_binprm *bprm)
 
 /* ---- executable memory ---- */
 
-/*
- * 6.12's verifier takes a hook's pointers for never NULL, and drops a plain test:
- * the argument is looked at where it lies.  7.2's knows better, and wants one.
- */
-static __always_inline int has_argument(unsigned long long *ctx, int n)
-{
-	__u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), &ctx[n]);
-	return value != 0;
-}
-
 SEC("lsm/mmap_file")
 long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long prot,
 	     unsigned long flags, int ret)
@@ -459,7 +467,7 @@ long BPF_PROG(lsm_mmap, struct file *file, unsigned long reqprot, unsigned long 
 	m = mark_of_current();
 	if (!m)
 		return 0;
-	if (!has_argument(ctx, 0) || !file)
+	if (!argument(ctx, 0) || !file)
 		return found(m, GUARD_ANON_CODE, prot, 0, 0, NULL, 0, 1);
 	if (is_starting(m) && !(prot & PROT_WRITE))
 		return 0;
@@ -560,7 +568,7 @@ static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int 
 		/* The host's root looks into a VMM, or who became it. */
 		m = mark_of(other);
 		what = GUARD_TRACED;
-		if (!m || !(mode & PTRACE_MODE_ATTACH) || is_warden(current_tgid()))
+		if (!m || !(mode & PTRACE_MODE_ATTACH) || is_from_warden())
 			return 0;
 	}
 	bpf_core_read_str(name, 16, &task->comm);

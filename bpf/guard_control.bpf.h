@@ -50,7 +50,7 @@ static __always_inline long on_control(struct task_struct *task, __u32 how, int 
  */
 static __always_inline int is_sent(unsigned long long *ctx)
 {
-	return has_argument(ctx, 1) && !has_argument(ctx, 3);
+	return argument(ctx, 1) && !argument(ctx, 3);
 }
 
 SEC("lsm/task_kill")

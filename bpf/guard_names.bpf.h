@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is done by a file's name, without opening it: files moved or linked, folders,
- * links and nodes made, owners and modes changed; and what is mounted, as that changes
- * what all names mean.  A part of guard.bpf.c: its maps and what it does of a finding
+ * What is done by a file's name, without opening it: files moved, linked, removed or cut,
+ * folders, links and nodes made, owners and modes changed; and what is mounted, as that
+ * changes what all names mean.  A part of guard.bpf.c: its maps and what it does of a finding
  * are there.
  */
 #ifndef WARDEN_GUARD_NAMES_H
@@ -12,6 +12,7 @@
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
+#define STACK_BYTES 32768		/* of a task at the most: KASAN doubles it */
 #define NAME_DEEP 64			/* components and mounts of a path */
 #define NAMES 64			/* looked at in one moment, by all CPUs */
 #define NAMES_TRIED 16
@@ -219,6 +220,32 @@ int BPF_PROG(see_mknod, const struct path *dir, struct dentry *d, unsigned short
 	return 0;
 }
 
+SEC("lsm/path_unlink")
+long BPF_PROG(lsm_unlink, const struct path *dir, struct dentry *d, int ret)
+{
+	return ret ? earlier(ret) : on_made(dir, d, GUARD_REMOVED, 1);
+}
+
+SEC("fentry/security_path_unlink")
+int BPF_PROG(see_unlink, const struct path *dir, struct dentry *d)
+{
+	on_made(dir, d, GUARD_REMOVED, 0);
+	return 0;
+}
+
+SEC("lsm/path_rmdir")
+long BPF_PROG(lsm_rmdir, const struct path *dir, struct dentry *d, int ret)
+{
+	return ret ? earlier(ret) : on_made(dir, d, GUARD_REMOVED, 1);
+}
+
+SEC("fentry/security_path_rmdir")
+int BPF_PROG(see_rmdir, const struct path *dir, struct dentry *d)
+{
+	on_made(dir, d, GUARD_REMOVED, 0);
+	return 0;
+}
+
 /* Both its names: it would be read or written by the other one. */
 static __always_inline long on_two(struct dentry *from, struct vfsmount *from_mount,
 				  struct dentry *to, struct vfsmount *to_mount, __u32 change, int can_deny)
@@ -301,6 +328,33 @@ int BPF_PROG(see_chown, const struct path *path)
 	return 0;
 }
 
+/*
+ * 6.1 asks the same of ftruncate() and of an open that empties: there the path is the open
+ * file's, whose open has been judged, or was by who passed it on.  truncate() has looked it
+ * up just now, and keeps it on the stack.
+ */
+static __always_inline long on_truncate(unsigned long long *ctx, const struct path *path, int can_deny)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (argument(ctx, 0) - (__u64)BPF_CORE_READ(task, stack) >= STACK_BYTES)
+		return 0;
+	return on_path(path, GUARD_EMPTIED, can_deny);
+}
+
+SEC("lsm/path_truncate")
+long BPF_PROG(lsm_truncate, const struct path *path, int ret)
+{
+	return ret ? earlier(ret) : on_truncate(ctx, path, 1);
+}
+
+SEC("fentry/security_path_truncate")
+int BPF_PROG(see_truncate, const struct path *path)
+{
+	on_truncate(ctx, path, 0);
+	return 0;
+}
+
 /* ---- what names mean ---- */
 
 SEC("lsm/sb_mount")
@@ -314,6 +368,26 @@ SEC("fentry/security_sb_mount")
 int BPF_PROG(see_mount, const char *name, const struct path *path)
 {
 	on_path(path, GUARD_MOUNTED, 0);
+	return 0;
+}
+
+static __always_inline long on_umount(struct vfsmount *v, int can_deny)
+{
+	struct warden_guard_mark *m = mark_of_changer();
+
+	return m ? refusal(judge(m, BPF_CORE_READ(v, mnt_root), v, GUARD_UNMOUNTED, can_deny) < 0) : 0;
+}
+
+SEC("lsm/sb_umount")
+long BPF_PROG(lsm_umount, struct vfsmount *v, int flags, int ret)
+{
+	return ret ? earlier(ret) : on_umount(v, 1);
+}
+
+SEC("fentry/security_sb_umount")
+int BPF_PROG(see_umount, struct vfsmount *v)
+{
+	on_umount(v, 0);
 	return 0;
 }
 

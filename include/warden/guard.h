@@ -38,8 +38,11 @@ enum warden_guard_change {
 	GUARD_NODE,		/* a socket, pipe, or empty file */
 	GUARD_MODE,
 	GUARD_OWNER,
+	GUARD_REMOVED,		/* a file's name, or a folder */
+	GUARD_EMPTIED,		/* cut or grown by its name */
 	GUARD_DEVICE,		/* a node of one; from here on by no path within the profile */
 	GUARD_MOUNTED,		/* on it */
+	GUARD_UNMOUNTED,	/* what is mounted there */
 	GUARD_ROOT,		/* of a process, or of all */
 	GUARD_CHANGES		/* one more than the last */
 };
@@ -118,7 +121,7 @@ struct warden_guard_settings {
 	__u64 families;		/* bit n: sockets of address family n */
 	__u64 startup_ns;	/* for so long a VMM opens what it needs */
 	__u32 deny;		/* 1: what is found is refused */
-	__u32 warden;		/* our own process: it reads VMMs */
+	__u32 warden;		/* our own process: it and its children read VMMs */
 };
 
 /* An LPM trie's key: a file ends in its NUL, a folder in its slash. */

@@ -93,6 +93,10 @@ static void rules_that_would_allow(void **state)
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "write = /srv/disk.img");
 	assert_string_equal(incident_words(&i), "moved a file");
+	raw.detail = GUARD_REMOVED;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.rule, "write = /srv/disk.img");
+	assert_string_equal(incident_words(&i), "removed a file or folder");
 	raw.detail = GUARD_CHANGES;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(incident_words(&i), "changed a file by its name");

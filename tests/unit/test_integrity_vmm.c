@@ -52,12 +52,10 @@ static void on_difference(void *arg, const struct vmm_mapping *m, uint64_t offse
 static bool look(pid_t pid, uint64_t *ret_own, uint64_t *ret_anonymous)
 {
 	struct vmm_text text;
-	char path[64];
 	bool whole = true;
 
 	memset(&seen, 0, sizeof(seen));
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", pid, proc_living_thread(pid));
-	if (!vmm_gather(&text, pid, open(path, O_RDONLY)))
+	if (!vmm_gather(&text, pid))
 		fail_msg("%s", text.why);
 	assert_true(text.n >= 2);		/* this program and its libraries */
 	assert_int_equal(text.left_out, 0);
@@ -216,7 +214,7 @@ static void test_ended(void **state)
 		_exit(0);
 	wait_for_zombie(pid);
 	assert_int_equal(proc_living_thread(pid), -1);
-	assert_false(vmm_gather(&text, pid, STDIN_FILENO));
+	assert_false(vmm_gather(&text, pid));
 	assert_string_equal(text.why, "no thread of it runs");
 	assert_null(text.mappings);
 	waitpid(pid, NULL, 0);

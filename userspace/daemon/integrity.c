@@ -15,7 +15,6 @@
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
-#include "lib/proc.h"
 #include "lib/util.h"
 #include "warden/event.h"
 
@@ -148,7 +147,7 @@ static void modules_done(void *arg)
 /* On time, whatever the VMMs' checks are at: no VMM puts off those of the kernel. */
 static void start_modules(struct integrity *in)
 {
-	struct integrity_target target = { .pidfd = -1, .memory = in->kcore };
+	struct integrity_target target = { .pidfd = -1, .kernel = in->kcore };
 
 	in->modules_late = false;
 	in->checks.round++;
@@ -163,16 +162,6 @@ static void start_modules(struct integrity *in)
 }
 
 /* ---- the VMMs ---- */
-
-/* By us: the guard over VMMs takes anyone else for an intruder. */
-static int open_memory(uint32_t pid)
-{
-	pid_t thread = proc_living_thread(pid);
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u/task/%d/mem", pid, thread);
-	return thread < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-}
 
 /* As in guests.c: the process is the VMM's only while the module still says so. */
 static bool is_still(struct integrity *in, const struct integrity_target *target)
@@ -216,14 +205,13 @@ static void vmm_done(void *arg)
 static bool start_vmm(struct integrity *in, const struct kvm_warden_guest_info *info)
 {
 	struct integrity_target target = { .guest = info->guest, .vmm_pid = info->vmm_pid,
-					   .pidfd = -1, .memory = -1 };
+					   .pidfd = -1, .kernel = -1 };
 	const char *why = why_not(in, info->vmm_pid);
 	bool started = false;
 
 	memcpy(target.cause, in->vmms_cause.text, sizeof(target.cause));
 	if (!why) {
 		target.pidfd = syscall(SYS_pidfd_open, info->vmm_pid, 0);
-		target.memory = target.pidfd < 0 ? -1 : open_memory(info->vmm_pid);
 		if (target.pidfd < 0 || !is_still(in, &target))
 			why = "its VMM has ended";
 	}
@@ -233,8 +221,6 @@ static bool start_vmm(struct integrity *in, const struct kvm_warden_guest_info *
 		integrity_tell_unanswered(&in->checks, &target, why);
 	if (why && target.pidfd >= 0)
 		close(target.pidfd);
-	if (target.memory >= 0)
-		close(target.memory);
 	return started;
 }
 

@@ -180,7 +180,7 @@ static int on_late(sd_event_source *source, uint64_t when, void *arg)
 static noreturn void run(const struct integrity_child *c, int sock)
 {
 	const struct config *config = c->checks->config;
-	const int fds[] = { sock, c->target.memory };
+	const int fds[] = { sock, c->target.kernel };
 	char argument[16] = "modules";
 
 	if (c->target.guest)

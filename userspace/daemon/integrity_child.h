@@ -33,7 +33,7 @@ struct integrity_target {
 	uint64_t guest;			/* 0: the modules */
 	uint32_t vmm_pid;
 	int pidfd;			/* of the VMM, or -1 */
-	int memory;			/* of the VMM, or of the kernel; -1: not to be had */
+	int kernel;			/* /proc/kcore for the modules; -1: not to be had */
 	char cause[TEXT_NAME];
 };
 
@@ -41,7 +41,7 @@ struct integrity_target {
 typedef void integrity_child_done_fn(void *arg);
 
 /*
- * Takes pidfd over, in any case; memory stays the caller's.  False: there will be
+ * Takes pidfd over, in any case; kernel stays the caller's.  False: there will be
  * no check and no call; the engine has been told.
  */
 bool integrity_child_start(struct integrity_checks *checks, const struct integrity_target *target,

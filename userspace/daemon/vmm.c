@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/vmm.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "daemon/vmm_args.h"
 #include "lib/util.h"
-
-#define ARGS_MAX 65536
-
-/* The bytes read, always followed by a NUL; 0 if the process is gone. */
-static size_t read_args(uint32_t pid, char args[ARGS_MAX])
-{
-	char path[32];
-	size_t used = 0;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
-	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	while (used < ARGS_MAX - 1 &&
-	       (n = read(fd, args + used, ARGS_MAX - 1 - used)) > 0)
-		used += n;
-	args[used] = '\0';
-	return used;
-}
 
 static const char *next_arg(const char *arg, const char *end)
 {
@@ -236,21 +214,21 @@ unsigned vmm_parse_monitors(const char *args, size_t len, char paths[VMM_MONITOR
 
 void vmm_guest_name(uint32_t pid, char *out, size_t size)
 {
-	static char args[ARGS_MAX];
+	static char args[VMM_ARGS];
 
-	vmm_parse_name(args, read_args(pid, args), out, size);
+	vmm_parse_name(args, vmm_args(pid, args), out, size);
 }
 
 uint32_t vmm_guest_cid(uint32_t pid)
 {
-	static char args[ARGS_MAX];
+	static char args[VMM_ARGS];
 
-	return vmm_parse_cid(args, read_args(pid, args));
+	return vmm_parse_cid(args, vmm_args(pid, args));
 }
 
 unsigned vmm_monitors(uint32_t pid, char paths[VMM_MONITORS][VMM_PATH])
 {
-	static char args[ARGS_MAX];
+	static char args[VMM_ARGS];
 
-	return vmm_parse_monitors(args, read_args(pid, args), paths);
+	return vmm_parse_monitors(args, vmm_args(pid, args), paths);
 }

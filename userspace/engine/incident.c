@@ -35,8 +35,9 @@ static const char *const changes[GUARD_CHANGES] = {
 	[GUARD_MOVED] = "moved a file", [GUARD_LINKED] = "linked a file",
 	[GUARD_SYMLINK] = "made a symbolic link", [GUARD_FOLDER] = "made a folder",
 	[GUARD_NODE] = "made a node or file", [GUARD_MODE] = "changed a file's mode",
-	[GUARD_OWNER] = "changed a file's owner", [GUARD_DEVICE] = "made a device's node",
-	[GUARD_MOUNTED] = "mounted", [GUARD_ROOT] = "changed its root",
+	[GUARD_OWNER] = "changed a file's owner", [GUARD_REMOVED] = "removed a file or folder",
+	[GUARD_EMPTIED] = "changed a file's length", [GUARD_DEVICE] = "made a device's node",
+	[GUARD_MOUNTED] = "mounted", [GUARD_UNMOUNTED] = "unmounted", [GUARD_ROOT] = "changed its root",
 };
 
 const char *incident_signature(uint32_t what)

@@ -19,8 +19,8 @@
 #include "lib/sandbox.h"
 #include "lib/util.h"
 
-/* From the parent: /proc/kcore, or a VMM's memory.  Closed: it has none. */
-#define MEMORY_FD (ROLE_FD + 1)
+/* From the parent: /proc/kcore.  Closed: it has none. */
+#define KERNEL_FD (ROLE_FD + 1)
 #define STUFFING "/sys/devices/system/cpu/vulnerabilities/retbleed"
 
 static const char *const names[] = { "kvm", "kvm_amd", "kvm_intel", "kvm_warden" };
@@ -55,7 +55,7 @@ static void open_kernel(struct kernel *k)
 	k->online = open_needed(k, "/sys/devices/system/cpu/online");
 	if (k->why)
 		return;
-	if (fcntl(MEMORY_FD, F_GETFD) < 0) {
+	if (fcntl(KERNEL_FD, F_GETFD) < 0) {
 		k->why = "/proc/kcore is closed to us (lockdown?)";
 	} else if (has_call_depth_tracking()) {
 		k->why = "call depth tracking (retbleed=stuff) is on, whose patches are not known here";
@@ -73,7 +73,7 @@ static void do_modules(uint32_t uid)
 		n += module_gather(&modules[n], names[i]);
 	if (jail_integrity(uid))
 		exit(1);
-	if (!kernel.why && !live_open(&kernel.live, MEMORY_FD))
+	if (!kernel.why && !live_open(&kernel.live, KERNEL_FD))
 		kernel.why = "/proc/kcore cannot be read (lockdown?)";
 	for (size_t i = 0; i < n; i++)
 		check_module(&kernel, &modules[i]);
@@ -83,7 +83,7 @@ static void do_vmm(uint32_t uid, pid_t pid)
 {
 	static struct vmm_text text;
 
-	vmm_gather(&text, pid, fcntl(MEMORY_FD, F_GETFD) < 0 ? -1 : MEMORY_FD);
+	vmm_gather(&text, pid);
 	if (jail_integrity(uid))
 		exit(1);
 	check_vmm(&text);

@@ -108,22 +108,20 @@ bool vmm_read_maps(struct vmm_text *text, pid_t thread, FILE *maps)
 	return !text->why[0];
 }
 
-bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory)
+bool vmm_gather(struct vmm_text *ret_text, pid_t pid)
 {
 	pid_t thread = proc_living_thread(pid);
 	autofile FILE *maps = NULL;
 	int fd;
 
 	memset(ret_text, 0, sizeof(*ret_text));
-	ret_text->pagemap = -1;
-	ret_text->memory = memory;
+	ret_text->pagemap = ret_text->memory = -1;
 	if (thread < 0) {
 		snprintf(ret_text->why, sizeof(ret_text->why), "no thread of it runs");
 		return false;
 	}
 	ret_text->pagemap = open_of(ret_text, pid, thread, "pagemap");
-	if (memory < 0)
-		snprintf(ret_text->why, sizeof(ret_text->why), "/proc/%d/mem does not open (ptrace_scope?)", pid);
+	ret_text->memory = open_of(ret_text, pid, thread, "mem");
 	fd = open_of(ret_text, pid, thread, "maps");
 	maps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!maps || ret_text->pagemap < 0 || ret_text->memory < 0)

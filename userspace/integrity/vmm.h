@@ -31,11 +31,8 @@ struct vmm_text {
 	char why[256];			/* not "": it is not whole, or nothing at all */
 };
 
-/*
- * With root's rights.  memory: its /proc/PID/mem, opened by the parent, whom the
- * guard over VMMs knows; -1: it could not be.  False: why.
- */
-bool vmm_gather(struct vmm_text *ret_text, pid_t pid, int memory);
+/* With root's rights; a process in an exec can hold it up for as long as it likes.  False: why. */
+bool vmm_gather(struct vmm_text *ret_text, pid_t pid);
 
 /*
  * Looks at a mapping, page by page: page is called for each that differs.

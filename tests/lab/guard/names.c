@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 
 #define IMAGES "/var/lib/libvirt/images/"
 #define OWN IMAGES "own"
+#define PASSED_FD 8			/* as the test's script opens it */
 
 static int move_there_and_back(const char *from, const char *to)
 {
@@ -72,6 +74,24 @@ static int make_file(const char *path)
 	return result(unlink(path));
 }
 
+static int remove_file(const char *path) { return result(unlink(path)); }
+static int remove_folder(const char *path) { return result(rmdir(path)); }
+static int empty(const char *path) { return result(truncate(path, 0)); }
+
+/* What was opened by another and passed on. */
+static int resize_passed(const char *unused) { return result(ftruncate(PASSED_FD, 4096)); }
+
+static int resize_memory(const char *unused)
+{
+	int fd = memfd_create("ram", MFD_CLOEXEC), error;
+
+	if (fd < 0)
+		return errno;
+	error = result(ftruncate(fd, 4096));
+	close(fd);
+	return error;
+}
+
 static int change_mode(const char *path)
 {
 	struct stat st;
@@ -92,6 +112,8 @@ static int bind_mount(const char *path)
 
 	return error ? error : result(umount2(path, MNT_DETACH));
 }
+
+static int unmount(const char *path) { return result(umount2(path, MNT_DETACH)); }
 
 /* Names like those of the profile, in a tree that is mounted nowhere. */
 static int in_detached(int (*try)(int fd))
@@ -152,7 +174,9 @@ static const struct {
 	{ "move-out", move_out }, { "move-in", move_in },
 	{ "link-in", link_in }, { "link-out", link_out }, { "symlink", make_symlink },
 	{ "folder", make_folder }, { "device", make_device }, { "file", make_file },
-	{ "mode", change_mode }, { "owner", change_owner }, { "mount", bind_mount },
+	{ "remove", remove_file }, { "remove-folder", remove_folder }, { "empty", empty },
+	{ "resize-passed", resize_passed }, { "resize-memory", resize_memory },
+	{ "mode", change_mode }, { "owner", change_owner }, { "mount", bind_mount }, { "unmount", unmount },
 	{ "move-mount", move_mount_to }, { "root", change_root },
 	{ "detached", open_detached }, { "detached-link", link_detached },
 };
