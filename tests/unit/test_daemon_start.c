@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,14 +151,16 @@ static uint64_t status_field(const char *field)
 	return UINT64_MAX;
 }
 
+static const struct config checking = { .integrity_seconds = 300, .guard = "/" };
+
 /* Of a child, or of what it starts. */
 static void check_capabilities(const char *field)
 {
 	uint64_t now = status_field(field);
 
-	if (now != start_capabilities(true))
+	if (now != start_capabilities(&checking))
 		fail_msg("%s is %llx, not %llx", field, (unsigned long long)now,
-			 (unsigned long long)start_capabilities(true));
+			 (unsigned long long)start_capabilities(&checking));
 }
 
 static void test_privileges(void **state)
@@ -172,7 +175,7 @@ static void test_privileges(void **state)
 	}
 	pid = child_fork();
 	if (!pid) {
-		start_drop_privileges(true);
+		start_drop_privileges(&checking);
 		check_capabilities("CapPrm");
 		check_capabilities("CapEff");
 		check_capabilities("CapBnd");
@@ -183,12 +186,23 @@ static void test_privileges(void **state)
 			_exit(3);
 		/* A program started by root gets what is bound, and that is the same. */
 		snprintf(script, sizeof(script), "grep -q '^CapEff:.%016llx$' /proc/self/status",
-			 (unsigned long long)start_capabilities(true));
+			 (unsigned long long)start_capabilities(&checking));
 		execl("/bin/sh", "sh", "-c", script, NULL);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_what_is_not_needed_goes(void **state)
+{
+	const uint64_t ptrace = 1ull << CAP_SYS_PTRACE, syslog = 1ull << CAP_SYSLOG;
+	uint64_t none = start_capabilities(&(struct config){ .guard = "/nowhere/guard.conf" }),
+		 guard = start_capabilities(&(struct config){ .guard = "/" });
+
+	assert_int_equal(none & (ptrace | syslog), 0);
+	assert_int_equal(guard, none | ptrace);
+	assert_int_equal(start_capabilities(&checking), guard | syslog);
 }
 
 int main(void)
@@ -198,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_folder_that_cannot_be_made_is_named),
 		cmocka_unit_test(test_read_only_says_how_to_allow_it),
 		cmocka_unit_test(test_privileges),
+		cmocka_unit_test(test_what_is_not_needed_goes),
 	};
 
 	log_open("wardend", false);

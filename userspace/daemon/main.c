@@ -351,7 +351,7 @@ int main(int argc, char **argv)
 	if (spawn_hold(d.config.libexec_dir))
 		return 1;	/* an installation may be under way */
 	kcore = integrity_open_kernel(&d.config);
-	start_drop_privileges(d.config.integrity_seconds != 0);
+	start_drop_privileges(&d.config);
 	d.device = device_open();
 	if (d.device < 0)
 		return EX_UNAVAILABLE;	/* wardend.service does not try again */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -104,17 +105,18 @@ static const unsigned kept[] = {
 	CAP_KILL,			/* roles and VMMs of other users */
 };
 
-/* To read modules' places and VMMs' memory: kept where that is to be done. */
-static const unsigned for_integrity[] = { CAP_SYSLOG, CAP_SYS_PTRACE };
-
-uint64_t start_capabilities(bool integrity)
+uint64_t start_capabilities(const struct config *config)
 {
+	const bool integrity = config->integrity_seconds != 0;
 	uint64_t set = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		set |= 1ull << kept[i];
-	for (size_t i = 0; integrity && i < ARRAY_SIZE(for_integrity); i++)
-		set |= 1ull << for_integrity[i];
+	if (integrity)
+		set |= 1ull << CAP_SYSLOG;	/* modules' places */
+	/* VMMs' memory, and what programs their children of other users run. */
+	if (integrity || !access(config->guard, F_OK))
+		set |= 1ull << CAP_SYS_PTRACE;
 	return set;
 }
 
@@ -127,11 +129,11 @@ static void drop_bounding(uint64_t keep)
 			log_warn("capability %u cannot be dropped: %s", cap, strerror(errno));
 }
 
-void start_drop_privileges(bool integrity)
+void start_drop_privileges(const struct config *config)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2] = { 0 };
-	const uint64_t keep = start_capabilities(integrity);
+	const uint64_t keep = start_capabilities(config);
 
 	drop_bounding(keep);
 	/* A unit may have given fewer: then those are all. */

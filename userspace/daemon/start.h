@@ -3,7 +3,6 @@
 #ifndef WARDEN_START_H
 #define WARDEN_START_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct config;
@@ -24,9 +23,9 @@ void start_raise_file_limit(void);
  * Only what parent and roles need, and nothing that a program started later
  * could bring back.
  */
-void start_drop_privileges(bool integrity);
+void start_drop_privileges(const struct config *config);
 
-/* The capabilities that remain, a bit each. */
-uint64_t start_capabilities(bool integrity);
+/* The capabilities that remain, a bit each: what the checks and the guard need, where they are on. */
+uint64_t start_capabilities(const struct config *config);
 
 #endif
