@@ -83,6 +83,13 @@ static inline int watch(int guest, uint64_t gpa, uint64_t len)
 	return result(ioctl(guest, KVM_WARDEN_WATCH, &request));
 }
 
+static inline int unwatch(int guest, uint64_t gpa, uint64_t len)
+{
+	struct kvm_warden_watch request = { .gpa = gpa, .len = len };
+
+	return result(ioctl(guest, KVM_WARDEN_UNWATCH, &request));
+}
+
 /* Reads until the record of the watch's end, 3 s at most. */
 static inline bool watch_ends(int guest, uint32_t why)
 {

@@ -36,6 +36,14 @@ static void test_registers(int guest, const struct vendor *vendor)
 	      "a sample at a CPUID: exit code %#x", vendor->cpuid);
 }
 
+static void test_fresh(int guest)
+{
+	struct kvm_warden_regs r = { .flags = KVM_WARDEN_REGS_FRESH };
+
+	check(!ioctl(guest, KVM_WARDEN_REGS, &r) && r.rip >= VM64_CODE && r.rip < VM64_CODE_END &&
+	      r.age_ns < 1000000000, "fresh registers are %" PRIu64 " us old", (uint64_t)r.age_ns / 1000);
+}
+
 static void test_lstar(int guest, struct vm64 *vm)
 {
 	struct kvm_warden_regs r;
@@ -44,6 +52,7 @@ static void test_lstar(int guest, struct vm64 *vm)
 	vm->mailbox->set_lstar = 1;
 	check(EVENTUALLY(!vm->mailbox->set_lstar), "the guest writes LSTAR");
 	check(EVENTUALLY(sample(guest, &r) && r.lstar == NEW_LSTAR), "and the sample shows it");
+	check(r.cr4 == (VM64_CR4 ^ VM64_CR4_PSE), "and CR4, which it wrote, too: %#llx", r.cr4);
 }
 
 /* ---- events ---- */
@@ -58,6 +67,23 @@ static bool rip_in_trace(const char *event, uint64_t id)
 			return true;
 	}
 	return false;
+}
+
+/* AMD's CPUs without decode assists leave writes of control registers to KVM's emulator, untold. */
+static void test_further_events(uint64_t id, const struct vendor *vendor)
+{
+	char msr[64], cr[64];
+
+	snprintf(msr, sizeof(msr), "data=%#llx", NEW_LSTAR);
+	snprintf(cr, sizeof(cr), "data=%#x", VM64_CR4 ^ VM64_CR4_PSE);
+	check(value_in_trace("kvm_warden_msr_write:", id, 0xc0000082) &&
+	      in_trace("kvm_warden_msr_write:", id, msr), "event: the write of LSTAR's MSR, and what");
+	if (vendor == &intel)
+		check(value_in_trace("kvm_warden_cr_write:", id, 4) &&
+		      in_trace("kvm_warden_cr_write:", id, cr) &&
+		      in_trace("kvm_warden_cr_write:", id, "exit=0x1c"), "event: the write of CR4, and what");
+	check(count_in_trace("kvm_warden_page_fault:", id, "") +
+	      count_in_trace("kvm_warden_exec_fault:", id, "") > 0, "event: page faults");
 }
 
 static void test_events(uint64_t id)
@@ -85,6 +111,24 @@ static void test_memory(int guest, struct vm64 *vm)
 	      "and what it writes there");
 }
 
+/* It counts its rounds there, in one of its two address spaces. */
+static void test_watch(int guest)
+{
+	struct pollfd p = { .fd = guest, .events = POLLIN };
+	struct kvm_warden_write w = { 0 };
+
+	if (!can_watch()) {
+		printf("# a watch: skipped, it is off\n");
+		return;
+	}
+	check(!watch(guest, VM64_MAILBOX, 8), "a word of its memory is watched");
+	check(poll(&p, 1, 5000) == 1 && read(guest, &w, sizeof(w)) == sizeof(w) && !w.flags &&
+	      w.gpa == VM64_MAILBOX && w.len == 8 && w.cr3 == VM64_CR3_B &&
+	      w.rip >= VM64_CODE && w.rip < VM64_CODE_END,
+	      "a write of %u bytes at %#" PRIx64 " is told, by whom and from where", w.len, (uint64_t)w.gpa);
+	check(!unwatch(guest, VM64_MAILBOX, 8), "and the watch is ended");
+}
+
 /* ---- the runs ---- */
 
 static void test_guest(const struct vendor *vendor)
@@ -102,9 +146,12 @@ static void test_guest(const struct vendor *vendor)
 	      "the VM is a guest that can be observed");
 	guest = open_guest(guest_info.guest);
 	test_registers(guest, vendor);
+	test_fresh(guest);
 	test_lstar(guest, &vm);
 	test_events(guest_info.guest);
+	test_further_events(guest_info.guest, vendor);
 	test_memory(guest, &vm);
+	test_watch(guest);
 	test_freeze(guest, guest_info.guest, &vm);
 	test_reasons(guest, guest_info.guest, &vm, vendor);
 	vm64_end(&vm);

@@ -23,6 +23,7 @@
 /* What the guest begins with. */
 #define VM64_CR0	0x80050033
 #define VM64_CR4	0x20		/* PAE */
+#define VM64_CR4_PSE	0x10		/* means nothing in long mode */
 #define VM64_EFER	0xd01		/* SCE, LME, LMA, NXE */
 #define VM64_LSTAR	0xffffffff81abcde0ull
 #define VM64_IDTR	0xfffffe0000001000ull
@@ -33,7 +34,7 @@
 /* In the guest's RAM, which the test shares. */
 struct vm64_mailbox {
 	uint64_t rounds;		/* each has two CPUIDs and one OUT */
-	uint64_t set_lstar;		/* the test says 1: the guest writes it, and says 0 */
+	uint64_t set_lstar;		/* the test says 1: the guest writes it, turns CR4's PSE, and says 0 */
 	uint64_t lstar;
 	uint64_t begin;			/* nested: the guest goes round itself until this is set */
 };
