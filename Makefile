@@ -35,7 +35,7 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c proc.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guard_children.c guests.c health.c \
+DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guard_children.c guests.c health.c hung.c \
 	integrity.c integrity_child.c ledger.c monitor.c names.c profile.c roles.c spawn.c start.c vmm.c vmm_args.c \
 	window.c)
 DAEMON_LIBS := -lbpf -lsystemd
@@ -244,7 +244,7 @@ test_srcs_policy := $(ENGINE_SRCS)
 test_libs_policy := $(ENGINE_LIBS)
 test_srcs_journal := $(ENGINE_SRCS)
 test_libs_journal := $(ENGINE_LIBS)
-test_srcs_vmm := userspace/daemon/vmm.c userspace/daemon/vmm_args.c
+test_srcs_vmm := $(addprefix userspace/daemon/,vmm.c vmm_args.c hung.c)
 test_srcs_jail := $(foreach r,channel engine integrity introspect qmp,userspace/$(r)/jail.c)
 test_srcs_integrity := $(INTEGRITY_SRCS)
 test_libs_integrity := $(INTEGRITY_LIBS)
@@ -306,7 +306,7 @@ FUZZ_SRCS := $(CHANNEL_PROTO_SRCS) $(filter-out %/orders.c,$(CHANNEL_SRCS)) \
 	userspace/agent/item.c userspace/agent/meta.c \
 	$(filter-out %/serve.c %/jail.c,$(INTROSPECT_SRCS)) $(filter-out %/jail.c,$(QMP_SRCS)) \
 	$(filter-out %/jail.c %/check.c %/report.c %/live.c,$(INTEGRITY_SRCS)) \
-	userspace/daemon/vmm.c userspace/daemon/vmm_args.c userspace/daemon/monitor.c userspace/engine/incident.c \
+	$(addprefix userspace/daemon/,vmm.c vmm_args.c hung.c monitor.c) userspace/engine/incident.c \
 	$(addprefix userspace/lib/,util.c log.c msg.c messages.c crypto.c lines.c config.c proc.c)
 FUZZ_LIBS := $(INTEGRITY_LIBS) -lsodium -lbpf -ljansson -linih -lcmocka
 FUZZ_OBJS := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(FUZZ_SRCS))

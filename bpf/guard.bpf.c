@@ -122,11 +122,11 @@ static __always_inline int is_warden(__u32 tgid)
 	return s && tgid == s->warden;
 }
 
-/* Or a child of its own: those that look at VMMs' code.  A VMM's child is none. */
-static __always_inline int is_from_warden(void)
+/* Or a child of its own: what looks at VMMs' code; the engine.  A VMM's child is none. */
+static __always_inline int is_wardens(struct task_struct *task)
 {
-	return is_warden(current_tgid()) ||
-	       is_warden(BPF_CORE_READ(bpf_get_current_task_btf(), real_parent, tgid));
+	return is_warden(BPF_CORE_READ(task, tgid)) ||
+	       is_warden(BPF_CORE_READ(task, real_parent, tgid));
 }
 
 /* It is still opening what its guest needs. */
@@ -568,12 +568,12 @@ static __always_inline long on_ptrace(struct task_struct *task, __u32 mode, int 
 		/* The host's root looks into a VMM, or who became it. */
 		m = mark_of(other);
 		what = GUARD_TRACED;
-		if (!m || !(mode & PTRACE_MODE_ATTACH) || is_from_warden())
+		if (!m || !(mode & PTRACE_MODE_ATTACH) || is_wardens(bpf_get_current_task_btf()))
 			return 0;
 	}
 	bpf_core_read_str(name, 16, &task->comm);
 	/* Who traces wardend can end it. */
-	if (can_deny && mode & PTRACE_MODE_ATTACH && is_warden(other))
+	if (can_deny && mode & PTRACE_MODE_ATTACH && is_wardens(task))
 		can_deny = ALWAYS;
 	return found(m, what, mode, other, 0, name, 0, can_deny);
 }

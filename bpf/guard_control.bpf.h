@@ -41,7 +41,7 @@ static __always_inline long on_control(struct task_struct *task, __u32 how, int 
 	if (!m || is_own(task, m->guest))
 		return 0;
 	bpf_core_read_str(name, 16, &task->comm);
-	return found(m, GUARD_CONTROL, how, other, 0, name, 0, can_deny && is_warden(other) ? ALWAYS : can_deny);
+	return found(m, GUARD_CONTROL, how, other, 0, name, 0, can_deny && is_wardens(task) ? ALWAYS : can_deny);
 }
 
 /*
@@ -70,14 +70,14 @@ int BPF_PROG(see_signal, struct task_struct *task, struct kernel_siginfo *info, 
 
 /*
  * A signal at a file's event (O_ASYNC), by whoever runs just now, be it interrupted: who
- * asked for it is not known.  wardend never did.
+ * asked for it is not known.  wardend and its roles never did.
  */
 SEC("lsm/file_send_sigiotask")
 long BPF_PROG(lsm_sigio, struct task_struct *task, struct fown_struct *owner, int signal, int ret)
 {
 	if (ret)
 		return earlier(ret);
-	return is_warden(BPF_CORE_READ(task, tgid)) ? -EPERM : 0;
+	return is_wardens(task) ? -EPERM : 0;
 }
 
 SEC("lsm/task_setrlimit")

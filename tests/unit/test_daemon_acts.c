@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "lib/messages.h"
 #include "lib/util.h"
+#include "test_fuse.h"
 #include "test_qmp_vm.h"
 
 #define GUESTS 40
@@ -73,11 +74,12 @@ static int setup(void **state)
 	f = fopen(conf, "w");
 	fprintf(f, "[wardend]\nlibexec_dir = %s\n", libexec);
 	fclose(f);
-	return config_load(conf, &config);
+	return config_load(conf, &config) ?: fuse_setup(state);
 }
 
 static int teardown(void **state)
 {
+	fuse_teardown(state);
 	unlink(conf);
 	rmdir(dir);
 	sd_event_unref(loop);
@@ -382,6 +384,28 @@ static void test_module_waits_for_no_vmm(void **state)
 	acts_forget(acts);
 }
 
+/* Who looks for that socket waits where no signal ends him: neither the act nor others do. */
+static void test_monitor_that_hangs(void **state)
+{
+	char option[96];
+	uint64_t began = now_us();
+
+	need(!geteuid() && fuse_server > 0, "root and FUSE");
+	snprintf(option, sizeof(option), "unix:%s/hang,server=on", fuse_folder);
+	start_shell(1, IDLE, option);
+	ask(1, 1, HOST_PAUSE);
+	ask(2, 1, HOST_CONTAIN);
+	assert_int_equal(answers, 1);
+	expect(0, 2, ACT_FAILED, "the module refuses");
+	ask(3, 1, HOST_POWER_OFF);
+	wait_answers(2);
+	expect(1, 1, ACT_PARTLY, "too long");
+	wait_answers(3);
+	expect(2, 3, ACT_DONE, "(SIGTERM)");
+	assert_true(now_us() - began < LIMIT_US / 2);
+	fuse_end_server();
+}
+
 static void test_expand(void **state)
 {
 	char path[VMM_PATH];
@@ -407,6 +431,7 @@ int main(void)
 		T(test_socket_of_another), T(test_power_off_without_monitor),
 		T(test_uncertain_vmm), T(test_gone), T(test_module_that_refuses),
 		T(test_forgotten), T(test_what_is_no_act), T(test_flood), T(test_module_waits_for_no_vmm),
+		T(test_monitor_that_hangs),
 		T(test_expand),
 	};
 

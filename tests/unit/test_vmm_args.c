@@ -7,119 +7,23 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/vmm.h"
 #include "daemon/vmm_args.h"
+#include "test_fuse.h"
 
 #define PAGE 4096ul
 #define LONG (4 * PAGE)			/* an argument */
 #define ARGS (sizeof("qemu\0-name\0web\0served") + LONG)
-
-static char args[VMM_ARGS];
-
-/* ---- a file server that answers all but reads ---- */
-
-struct reply {
-	struct fuse_out_header header;
-	union {
-		struct fuse_init_out init;
-		struct fuse_entry_out entry;
-		struct fuse_attr_out attr;
-		struct fuse_open_out open;
-	};
-};
-
-static void set_attr(struct fuse_attr *attr, uint64_t node)
-{
-	*attr = (struct fuse_attr){ .ino = node, .nlink = 1, .size = node == FUSE_ROOT_ID ? 0 : PAGE,
-				    .mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0644 };
-}
-
-/* The bytes behind the header; -1: no answer. */
-static int answer(const struct fuse_in_header *in, struct reply *reply)
-{
-	switch (in->opcode) {
-	case FUSE_INIT:
-		reply->init = (struct fuse_init_out){ .major = 7, .minor = 31, .max_write = PAGE };
-		return sizeof(reply->init);
-	case FUSE_LOOKUP:
-		reply->entry.nodeid = 2;
-		set_attr(&reply->entry.attr, 2);
-		return sizeof(reply->entry);
-	case FUSE_GETATTR:
-		set_attr(&reply->attr.attr, in->nodeid);
-		return sizeof(reply->attr);
-	case FUSE_OPEN:
-		return sizeof(reply->open);
-	}
-	return -1;
-}
-
-static noreturn void serve(int fd)
-{
-	static char request[FUSE_MIN_READ_BUFFER + PAGE];
-	const struct fuse_in_header *in = (void *)request;
-
-	while (read(fd, request, sizeof(request)) > 0) {
-		struct reply reply = { 0 };
-		int n = answer(in, &reply);
-
-		reply.header.unique = in->unique;
-		reply.header.len = sizeof(reply.header) + n;
-		if (n >= 0 && write(fd, &reply, reply.header.len) < 0)
-			break;
-	}
-	_exit(0);
-}
-
-static char folder[] = "/tmp/kvm-warden-XXXXXX";
-static pid_t server = -1;
-
-static int start_server(void **state)
-{
-	char options[64];
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-	assert_non_null(mkdtemp(folder));
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-	if (fd >= 0 && !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-	    !mount("fuse", folder, "fuse", 0, options) && !(server = fork()))
-		serve(fd);
-	if (fd >= 0)
-		close(fd);
-	return 0;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* With it whoever waits for it goes on. */
-static int end_server(void **state)
-{
-	if (server > 0)
-		end(server);
-	server = -1;
-	umount2(folder, MNT_DETACH);
-	rmdir(folder);
-	return 0;
-}
 
 /* ---- a VMM ---- */
 
@@ -186,42 +90,78 @@ static pid_t start(const char *how)
 	return pid;
 }
 
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* How it ends; the bytes that it said. */
+static enum vmm_answer ask(pid_t pid, size_t *ret_len)
+{
+	struct vmm_args *q = vmm_args_ask(pid);
+	enum vmm_answer answer;
+	const char *args;
+
+	assert_non_null(q);
+	while ((answer = vmm_args_look(q, &args, ret_len)) == VMM_ASKED)
+		usleep(1000);
+	if (*ret_len)
+		assert_string_equal(args, "qemu");
+	assert_string_equal(args + *ret_len, "");
+	vmm_args_end(q);
+	return answer;
+}
+
 static void test_of_a_process(void **state)
 {
 	pid_t pid = start("served");
 	char name[64];
+	size_t len;
 
-	assert_int_equal(vmm_args(pid, args), ARGS);
+	assert_int_equal(ask(pid, &len), VMM_ANSWERED);
+	assert_int_equal(len, ARGS);
 	vmm_guest_name(pid, name, sizeof(name));
 	assert_string_equal(name, "web");
 	end(pid);
-	assert_int_equal(vmm_args(pid, args), 0);
+	assert_int_equal(ask(pid, &len), VMM_ANSWERED);
+	assert_int_equal(len, 0);
 	vmm_guest_name(pid, name, sizeof(name));
 	assert_string_equal(name, "");
 }
 
-/* Read by ourselves this would never end; and it is waited for once alone. */
+/* Whoever reads it does so for ever; and nobody waits for him. */
 static void test_that_does_not_answer(void **state)
 {
+	struct vmm_args *asked[33];
+	const char *args;
 	char file[64];
 	pid_t pid, other;
+	size_t len;
 
-	snprintf(file, sizeof(file), "%s/file", folder);
-	pid = server > 0 ? start(file) : -1;
+	snprintf(file, sizeof(file), "%s/file", fuse_folder);
+	pid = fuse_server > 0 ? start(file) : -1;
 	if (pid < 0)
 		skip();		/* no FUSE here */
 	alarm(60);
 	usleep(300000);		/* it waits for its mappings' lock by now */
-	for (int i = 0; i < 100; i++) {
-		assert_int_equal(vmm_args(pid, args), 0);
-		assert_string_equal(args, "");
-	}
-	other = start("served");
-	assert_int_equal(vmm_args(other, args), ARGS);
-	end(other);
-	end(server);
-	server = -1;
+	for (int i = 0; i < 33; i++)
+		asked[i] = vmm_args_ask(pid);
+	assert_null(asked[32]);
+	for (int i = 1; i < 32; i++)
+		vmm_args_end(asked[i]);
+	/* Those killed go, or not: what was asked before is answered. */
+	while (vmm_args_look(asked[0], &args, &len) == VMM_ASKED)
+		usleep(10000);
+	assert_int_equal(vmm_args_look(asked[0], &args, &len), VMM_SILENT);
+	assert_int_equal(len, 0);
+	vmm_args_end(asked[0]);
+	fuse_end_server();
 	end(pid);
+	other = start("served");
+	assert_int_equal(ask(other, &len), VMM_ANSWERED);
+	assert_int_equal(len, ARGS);
+	end(other);
 	alarm(0);
 }
 
@@ -234,5 +174,5 @@ int main(int argc, char **argv)
 
 	if (argc == 5)
 		be_a_vmm(argv);
-	return cmocka_run_group_tests(tests, start_server, end_server);
+	return cmocka_run_group_tests(tests, fuse_setup, fuse_teardown);
 }

@@ -13,11 +13,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
 #include "daemon/device.h"
+#include "daemon/hung.h"
 #include "daemon/monitor.h"
 #include "daemon/spawn.h"
 #include "lib/config.h"
@@ -271,6 +271,14 @@ static void read_answer(int sock, struct m_acted *ret_acted)
 	}
 }
 
+static void take_answer(struct act *a, struct m_acted *acted)
+{
+	if (a->what.verb == HOST_POWER_OFF)
+		end_vmm(a, acted);
+	else
+		end(a, acted);
+}
+
 static int on_child_end(sd_event_source *source, const siginfo_t *info, void *arg)
 {
 	struct act *a = arg;
@@ -280,21 +288,37 @@ static int on_child_end(sd_event_source *source, const siginfo_t *info, void *ar
 	a->child = 0;
 	stop_waiting(a);
 	read_answer(a->sock, &acted);
-	if (a->what.verb == HOST_POWER_OFF)
-		end_vmm(a, &acted);
-	else
-		end(a, &acted);
+	take_answer(a, &acted);
 	pump(acts);
 	return 0;
 }
 
+/* It may not end by SIGKILL, if it waits for a file system of the VMM's: the act does. */
 static int on_child_late(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct act *a = arg;
+	struct acts *acts = a->acts;
+	struct m_acted acted;
 
-	/* Its end is told in the same way as any other. */
-	kill(a->child, SIGKILL);
+	stop_waiting(a);
+	hung_add(a->child);
+	a->child = 0;
+	read_answer(a->sock, &acted);
+	take_answer(a, &acted);
+	pump(acts);
 	return 0;
+}
+
+/* For want of means of our own: a VMM that is to end is signalled. */
+static void __attribute__((format(printf, 2, 3))) not_asked(struct act *a, const char *format, ...)
+{
+	struct m_acted acted = { .status = ACT_FAILED };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(acted.detail, sizeof(acted.detail), format, args);
+	va_end(args);
+	take_answer(a, &acted);
 }
 
 static void ask_monitor(struct act *a)
@@ -306,8 +330,12 @@ static void ask_monitor(struct act *a)
 		finish(a, ACT_UNAVAILABLE, "process %d is not certain to be its VMM", a->vmm.pid);
 		return;
 	}
+	if (hung_too_many()) {
+		not_asked(a, "too many processes hang that asked VMMs' monitors");
+		return;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		finish(a, ACT_FAILED, "no socket: %s", strerror(errno));
+		not_asked(a, "no socket: %s", strerror(errno));
 		return;
 	}
 	a->sock = pair[0];
@@ -320,12 +348,11 @@ static void ask_monitor(struct act *a)
 	    sd_event_add_time_relative(loop, &a->on_time, CLOCK_MONOTONIC, CHILD_US, 0,
 				       on_child_late, a) >= 0)
 		return;
-	if (a->child > 0) {
-		stop_waiting(a);
-		kill(a->child, SIGKILL);
-		waitpid(a->child, NULL, 0);
-	}
-	finish(a, ACT_FAILED, "no process for it: %s", strerror(errno));
+	stop_waiting(a);
+	if (a->child > 0)
+		hung_add(a->child);
+	a->child = 0;
+	not_asked(a, "no process for it: %s", strerror(errno));
 }
 
 /* ---- the queue ---- */
@@ -358,18 +385,25 @@ static void start(struct act *a)
 	ways[a->what.verb](a);
 }
 
+static bool is_monitors(const struct act *a)
+{
+	return ways[a->what.verb] == ask_monitor;
+}
+
+/* Of those that its monitor is asked for: the module's wait for none of them. */
 static struct act *first_of(struct acts *acts, uint64_t guest)
 {
 	struct act *a = acts->list;
 
-	while (a->what.guest != guest)
+	while (a->what.guest != guest || !is_monitors(a))
 		a = a->next;
 	return a;
 }
 
-static bool is_monitors(const struct act *a)
+static bool may_start(struct acts *acts, const struct act *a)
 {
-	return ways[a->what.verb] == ask_monitor;
+	return !a->running && (!is_monitors(a) || (first_of(acts, a->what.guest) == a &&
+						   acts->running < MAX_RUNNING));
 }
 
 /*
@@ -381,8 +415,7 @@ static void pump(struct acts *acts)
 	struct act *a = acts->list;
 
 	while (a) {
-		if (a->running || first_of(acts, a->what.guest) != a ||
-		    (is_monitors(a) && acts->running >= MAX_RUNNING)) {
+		if (!may_start(acts, a)) {
 			a = a->next;
 			continue;
 		}
@@ -457,11 +490,9 @@ void acts_free(struct acts *acts)
 	while (acts->list) {
 		struct act *a = acts->list;
 
-		if (a->child > 0) {
-			stop_waiting(a);
-			kill(a->child, SIGKILL);
-			waitpid(a->child, NULL, 0);
-		}
+		stop_waiting(a);
+		if (a->child > 0)
+			hung_add(a->child);
 		act_free(a);
 	}
 	free(acts);

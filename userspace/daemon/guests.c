@@ -17,14 +17,18 @@
 #include "daemon/names.h"
 #include "daemon/roles.h"
 #include "daemon/vmm.h"
+#include "daemon/vmm_args.h"
 #include "daemon/window.h"
 #include "lib/config.h"
 #include "lib/log.h"
 #include "lib/messages.h"
+#include "lib/proc.h"
 #include "lib/util.h"
 
-/* A VMM may rewrite its command line, but not so often at our cost. */
-#define CID_TRIES 8
+/* So long new guests are taken in at a time: who makes many keeps us from nothing else. */
+#define ADD_US 100000ull
+/* So long a guest waits for its turn to be named, where others hold that up. */
+#define UNNAMED_US 30000000ull
 /* So long is waited for the last events of a guest that is gone. */
 #define SETTLE_NS 5000000000ull
 #define KEEP_EVERY 20	/* refreshes */
@@ -42,7 +46,11 @@ struct guest {
 	bool refused;		/* and does not take it */
 	struct account account;
 	struct m_counters last;	/* reported */
-	unsigned int cid_tries;	/* at its VMM's command line */
+	struct vmm_args *asked;	/* for its name */
+	uint64_t came;		/* us */
+	uint32_t args_cid;	/* by its VMM's command line; 0: none */
+	bool named;		/* it has a name, or none will be known */
+	bool silent;		/* its VMM did not say */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
@@ -149,11 +157,9 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 
 	if (!is_alone(guests, g))
 		return;
-	if (!cid) {
-		if (!again && (g->cid || g->cid_tries++ >= CID_TRIES))
-			return;
+	if (!cid && (again || !g->cid)) {
 		source = "command line";
-		cid = vmm_guest_cid(g->vmm_pid);
+		cid = g->args_cid;
 	}
 	if (cid && (again || cid != g->cid))
 		tell_cid(guests, g, cid, source);
@@ -178,12 +184,12 @@ static int hold_vmm(int guest_fd, uint32_t pid)
  * The file lowers a guest's level and never raises it: what an operator lowered
  * since stays so over a restart.
  */
-static void choose_level(struct guests *guests, struct guest *g, uint32_t level)
+static void choose_level(struct guests *guests, struct guest *g)
 {
 	uint32_t most = config_level(guests->config, g->name);
 
-	g->level = MIN(level, most);
-	g->lower = most < level;
+	g->lower = most < g->level;
+	g->level = MIN(g->level, most);
 }
 
 static void tell_level(struct guests *guests, const struct guest *g)
@@ -209,6 +215,13 @@ static void lower_level(struct guests *guests, struct guest *g)
 	g->refused = r && r != -ENOENT;
 }
 
+static void stop_asking(struct guest *g)
+{
+	if (g->asked)
+		vmm_args_end(g->asked);
+	g->asked = NULL;
+}
+
 static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 {
 	int fd = device_open_guest(guests->device, info->guest);
@@ -226,14 +239,76 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	*g = (struct guest){
 		.next = guests->list, .id = info->guest, .vmm_pid = info->vmm_pid,
 		.fd = fd, .vmm_pidfd = hold_vmm(fd, info->vmm_pid), .seen = true,
+		.level = info->level, .came = now_us(),
 	};
 	guests->list = g;
 	guard_watch(guests->guard, g->id, g->vmm_pid, g->vmm_pidfd);
-	vmm_guest_name(g->vmm_pid, g->name, sizeof(g->name));
-	names_keep(guests->config->run_dir, g->id, g->name);
-	choose_level(guests, g, info->level);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
+}
+
+/* ---- its name ---- */
+
+/* Another guest of the same process, which is asked once. */
+static const struct guest *sibling(const struct guests *guests, const struct guest *g)
+{
+	for (const struct guest *other = guests->list; other; other = other->next)
+		if (other != g && other->vmm_pid == g->vmm_pid && (other->asked || other->named) &&
+		    other->vmm_pidfd >= 0 && !proc_has_ended(other->vmm_pidfd))
+			return other;
+	return NULL;
+}
+
+/* By what its VMM said, which is kept; or by what is kept. */
+static void give_name(struct guests *guests, struct guest *g, const char *said)
+{
+	g->silent = !said;
+	if (said) {
+		strcpy(g->name, said);
+		names_keep(guests->config->run_dir, g->id, g->name);
+	} else {
+		names_find(guests->config->run_dir, g->id, g->name);
+	}
+	g->named = true;
+	choose_level(guests, g);
+}
+
+static void take_answer(struct guests *guests, struct guest *g, const char *args, size_t len)
+{
+	char said[TEXT_NAME];
+
+	vmm_parse_name(args, len, said, sizeof(said));
+	g->args_cid = vmm_parse_cid(args, len);
+	give_name(guests, g, said);
+}
+
+/* Nobody is told of it, and nothing looked into, before it is known what it may be. */
+static void ask_for_name(struct guests *guests, struct guest *g)
+{
+	const struct guest *other = sibling(guests, g);
+	enum vmm_answer answer = VMM_SILENT;
+	const char *args;
+	size_t len;
+
+	if (other) {
+		g->args_cid = other->args_cid;
+		if (other->named)
+			give_name(guests, g, other->silent ? NULL : other->name);
+		return;
+	}
+	if (!g->asked)
+		g->asked = vmm_args_ask(g->vmm_pid);
+	if (!g->asked && now_us() - g->came < UNNAMED_US)
+		return;
+	if (g->asked)
+		answer = vmm_args_look(g->asked, &args, &len);
+	if (answer == VMM_ASKED)
+		return;
+	if (answer == VMM_ANSWERED)
+		take_answer(guests, g, args, len);
+	else
+		give_name(guests, g, NULL);
+	stop_asking(g);
 }
 
 static void announce(struct guests *guests, struct guest *g, int sock)
@@ -265,6 +340,8 @@ static void take_level(struct guests *guests, struct guest *g, uint32_t level)
 	if (g->lower || g->level == level)
 		return;
 	g->level = level;
+	if (!g->named)
+		return;
 	tell_level(guests, g);
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
@@ -296,6 +373,7 @@ static void drop(struct guests *guests, struct guest *g)
 		tell(guests, &msg_guest_down, &message, -1);
 	if (g->introspector)
 		roles_remove(guests->roles, g->introspector);
+	stop_asking(g);
 	guard_forget(guests->guard, g->id);
 	names_forget(guests->config->run_dir, g->id);
 	close(g->fd);
@@ -350,6 +428,7 @@ static void tend_bpf(struct guests *guests)
 void guests_refresh(struct guests *guests)
 {
 	struct kvm_warden_guest_info info = { 0 };
+	const uint64_t end = now_us() + ADD_US;
 
 	if (guests->engine < 0)
 		return;
@@ -362,7 +441,7 @@ void guests_refresh(struct guests *guests)
 		if (g) {
 			g->seen = true;
 			take_level(guests, g, info.level);
-		} else {
+		} else if (now_us() < end) {
 			add(guests, &info);
 		}
 	}
@@ -370,6 +449,10 @@ void guests_refresh(struct guests *guests)
 	settle_gone(guests);
 	tend_bpf(guests);
 	for (struct guest *g = guests->list; g; g = g->next) {
+		if (!g->named)
+			ask_for_name(guests, g);
+		if (!g->named)
+			continue;
 		look_into(guests, g);
 		refresh_cid(guests, g, false);
 	}

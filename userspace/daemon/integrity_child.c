@@ -19,6 +19,8 @@
 #include "lib/util.h"
 
 #define PATIENCE_US 120000000ull
+#define AT_A_TIME 64			/* messages, before the loop has its turn */
+#define MESSAGES_MAX 4096		/* of a check; warden-integrity sends far fewer */
 
 struct integrity_child {
 	LIST_ENTRY(integrity_child) entry;
@@ -28,6 +30,7 @@ struct integrity_child {
 	void *arg;
 	pid_t pid;
 	int sock;
+	unsigned messages;
 	bool answered, malformed, given_up;
 	sd_event_source *on_end, *on_sock, *on_late;
 };
@@ -94,18 +97,24 @@ static bool relay(struct integrity_child *c, const struct msg *m)
 	return true;
 }
 
-/* Of a VMM that has ended, its number may be another's by now: nothing is said. */
-static void drain(struct integrity_child *c)
+/*
+ * Some of what it sent; true: that was all.  Of a VMM that has ended, its number may be
+ * another's by now: nothing is said.
+ */
+static bool drain(struct integrity_child *c, unsigned most)
 {
 	struct msg m;
+	unsigned n = 0;
 
-	while (!c->malformed && msg_recv(c->sock, &m, MSG_DONTWAIT) == 1) {
+	while (n < most && !c->malformed && msg_recv(c->sock, &m, MSG_DONTWAIT) == 1) {
 		msg_release(&m);
+		n++;
 		if (!vmm_has_ended(c))
-			c->malformed = !relay(c, &m);
+			c->malformed = ++c->messages > MESSAGES_MAX || !relay(c, &m);
 	}
 	if (c->malformed && c->pid > 0)
 		kill(c->pid, SIGKILL);
+	return n < most;
 }
 
 /* ---- its life ---- */
@@ -138,9 +147,8 @@ static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *ar
 {
 	struct integrity_child *c = arg;
 
-	drain(c);
 	/* Its end is told by the process's. */
-	if (revents & (EPOLLHUP | EPOLLERR))
+	if (drain(c, AT_A_TIME) && revents & (EPOLLHUP | EPOLLERR))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }
@@ -153,7 +161,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *arg)
 
 	c->pid = 0;
 	if (!c->given_up) {
-		drain(c);
+		drain(c, MESSAGES_MAX);
 		if (c->malformed)
 			tell_unanswered(c, "warden-integrity's answer is malformed");
 		else if (info->si_code != CLD_EXITED || info->si_status || !c->answered)

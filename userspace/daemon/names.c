@@ -35,28 +35,46 @@ static void make_folder(const char *run_dir)
 }
 
 /* Behind a "=", as no link is empty. */
+static bool read_kept(const char *path, char name[TEXT_NAME])
+{
+	char kept[TEXT_NAME + 1];
+	ssize_t n = readlink(path, kept, TEXT_NAME);
+
+	if (n < 1 || kept[0] != '=')
+		return false;
+	kept[n] = '\0';
+	strcpy(name, kept + 1);
+	return true;
+}
+
 bool names_keep(const char *run_dir, uint64_t guest, char name[TEXT_NAME])
 {
-	char path[ROOM], link[TEXT_NAME + 1], kept[TEXT_NAME + 1];
-	ssize_t n;
+	char path[ROOM], link[TEXT_NAME + 1], kept[TEXT_NAME];
 
 	make_folder(run_dir);
 	path_of(path, run_dir, guest);
 	snprintf(link, sizeof(link), "=%s", name);
 	if (!symlink(link, path))
 		return false;
-	n = errno == EEXIST ? readlink(path, kept, TEXT_NAME) : -1;
-	if (n < 1 || kept[0] != '=') {
+	if (errno != EEXIST || !read_kept(path, kept)) {
 		log_warn("%s: %s: after a restart, guest %llu is called what its VMM says then",
 			 path, strerror(errno), (unsigned long long)guest);
 		return false;
 	}
-	kept[n] = '\0';
-	if (strcmp(name, kept + 1))
+	if (strcmp(name, kept))
 		log_warn("guest %llu: its VMM calls it \"%s\" now; it came as \"%s\", and stays so",
-			 (unsigned long long)guest, name, kept + 1);
-	strcpy(name, kept + 1);
+			 (unsigned long long)guest, name, kept);
+	strcpy(name, kept);
 	return true;
+}
+
+bool names_find(const char *run_dir, uint64_t guest, char name[TEXT_NAME])
+{
+	char path[ROOM];
+
+	name[0] = '\0';
+	path_of(path, run_dir, guest);
+	return read_kept(path, name);
 }
 
 void names_forget(const char *run_dir, uint64_t guest)

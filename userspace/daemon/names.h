@@ -17,6 +17,8 @@
  * was, and this one may not have been kept either (the log says so).
  */
 bool names_keep(const char *run_dir, uint64_t guest, char name[TEXT_NAME]);
+/* The one that was kept; "" and false: none was. */
+bool names_find(const char *run_dir, uint64_t guest, char name[TEXT_NAME]);
 void names_forget(const char *run_dir, uint64_t guest);
 
 #endif

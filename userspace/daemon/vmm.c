@@ -216,19 +216,12 @@ void vmm_guest_name(uint32_t pid, char *out, size_t size)
 {
 	static char args[VMM_ARGS];
 
-	vmm_parse_name(args, vmm_args(pid, args), out, size);
-}
-
-uint32_t vmm_guest_cid(uint32_t pid)
-{
-	static char args[VMM_ARGS];
-
-	return vmm_parse_cid(args, vmm_args(pid, args));
+	vmm_parse_name(args, vmm_args_read(pid, args), out, size);
 }
 
 unsigned vmm_monitors(uint32_t pid, char paths[VMM_MONITORS][VMM_PATH])
 {
 	static char args[VMM_ARGS];
 
-	return vmm_parse_monitors(args, vmm_args(pid, args), paths);
+	return vmm_parse_monitors(args, vmm_args_read(pid, args), paths);
 }

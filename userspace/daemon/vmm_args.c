@@ -3,121 +3,137 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <stdnoreturn.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/hung.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-#define PATIENCE_US 2000000ull
-#define HANGING_MAX 32			/* then nobody is asked until one of them goes */
+#define PATIENCE_US 10000000ull
+#define ASKED_MAX 32			/* at a time */
 
-/* Children that wait in the kernel, where not even SIGKILL ends them. */
-static struct {
-	pid_t child;
+struct vmm_args {
 	uint32_t vmm;
-} hanging[HANGING_MAX];
-static unsigned nhanging;
+	pid_t child;			/* 0: it has ended, or was given up */
+	int pipe;
+	uint64_t asked;			/* us */
+	size_t len;
+	bool silent;
+	char args[VMM_ARGS];
+};
 
-static void forget_those_that_went(void)
-{
-	for (unsigned i = 0; i < nhanging; i++)
-		if (waitpid(hanging[i].child, NULL, WNOHANG))
-			hanging[i--] = hanging[--nhanging];
-}
+static unsigned asked;
 
-static bool may_ask(uint32_t vmm)
+size_t vmm_args_read(uint32_t pid, char args[VMM_ARGS])
 {
-	forget_those_that_went();
-	for (unsigned i = 0; i < nhanging; i++)
-		if (hanging[i].vmm == vmm)
-			return false;
-	return nhanging < HANGING_MAX;
+	char path[32];
+	size_t used = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+	autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && used < VMM_ARGS - 1 &&
+	       (n = read(fd, args + used, VMM_ARGS - 1 - used)) > 0)
+		used += n;
+	args[used] = '\0';
+	return used;
 }
 
 /* ---- in the child ---- */
 
-/* With nothing of ours held open for as long as it may hang. */
+/* With nothing of ours held open for as long as it may hang.  A pipe has room for all. */
 static noreturn void copy(uint32_t vmm, int out)
 {
-	char path[32], buffer[4096];
-	size_t left = VMM_ARGS - 1;
-	ssize_t n;
-	int in;
+	static char args[VMM_ARGS];
+	size_t len;
 
 	if (dup2(out, 0) < 0 || close_range(1, ~0u, 0))
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(path, sizeof(path), "/proc/%u/cmdline", vmm);
-	in = open(path, O_RDONLY | O_CLOEXEC);
-	while (in >= 0 && left && (n = read(in, buffer, MIN(sizeof(buffer), left))) > 0) {
-		if (write(0, buffer, n) != n)
-			break;
-		left -= n;
-	}
-	_exit(0);
+	len = vmm_args_read(vmm, args);
+	_exit(write(0, args, len) != (ssize_t)len);
 }
 
 /* ---- in the parent ---- */
 
-/* False: it is not done in time. */
-static bool collect(int in, char args[VMM_ARGS], size_t *ret_used)
+struct vmm_args *vmm_args_ask(uint32_t pid)
 {
-	const uint64_t end = now_us() + PATIENCE_US;
-	ssize_t n = 1;
-
-	for (*ret_used = 0; n; ) {
-		uint64_t now = now_us();
-		struct pollfd p = { .fd = in, .events = POLLIN };
-
-		if (now >= end || poll(&p, 1, (end - now) / 1000 + 1) == 0)
-			return false;
-		n = read(in, args + *ret_used, VMM_ARGS - *ret_used);
-		if (n > 0)
-			*ret_used += n;
-		else if (n < 0 && errno != EINTR)
-			return false;
-	}
-	return true;
-}
-
-static void give_up(pid_t child, uint32_t vmm)
-{
-	log_warn("VMM %u: its command line cannot be read within 2 s: no name, CID or monitor is known from there "
-		 "(a process that holds up its readers does so on purpose, or hangs)", vmm);
-	kill(child, SIGKILL);
-	hanging[nhanging].child = child;
-	hanging[nhanging++].vmm = vmm;
-}
-
-size_t vmm_args(uint32_t pid, char args[VMM_ARGS])
-{
+	struct vmm_args *q;
 	int ends[2];
-	size_t used = 0;
-	pid_t child;
 
-	args[0] = '\0';
-	if (!may_ask(pid) || pipe2(ends, O_CLOEXEC))
-		return 0;
-	child = fork();
-	if (child == 0)
+	if (asked >= ASKED_MAX || hung_too_many() || pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return NULL;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		fatal("out of memory");
+	q->vmm = pid;
+	q->asked = now_us();
+	q->child = fork();
+	if (q->child == 0)
 		copy(pid, ends[1]);
 	close(ends[1]);
-	if (child > 0 && !collect(ends[0], args, &used)) {
-		give_up(child, pid);
-		used = 0;
-	} else if (child > 0) {
-		waitpid(child, NULL, 0);
+	if (q->child < 0) {
+		close(ends[0]);
+		free(q);
+		return NULL;
 	}
-	close(ends[0]);
-	args[used] = '\0';
-	return used;
+	q->pipe = ends[0];
+	asked++;
+	return q;
+}
+
+/* Its end follows that of the pipe at once. */
+static void reap(struct vmm_args *q)
+{
+	int status = -1;
+
+	waitpid(q->child, &status, 0);
+	q->child = 0;
+	q->silent = status != 0;
+}
+
+static void give_up(struct vmm_args *q)
+{
+	log_warn("VMM %u: its command line could not be read in 10 s: no name or CID of its guest is known from there"
+		 " (a process that holds up its readers does so on purpose, or hangs)", q->vmm);
+	hung_add(q->child);
+	q->child = 0;
+	q->silent = true;
+}
+
+enum vmm_answer vmm_args_look(struct vmm_args *q, const char **ret_args, size_t *ret_len)
+{
+	ssize_t n;
+
+	/* With one byte more than it sends: the end is seen as such. */
+	while (q->child && (n = read(q->pipe, q->args + q->len, VMM_ARGS - q->len)) != -1) {
+		q->len += n;
+		if (!n)
+			reap(q);
+	}
+	if (q->child && now_us() - q->asked < PATIENCE_US)
+		return VMM_ASKED;
+	if (q->child)
+		give_up(q);
+	*ret_args = q->args;
+	*ret_len = q->silent ? 0 : q->len;
+	return q->silent ? VMM_SILENT : VMM_ANSWERED;
+}
+
+void vmm_args_end(struct vmm_args *q)
+{
+	if (q->child)
+		hung_add(q->child);
+	close(q->pipe);
+	asked--;
+	free(q);
 }

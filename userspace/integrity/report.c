@@ -35,13 +35,14 @@ void report_difference(struct report *report, const char *section, const char *s
 {
 	struct m_integrity_difference d = { .offset = offset, .address = address, .length = length };
 
+	if (report->done.differences++ >= REPORT_DIFFERENCES)
+		return;
 	memcpy(d.what, report->done.what, sizeof(d.what));
 	text_escape(d.section, sizeof(d.section), section, strlen(section));
 	text_escape(d.symbol, sizeof(d.symbol), symbol, strlen(symbol));
 	shown = MIN(shown, sizeof(d.expected) / 2);
 	hex_encode(d.expected, expected, shown);
 	hex_encode(d.found, found, shown);
-	report->done.differences++;
 	post(&msg_integrity_difference, &d);
 }
 

@@ -8,6 +8,8 @@
 
 #include "lib/messages.h"
 
+#define REPORT_DIFFERENCES 1000		/* of a module or VMM; more are counted alone */
+
 struct report {
 	struct m_integrity_done done;
 	uint64_t started;		/* us */

@@ -422,7 +422,8 @@ static void test_registers(int guest)
 	      (unsigned long long)regs.age_ns / 1000);
 	check(regs.rip >= 0x1000 && regs.rip <= 0x1000 + sizeof(code), "RIP %#llx is in the code",
 	      (unsigned long long)regs.rip);
-	for (int i = 0; i < 200 && !(low && high); i++) {
+	/* On one CPU it runs while we sleep. */
+	for (int i = 0; i < 2000 && !(low && high); i++, usleep(1000)) {
 		regs = (struct kvm_warden_regs){ 0 };
 		if (ioctl(guest, KVM_WARDEN_REGS, &regs))
 			break;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Children that were given up.  One that waits in the kernel for what a VMM holds up
+ * may not end by SIGKILL either: nobody waits for it, and it is reaped when it goes.
+ */
+#ifndef WARDEN_HUNG_H
+#define WARDEN_HUNG_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Kills it.  What watched its end has been told to stop. */
+void hung_add(pid_t child);
+
+/* Are there so many that no further child is risked? */
+bool hung_too_many(void);
+
+#endif
