@@ -43,7 +43,7 @@ struct guard {
 	size_t nbatch;
 	bool sent;			/* the batch; the engine has not said that it took it */
 	char why[TEXT_WHY];		/* off, or without LSM programs: why */
-	char missing[TEXT_WHY];		/* hooks this kernel has not */
+	char missing[TEXT_WHY];		/* hooks this kernel has not, and what else is needed */
 };
 
 /* ---- loading ---- */
@@ -127,6 +127,9 @@ static int attach_programs(struct guard *g)
 		g->link[g->nlinks++] = link;
 		g->hooks += hook_function(program, function);
 	}
+	/* No hook, but what a VMM's children of before are found by. */
+	if (!guard_children_can())
+		note_missing(g, "/proc/PID/task/TID/children");
 	return 0;
 }
 

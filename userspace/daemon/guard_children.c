@@ -92,6 +92,11 @@ static void watch_child(struct family *family, uint32_t pid, uint32_t parent)
 		family->pids[family->n++] = pid;
 }
 
+bool guard_children_can(void)
+{
+	return !access("/proc/thread-self/children", F_OK);
+}
+
 static void watch_children_of_thread(struct family *family, uint32_t parent, uint64_t thread)
 {
 	char path[64];

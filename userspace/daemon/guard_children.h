@@ -7,6 +7,7 @@
 #define WARDEN_GUARD_CHILDREN_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "warden/guard.h"
@@ -15,6 +16,9 @@
 struct guard_children_fds {
 	int watch, forget, profile;
 };
+
+/* False: this kernel does not list the children of a process (CONFIG_PROC_CHILDREN). */
+bool guard_children_can(void);
 
 /* The VMM is watched by now: what is forked from here on is watched as it is. */
 void guard_children_watch(const struct guard_children_fds *fds, uint64_t guest, uint32_t vmm);
