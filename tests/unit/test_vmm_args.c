@@ -105,7 +105,7 @@ static enum vmm_answer ask(pid_t pid, size_t *ret_len)
 
 	assert_non_null(q);
 	while ((answer = vmm_args_look(q, &args, ret_len)) == VMM_ASKED)
-		usleep(1000);
+		vmm_args_wait(q, UINT64_MAX / 1000);
 	if (*ret_len)
 		assert_string_equal(args, "qemu");
 	assert_string_equal(args + *ret_len, "");

@@ -27,6 +27,8 @@
 
 /* So long new guests are taken in at a time: who makes many keeps us from nothing else. */
 #define ADD_US 100000ull
+/* So long their names are waited for together, once: most are known at once. */
+#define NAMES_US 200000ull
 /* So long a guest waits for its turn to be named, where others hold that up. */
 #define UNNAMED_US 30000000ull
 /* So long is waited for the last events of a guest that is gone. */
@@ -51,6 +53,7 @@ struct guest {
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
 	bool named;		/* it has a name, or none will be known */
 	bool silent;		/* its VMM did not say */
+	bool waited;		/* for its name; from now on it comes when it comes */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
@@ -311,6 +314,30 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 	stop_asking(g);
 }
 
+/*
+ * The engine can make nothing of events of a guest that it does not know: those of one
+ * whose VMM keeps its name from us are lost to it meanwhile, and no other's.
+ */
+static void name_all(struct guests *guests)
+{
+	const uint64_t end = now_us() + NAMES_US;
+	struct guest *g;
+
+	for (g = guests->list; g; g = g->next)
+		if (!g->named)
+			ask_for_name(guests, g);
+	for (g = guests->list; g; g = g->next) {
+		while (!g->named && g->asked && !g->waited && now_us() < end) {
+			vmm_args_wait(g->asked, end);
+			ask_for_name(guests, g);
+		}
+		g->waited |= g->asked != NULL;
+		/* Another of the same VMM may have been asked for it. */
+		if (!g->named)
+			ask_for_name(guests, g);
+	}
+}
+
 static void announce(struct guests *guests, struct guest *g, int sock)
 {
 	tell_up(guests, g, sock);
@@ -448,9 +475,8 @@ void guests_refresh(struct guests *guests)
 	drop_unseen(guests);
 	settle_gone(guests);
 	tend_bpf(guests);
+	name_all(guests);
 	for (struct guest *g = guests->list; g; g = g->next) {
-		if (!g->named)
-			ask_for_name(guests, g);
 		if (!g->named)
 			continue;
 		look_into(guests, g);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -127,6 +128,15 @@ enum vmm_answer vmm_args_look(struct vmm_args *q, const char **ret_args, size_t 
 	*ret_args = q->args;
 	*ret_len = q->silent ? 0 : q->len;
 	return q->silent ? VMM_SILENT : VMM_ANSWERED;
+}
+
+void vmm_args_wait(struct vmm_args *q, uint64_t end)
+{
+	struct pollfd p = { .fd = q->pipe, .events = POLLIN };
+	const uint64_t now = now_us();
+
+	if (now < end)
+		poll(&p, 1, MIN((end - now) / 1000 + 1, 60000));
 }
 
 void vmm_args_end(struct vmm_args *q)

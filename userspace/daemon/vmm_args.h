@@ -28,6 +28,8 @@ enum vmm_answer {
  * the process is gone.  They are the question's, until its end.
  */
 enum vmm_answer vmm_args_look(struct vmm_args *question, const char **ret_args, size_t *ret_len);
+/* Until there is something to look at, or that moment (us of CLOCK_MONOTONIC). */
+void vmm_args_wait(struct vmm_args *question, uint64_t end);
 void vmm_args_end(struct vmm_args *question);
 
 /* The same by ourselves, for whom it is no matter if he hangs.  How many bytes. */
