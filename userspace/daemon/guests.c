@@ -326,15 +326,15 @@ static void name_all(struct guests *guests)
 	for (g = guests->list; g; g = g->next)
 		if (!g->named)
 			ask_for_name(guests, g);
+	/* Once more: where many came, each that is answered makes room to ask for another. */
 	for (g = guests->list; g; g = g->next) {
+		if (!g->named)
+			ask_for_name(guests, g);
 		while (!g->named && g->asked && !g->waited && now_us() < end) {
 			vmm_args_wait(g->asked, end);
 			ask_for_name(guests, g);
 		}
 		g->waited |= g->asked != NULL;
-		/* Another of the same VMM may have been asked for it. */
-		if (!g->named)
-			ask_for_name(guests, g);
 	}
 }
 
