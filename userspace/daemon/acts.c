@@ -240,6 +240,7 @@ static noreturn void run_child(const struct act *a, int sock)
 	unsigned n;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	spawn_keep_only("qmp", (int[]){ sock, a->vmm.pidfd }, 2);
 	n = monitor_connect(a->vmm.pid, a->acts->config->qmp, fds + 1, acted.detail);
 	/* While it lives its process id is no other's: the sockets are its own. */
 	if (n && has_ended(a->vmm.pidfd)) {

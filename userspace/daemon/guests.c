@@ -285,6 +285,14 @@ static void take_answer(struct guests *guests, struct guest *g, const char *args
 	give_name(guests, g, said);
 }
 
+/* What was read is of no other process, nor of another program. */
+static bool is_still_vmm(const struct guest *g)
+{
+	struct kvm_warden_guest_info info = { 0 };
+
+	return g->vmm_pidfd >= 0 && !device_guest_info(g->fd, &info) && info.vmm_pid == g->vmm_pid;
+}
+
 /* Nobody is told of it, and nothing looked into, before it is known what it may be. */
 static void ask_for_name(struct guests *guests, struct guest *g)
 {
@@ -294,6 +302,7 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 	size_t len;
 
 	if (other) {
+		stop_asking(g);
 		g->args_cid = other->args_cid;
 		if (other->named)
 			give_name(guests, g, other->silent ? NULL : other->name);
@@ -307,7 +316,7 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 		answer = vmm_args_look(g->asked, &args, &len);
 	if (answer == VMM_ASKED)
 		return;
-	if (answer == VMM_ANSWERED)
+	if (answer == VMM_ANSWERED && len && is_still_vmm(g))
 		take_answer(guests, g, args, len);
 	else
 		give_name(guests, g, NULL);

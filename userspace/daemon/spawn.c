@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -51,6 +52,30 @@ static int held(const char *name)
 		if (!strcmp(executables[i].name, name))
 			return executables[i].fd;
 	return -1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void spawn_keep_only(const char *name, const int *fds, size_t nfds)
+{
+	int all[MAX_FDS], from = 3;
+	size_t n = nfds;
+
+	if (nfds >= MAX_FDS)
+		_exit(126);
+	memcpy(all, fds, nfds * sizeof(*fds));
+	all[n++] = held(name);
+	qsort(all, n, sizeof(*all), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i] > from && close_range(from, all[i] - 1, 0))
+			_exit(126);
+		from = all[i] >= from ? all[i] + 1 : from;
+	}
+	if (close_range(from, ~0u, 0))
+		_exit(126);
 }
 
 static void take_descriptors(const int *fds, size_t nfds)

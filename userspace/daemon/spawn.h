@@ -14,6 +14,13 @@
 int spawn_hold(const char *libexec_dir);
 
 /*
+ * After a fork, for a child that may hang before it becomes NAME: closes all but standard
+ * error, these and what it needs for that.  Else the locks and BPF
+ * links of a parent that ends would stay with it.
+ */
+void spawn_keep_only(const char *name, const int *fds, size_t nfds);
+
+/*
  * After a fork: becomes LIBEXEC/warden-NAME --config CONFIG [ARGUMENT], with
  * these descriptors from ROLE_FD on, standard error for the log, and nothing
  * else; in a session of its own, so that no terminal is its to read or type into.
