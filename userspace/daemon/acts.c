@@ -311,32 +311,29 @@ static int on_child_late(sd_event_source *source, uint64_t when, void *arg)
 }
 
 /* For want of means of our own: a VMM that is to end is signalled. */
-static void __attribute__((format(printf, 2, 3))) not_asked(struct act *a, const char *format, ...)
+static void not_asked(struct act *a, const char *why, int error)
 {
 	struct m_acted acted = { .status = ACT_FAILED };
-	va_list args;
 
-	va_start(args, format);
-	vsnprintf(acted.detail, sizeof(acted.detail), format, args);
-	va_end(args);
+	snprintf(acted.detail, sizeof(acted.detail), "%s: %s", why, strerror(error));
 	take_answer(a, &acted);
 }
 
 static void ask_monitor(struct act *a)
 {
 	sd_event *loop = a->acts->loop;
-	int pair[2];
+	int pair[2], error;
 
 	if (a->vmm.pidfd < 0) {
 		finish(a, ACT_UNAVAILABLE, "process %d is not certain to be its VMM", a->vmm.pid);
 		return;
 	}
 	if (hung_too_many()) {
-		not_asked(a, "too many processes hang that asked VMMs' monitors");
+		not_asked(a, "too many processes hang that asked VMMs' monitors", EAGAIN);
 		return;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-		not_asked(a, "no socket: %s", strerror(errno));
+		not_asked(a, "no socket", errno);
 		return;
 	}
 	a->sock = pair[0];
@@ -349,11 +346,12 @@ static void ask_monitor(struct act *a)
 	    sd_event_add_time_relative(loop, &a->on_time, CLOCK_MONOTONIC, CHILD_US, 0,
 				       on_child_late, a) >= 0)
 		return;
+	error = errno;
 	stop_waiting(a);
 	if (a->child > 0)
 		hung_add(a->child);
 	a->child = 0;
-	not_asked(a, "no process for it: %s", strerror(errno));
+	not_asked(a, "no process for it", error);
 }
 
 /* ---- the queue ---- */
