@@ -75,6 +75,15 @@ static void stop_waiting(struct act *a)
 	a->on_exit = sd_event_source_disable_unref(a->on_exit);
 }
 
+/* Where nobody waits for its end any more. */
+static void leave_child(struct act *a)
+{
+	stop_waiting(a);
+	if (a->child > 0)
+		hung_add(a->child);
+	a->child = 0;
+}
+
 static void act_free(struct act *a)
 {
 	struct act **at = &a->acts->list;
@@ -301,9 +310,7 @@ static int on_child_late(sd_event_source *source, uint64_t when, void *arg)
 	struct acts *acts = a->acts;
 	struct m_acted acted;
 
-	stop_waiting(a);
-	hung_add(a->child);
-	a->child = 0;
+	leave_child(a);
 	read_answer(a->sock, &acted);
 	take_answer(a, &acted);
 	pump(acts);
@@ -347,10 +354,7 @@ static void ask_monitor(struct act *a)
 				       on_child_late, a) >= 0)
 		return;
 	error = errno;
-	stop_waiting(a);
-	if (a->child > 0)
-		hung_add(a->child);
-	a->child = 0;
+	leave_child(a);
 	not_asked(a, "no process for it", error);
 }
 
@@ -489,9 +493,7 @@ void acts_free(struct acts *acts)
 	while (acts->list) {
 		struct act *a = acts->list;
 
-		stop_waiting(a);
-		if (a->child > 0)
-			hung_add(a->child);
+		leave_child(a);
 		act_free(a);
 	}
 	free(acts);
