@@ -385,7 +385,7 @@ static void another_guest(uint64_t id, const char *name)
 
 	pair(s);
 	strcpy(up.name, name);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	guest_comes(&up, s[1]);
 }
 
 /* Tenants name their guests: what means another one too means none. */

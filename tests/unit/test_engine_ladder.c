@@ -346,7 +346,7 @@ static void contained_again_after_expiry(void **state)
 	answer_act(HOST_LINK_DOWN, 0, ACT_DONE);
 }
 
-/* What a rule wants at once: one part asked for, one still waiting its turn. */
+/* What a rule wants at once: asked for, and not answered. */
 static void direct_answers_outlive_the_engine(void **state)
 {
 	NEEDS_PROGRAMS();
@@ -354,6 +354,7 @@ static void direct_answers_outlive_the_engine(void **state)
 	guest_with_kernel(true);
 	infected();
 	expect_act(HOST_LINK_DOWN, 0);
+	expect_act(HOST_CONTAIN, 0);
 	restart();
 	scanner_up();
 	infected();
@@ -588,6 +589,25 @@ static void direct_answers_in_their_order(void **state)
 	verify_journal();
 }
 
+/* The module's answer is asked for while the VMM's monitor hangs, and is none of its. */
+static void module_waits_for_no_monitor(void **state)
+{
+	struct m_acted m = { .status = ACT_UNAVAILABLE, .detail = "it did not answer" };
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_with_kernel(true);
+	infected();
+	id = expect_act(HOST_LINK_DOWN, 0);
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	send_to(w.parent, &msg_acted, id, &m, -1);
+	expect_silence(w.parent, 300);
+	assert_true(is_contained());
+	verify_journal();
+}
+
 /* The guest is down because of what was asked: the answer is in the journal all the same. */
 static void answer_after_the_end(void **state)
 {
@@ -644,7 +664,8 @@ int main(void)
 		P(identity_in_time_is_the_agents, policy_patient), P(links_cut_in_part, policy),
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(limit_counts_no_failures, policy_limit),
-		P(direct_answers_in_their_order, policy_direct), T(late_answer_of_the_parent),
+		P(direct_answers_in_their_order, policy_direct),
+		P(module_waits_for_no_monitor, policy_direct), T(late_answer_of_the_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,36 @@ static void off_is_never_clean(void **state)
 	answer_sweep(0);
 }
 
+/* It is known, its events are counted and its VMM is watched, before its name is known. */
+static void named_after_it_came(void **state)
+{
+	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .level = KVM_WARDEN_LEVEL_OFF };
+	struct m_guest_named named = { .guest = GUEST, .level = KVM_WARDEN_LEVEL_CONTENT, .name = NAME };
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	json_decref(ctl_when_up());
+	scanner_up();
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+	send_event(1);
+	await_level("off");
+	send_to(w.parent, &msg_guest_named, 0, &named, -1);
+	await_level("content");
+	w.introspect = role_up("introspect", GUEST);
+	say_kernel();
+	answer_sweep(0);
+	send_event(2);
+	g = guest_json();
+	assert_string_equal(text(g, "name"), NAME);
+	assert_int_equal(number(json_object_get(g, "work"), "events"), 2);
+	json_decref(g);
+	expect_rows("guest named", NAME, 1);
+	/* That its introspector came is no news; that it went is. */
+	expect_rows("role up", "introspect", 0);
+	introspector_again();
+	expect_rows("role up", "introspect", 0);
+}
+
 static void list_of_one(void)
 {
 	struct m_done done = { .status = DONE_COMPLETE, .tasks = 1 };
@@ -202,7 +232,7 @@ static void looks_are_journalled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(off_is_never_clean), T(metadata_is_a_list), T(metadata_takes_no_content),
+		T(off_is_never_clean), T(named_after_it_came), T(metadata_is_a_list), T(metadata_takes_no_content),
 		T(operator_sets_it), T(looks_are_journalled),
 	};
 

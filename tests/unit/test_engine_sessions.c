@@ -11,7 +11,7 @@ static int other_guest(const char *source)
 
 	pair(s);
 	strcpy(c.source, source);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	guest_comes(&up, s[1]);
 	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
 	return s[0];
 }
@@ -174,7 +174,7 @@ static void waits_for_the_kernel(void **state)
 	w.channel = role_up("channel", 0);
 	log_in_as(NAME, CAN(KILL));
 	pair(s);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	guest_comes(&up, s[1]);
 	w.introspect = s[0];
 	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
 	expect_session("binding", "kernel is not found");
@@ -199,7 +199,7 @@ static void nameless_guest_has_one_agent(void **state)
 	NEEDS_PROGRAMS();
 	w.channel = role_up("channel", 0);
 	pair(s);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	guest_comes(&up, s[1]);
 	w.introspect = s[0];
 	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
 	say_kernel();

@@ -268,6 +268,15 @@ static inline void answer_sweep(uint32_t resend)
 }
 
 /* The guest, its kernel found and its first sweep over. */
+/* Its introspector follows it, on that socket. */
+static inline void guest_comes(const struct m_guest_up *up, int introspector)
+{
+	struct m_role_state m = { .state = ROLE_UP, .guest = up->guest, .role = "introspect" };
+
+	send_to(w.parent, &msg_guest_up, 0, up, -1);
+	send_to(w.parent, &msg_role_state, 0, &m, introspector);
+}
+
 static inline void guest_with_kernel(bool cid)
 {
 	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM, .name = NAME };
@@ -275,7 +284,7 @@ static inline void guest_with_kernel(bool cid)
 	int s[2];
 
 	pair(s);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[1]);
+	guest_comes(&up, s[1]);
 	w.introspect = s[0];
 	if (cid)
 		send_to(w.parent, &msg_guest_cid, 0, &c, -1);

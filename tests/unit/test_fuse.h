@@ -86,6 +86,7 @@ static inline int fuse_setup(void **state)
 	char options[64];
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
+	strcpy(fuse_folder, "/tmp/kvm-warden-XXXXXX");
 	assert_non_null(mkdtemp(fuse_folder));
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
 	if (fd >= 0 && !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&

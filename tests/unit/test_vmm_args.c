@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/hung.h"
 #include "daemon/vmm.h"
 #include "daemon/vmm_args.h"
 #include "test_fuse.h"
@@ -105,7 +106,7 @@ static enum vmm_answer ask(pid_t pid, size_t *ret_len)
 
 	assert_non_null(q);
 	while ((answer = vmm_args_look(q, &args, ret_len)) == VMM_ASKED)
-		vmm_args_wait(q, UINT64_MAX / 1000);
+		usleep(10000);
 	if (*ret_len)
 		assert_string_equal(args, "qemu");
 	assert_string_equal(args + *ret_len, "");
@@ -128,6 +129,36 @@ static void test_of_a_process(void **state)
 	assert_int_equal(len, 0);
 	vmm_guest_name(pid, name, sizeof(name));
 	assert_string_equal(name, "");
+}
+
+static void hang_by(uint32_t vmm)
+{
+	char file[64];
+	pid_t pid;
+
+	snprintf(file, sizeof(file), "%s/hang", fuse_folder);
+	pid = fork();
+	if (pid == 0)
+		_exit(open(file, O_RDONLY | O_CLOEXEC));
+	usleep(300000);
+	hung_add(pid, vmm);
+}
+
+/* One VMM that holds up all who ask it leaves the others' to be asked. */
+static void test_that_holds_places(void **state)
+{
+	if (fuse_server < 0)
+		skip();
+	assert_false(hung_too_many(7));
+	hang_by(7);
+	assert_false(hung_too_many(7));
+	hang_by(7);
+	assert_true(hung_too_many(7));
+	assert_null(vmm_args_ask(7));
+	assert_false(hung_too_many(8));
+	fuse_end_server();
+	while (hung_too_many(7))
+		usleep(10000);
 }
 
 /* Whoever reads it does so for ever; and nobody waits for him. */
@@ -169,10 +200,11 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_a_process),
-		cmocka_unit_test(test_that_does_not_answer),
+		cmocka_unit_test_setup_teardown(test_that_holds_places, fuse_setup, fuse_teardown),
+		cmocka_unit_test_setup_teardown(test_that_does_not_answer, fuse_setup, fuse_teardown),
 	};
 
 	if (argc == 5)
 		be_a_vmm(argv);
-	return cmocka_run_group_tests(tests, fuse_setup, fuse_teardown);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

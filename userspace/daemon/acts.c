@@ -80,7 +80,7 @@ static void leave_child(struct act *a)
 {
 	stop_waiting(a);
 	if (a->child > 0)
-		hung_add(a->child);
+		hung_add(a->child, a->vmm.pid);
 	a->child = 0;
 }
 
@@ -335,8 +335,8 @@ static void ask_monitor(struct act *a)
 		finish(a, ACT_UNAVAILABLE, "process %d is not certain to be its VMM", a->vmm.pid);
 		return;
 	}
-	if (hung_too_many()) {
-		not_asked(a, "too many processes hang that asked VMMs' monitors", EAGAIN);
+	if (hung_too_many(a->vmm.pid)) {
+		not_asked(a, "too many processes hang that asked this VMM, or others", EAGAIN);
 		return;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {

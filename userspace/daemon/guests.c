@@ -25,10 +25,9 @@
 #include "lib/proc.h"
 #include "lib/util.h"
 
-/* So long new guests are taken in at a time: who makes many keeps us from nothing else. */
+/* So long new guests are taken in at a time, and so long introspectors started for
+ * them: who makes many keeps us from nothing else. */
 #define ADD_US 100000ull
-/* So long their names are waited for together, once: most are known at once. */
-#define NAMES_US 200000ull
 /* So long a guest waits for its turn to be named, where others hold that up. */
 #define UNNAMED_US 30000000ull
 /* So long is waited for the last events of a guest that is gone. */
@@ -53,7 +52,6 @@ struct guest {
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
 	bool named;		/* it has a name, or none will be known */
 	bool silent;		/* its VMM did not say */
-	bool waited;		/* for its name; from now on it comes when it comes */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
@@ -120,15 +118,28 @@ static void tell(struct guests *guests, const struct msg_schema *schema,
 
 /* ---- coming ---- */
 
-static void tell_up(struct guests *guests, const struct guest *g, int sock)
+/* Nothing of it is looked at before it is known what may be. */
+static uint32_t level_now(const struct guest *g)
+{
+	return !g->named || g->lower ? KVM_WARDEN_LEVEL_OFF : g->level;
+}
+
+static void tell_up(struct guests *guests, const struct guest *g)
 {
 	struct m_guest_up message = {
-		.guest = g->id, .vmm_pid = g->vmm_pid,
-		.level = g->lower ? KVM_WARDEN_LEVEL_OFF : g->level,
+		.guest = g->id, .vmm_pid = g->vmm_pid, .level = level_now(g),
 	};
 
 	memcpy(message.name, g->name, sizeof(message.name));
-	tell(guests, &msg_guest_up, &message, sock);
+	tell(guests, &msg_guest_up, &message, -1);
+}
+
+static void tell_name(struct guests *guests, const struct guest *g)
+{
+	struct m_guest_named message = { .guest = g->id, .level = level_now(g) };
+
+	memcpy(message.name, g->name, sizeof(message.name));
+	tell(guests, &msg_guest_named, &message, -1);
 }
 
 static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, const char *source)
@@ -228,6 +239,7 @@ static void stop_asking(struct guest *g)
 static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 {
 	int fd = device_open_guest(guests->device, info->guest);
+	struct guest **last = &guests->list;
 	struct guest *g;
 
 	if (fd < 0) {
@@ -240,11 +252,14 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	if (!g)
 		fatal("out of memory");
 	*g = (struct guest){
-		.next = guests->list, .id = info->guest, .vmm_pid = info->vmm_pid,
+		.id = info->guest, .vmm_pid = info->vmm_pid,
 		.fd = fd, .vmm_pidfd = hold_vmm(fd, info->vmm_pid), .seen = true,
 		.level = info->level, .came = now_us(),
 	};
-	guests->list = g;
+	/* Behind those that were here before: it takes nothing from them. */
+	while (*last)
+		last = &(*last)->next;
+	*last = g;
 	guard_watch(guests->guard, g->id, g->vmm_pid, g->vmm_pidfd);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
@@ -274,6 +289,8 @@ static void give_name(struct guests *guests, struct guest *g, const char *said)
 	}
 	g->named = true;
 	choose_level(guests, g);
+	if (g->announced)
+		tell_name(guests, g);
 }
 
 static void take_answer(struct guests *guests, struct guest *g, const char *args, size_t len)
@@ -293,7 +310,6 @@ static bool is_still_vmm(const struct guest *g)
 	return g->vmm_pidfd >= 0 && !device_guest_info(g->fd, &info) && info.vmm_pid == g->vmm_pid;
 }
 
-/* Nobody is told of it, and nothing looked into, before it is known what it may be. */
 static void ask_for_name(struct guests *guests, struct guest *g)
 {
 	const struct guest *other = sibling(guests, g);
@@ -324,34 +340,15 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 }
 
 /*
- * The engine can make nothing of events of a guest that it does not know: those of one
- * whose VMM keeps its name from us are lost to it meanwhile, and no other's.
+ * Before its events: the engine can make nothing of those of a guest that it does not
+ * know.  By its CID an agent gets a name, so that comes after it.
  */
-static void name_all(struct guests *guests)
+static void announce(struct guests *guests, struct guest *g)
 {
-	const uint64_t end = now_us() + NAMES_US;
-	struct guest *g;
-
-	for (g = guests->list; g; g = g->next)
-		if (!g->named)
-			ask_for_name(guests, g);
-	/* Once more: where many came, each that is answered makes room to ask for another. */
-	for (g = guests->list; g; g = g->next) {
-		if (!g->named)
-			ask_for_name(guests, g);
-		while (!g->named && g->asked && !g->waited && now_us() < end) {
-			vmm_args_wait(g->asked, end);
-			ask_for_name(guests, g);
-		}
-		g->waited |= g->asked != NULL;
-	}
-}
-
-static void announce(struct guests *guests, struct guest *g, int sock)
-{
-	tell_up(guests, g, sock);
-	refresh_cid(guests, g, true);
+	tell_up(guests, g);
 	g->announced = true;
+	if (g->named)
+		refresh_cid(guests, g, true);
 }
 
 /*
@@ -362,12 +359,25 @@ static void look_into(struct guests *guests, struct guest *g)
 {
 	if (g->lower)
 		lower_level(guests, g);
-	if ((g->lower && !g->refused) || g->introspector)
-		return;
-	if (!g->lower && g->level != KVM_WARDEN_LEVEL_OFF)
+	if (level_now(g) != KVM_WARDEN_LEVEL_OFF && !g->introspector)
 		g->introspector = roles_add_introspector(guests->roles, g->id, g->fd);
-	else if (!g->announced)
-		announce(guests, g, -1);
+}
+
+static void tend(struct guests *guests)
+{
+	const uint64_t end = now_us() + ADD_US;
+
+	for (struct guest *g = guests->list; g; g = g->next) {
+		if (!g->announced)
+			announce(guests, g);
+		if (!g->named)
+			ask_for_name(guests, g);
+		if (!g->named)
+			continue;
+		if (g->introspector || now_us() < end)
+			look_into(guests, g);
+		refresh_cid(guests, g, false);
+	}
 }
 
 /* What the introspector of the old level knew goes with it. */
@@ -390,10 +400,8 @@ void guests_introspector_up(void *arg, uint64_t guest, int sock)
 	struct guest *g = find(guests, guest);
 	struct m_role_state message = { .state = ROLE_UP, .guest = guest, .role = "introspect" };
 
-	if (g && g->announced)
+	if (g)
 		tell(guests, &msg_role_state, &message, sock);
-	else if (g)
-		announce(guests, g, sock);
 	close(sock);
 }
 
@@ -484,13 +492,7 @@ void guests_refresh(struct guests *guests)
 	drop_unseen(guests);
 	settle_gone(guests);
 	tend_bpf(guests);
-	name_all(guests);
-	for (struct guest *g = guests->list; g; g = g->next) {
-		if (!g->named)
-			continue;
-		look_into(guests, g);
-		refresh_cid(guests, g, false);
-	}
+	tend(guests);
 }
 
 bool guests_find_vmm(void *arg, uint64_t guest, struct vmm *ret_vmm)

@@ -7,32 +7,42 @@
 #include "lib/log.h"
 
 #define TOO_MANY 32
+#define TOO_MANY_OF_ONE 2		/* one VMM leaves places for the others' */
 #define ROOM 256			/* with those under way when it came to that */
 
-static pid_t hung[ROOM];
+static struct {
+	pid_t pid;
+	uint32_t vmm;
+} hung[ROOM];
 static unsigned n;
 
 static void reap(void)
 {
 	for (unsigned i = 0; i < n;)
-		if (waitpid(hung[i], NULL, WNOHANG))
+		if (waitpid(hung[i].pid, NULL, WNOHANG))
 			hung[i] = hung[--n];
 		else
 			i++;
 }
 
-void hung_add(pid_t child)
+void hung_add(pid_t child, uint32_t vmm)
 {
 	kill(child, SIGKILL);
 	reap();
-	if (n < ROOM)
-		hung[n++] = child;
-	else
+	if (n == ROOM) {
 		log_err("process %d was given up, and is reaped by nobody", child);
+		return;
+	}
+	hung[n].pid = child;
+	hung[n++].vmm = vmm;
 }
 
-bool hung_too_many(void)
+bool hung_too_many(uint32_t vmm)
 {
+	unsigned of_it = 0;
+
 	reap();
-	return n >= TOO_MANY;
+	for (unsigned i = 0; i < n; i++)
+		of_it += hung[i].vmm == vmm;
+	return n >= TOO_MANY || of_it >= TOO_MANY_OF_ONE;
 }

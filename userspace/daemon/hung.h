@@ -7,12 +7,13 @@
 #define WARDEN_HUNG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Kills it.  What watched its end has been told to stop. */
-void hung_add(pid_t child);
+/* Kills it.  What watched its end has been told to stop.  vmm: what it asked. */
+void hung_add(pid_t child, uint32_t vmm);
 
-/* Are there so many that no further child is risked? */
-bool hung_too_many(void);
+/* Are there so many, or so many of that VMM, that no further child is risked on it? */
+bool hung_too_many(uint32_t vmm);
 
 #endif

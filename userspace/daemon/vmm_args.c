@@ -2,7 +2,6 @@
 #include "daemon/vmm_args.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,7 +69,7 @@ struct vmm_args *vmm_args_ask(uint32_t pid)
 	struct vmm_args *q;
 	int ends[2];
 
-	if (asked >= ASKED_MAX || hung_too_many() || pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+	if (asked >= ASKED_MAX || hung_too_many(pid) || pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		return NULL;
 	q = calloc(1, sizeof(*q));
 	if (!q)
@@ -105,7 +104,7 @@ static void give_up(struct vmm_args *q)
 {
 	log_warn("VMM %u: its command line could not be read in 10 s: no name or CID of its guest is known from there"
 		 " (a process that holds up its readers does so on purpose, or hangs)", q->vmm);
-	hung_add(q->child);
+	hung_add(q->child, q->vmm);
 	q->child = 0;
 	q->silent = true;
 }
@@ -129,19 +128,10 @@ enum vmm_answer vmm_args_look(struct vmm_args *q, const char **ret_args, size_t 
 	return q->silent ? VMM_SILENT : VMM_ANSWERED;
 }
 
-void vmm_args_wait(struct vmm_args *q, uint64_t end)
-{
-	struct pollfd p = { .fd = q->pipe, .events = POLLIN };
-	const uint64_t now = now_us();
-
-	if (now < end)
-		poll(&p, 1, MIN((end - now) / 1000 + 1, 60000));
-}
-
 void vmm_args_end(struct vmm_args *q)
 {
 	if (q->child)
-		hung_add(q->child);
+		hung_add(q->child, q->vmm);
 	close(q->pipe);
 	asked--;
 	free(q);

@@ -14,7 +14,10 @@
 
 struct vmm_args;
 
-/* NULL: so many are asked, or hang, that no further one is; or there is no process for it. */
+/*
+ * NULL: so many are asked, or hang (hung.h), that no further one is; or there is no
+ * process for it.
+ */
 struct vmm_args *vmm_args_ask(uint32_t pid);
 
 enum vmm_answer {
@@ -28,8 +31,6 @@ enum vmm_answer {
  * the process is gone.  They are the question's, until its end.
  */
 enum vmm_answer vmm_args_look(struct vmm_args *question, const char **ret_args, size_t *ret_len);
-/* Until there is something to look at, or that moment (us of CLOCK_MONOTONIC). */
-void vmm_args_wait(struct vmm_args *question, uint64_t end);
 void vmm_args_end(struct vmm_args *question);
 
 /* The same by ourselves, for whom it is no matter if he hangs.  How many bytes. */

@@ -166,26 +166,70 @@ static void send_act(struct guest *g, struct act *a, uint64_t now)
 	peer_post(&e->parent, &msg_act, a->message, &a->m, -1);
 }
 
-uint64_t acts_pump(struct guest *g, uint64_t now)
+/* Nothing of a VMM's holds these up. */
+static bool is_modules(const struct act *a)
+{
+	return a->m.verb != HOST_PAUSE && a->m.verb != HOST_RESUME && a->m.verb != HOST_LINK_DOWN &&
+	       a->m.verb != HOST_LINK_UP && a->m.verb != HOST_POWER_OFF;
+}
+
+/* One at a time of the module, and one of the VMM: a monitor that hangs keeps no guest running. */
+static bool is_next(const struct guest *g, const struct act *a)
+{
+	const struct act *first = TAILQ_FIRST(&g->acts);
+
+	while (is_modules(first) != is_modules(a))
+		first = TAILQ_NEXT(first, entry);
+	return first == a;
+}
+
+static struct act *find_unanswered(struct guest *g, uint64_t now)
+{
+	struct act *a;
+
+	TAILQ_FOREACH(a, &g->acts, entry)
+		if (a->sent && now >= a->give_up)
+			return a;
+	return NULL;
+}
+
+static uint64_t pump_queue(struct guest *g, uint64_t now)
 {
 	const struct m_acted none = { .detail = "the parent gave no answer" };
-	const struct hold *contained = &g->holds[HOLD_CONTAIN];
-	struct act *a = TAILQ_FIRST(&g->acts);
 	uint64_t due = NEVER;
+	struct act *a;
 
-	if (a && a->sent && now >= a->give_up) {
+	while ((a = find_unanswered(g, now)))
 		acted(g, a, &none, now);
-		a = TAILQ_FIRST(&g->acts);
+	TAILQ_FOREACH(a, &g->acts, entry) {
+		if (!a->sent && is_next(g, a))
+			send_act(g, a, now);
+		if (a->sent)
+			due = MIN(due, a->give_up);
 	}
-	if (a && !a->sent)
-		send_act(g, a, now);
-	if (a && a->sent)
-		due = a->give_up;
+	return due;
+}
+
+uint64_t acts_pump(struct guest *g, uint64_t now)
+{
+	const struct hold *contained = &g->holds[HOLD_CONTAIN];
+	uint64_t due = pump_queue(g, now);
+
 	if (contained->on && contained->until && now >= contained->until + EXPIRY_GRACE_NS)
 		hold_ended(g, HOLD_CONTAIN, "it expired", now);
 	if (contained->on && contained->until)
 		due = MIN(due, contained->until + EXPIRY_GRACE_NS);
 	return due;
+}
+
+static struct act *find_sent(struct guest *g, uint64_t message)
+{
+	struct act *a;
+
+	TAILQ_FOREACH(a, &g->acts, entry)
+		if (a->sent && a->message == message)
+			return a;
+	return NULL;
 }
 
 void acts_result(struct engine *e, uint64_t id, const struct m_acted *m, uint64_t now)
@@ -194,8 +238,8 @@ void acts_result(struct engine *e, uint64_t id, const struct m_acted *m, uint64_
 	struct act *a;
 
 	TAILQ_FOREACH(g, &e->guests, entry) {
-		a = TAILQ_FIRST(&g->acts);
-		if (!a || !a->sent || a->message != id)
+		a = find_sent(g, id);
+		if (!a)
 			continue;
 		acted(g, a, m, now);
 		guest_free_if_done(g);
@@ -273,13 +317,14 @@ static void check_pause(struct guest *g, uint64_t exits, uint64_t now)
 
 void acts_counters(struct guest *g, const struct m_counters *m, uint64_t now)
 {
-	const struct act *a = TAILQ_FIRST(&g->acts);
 	const struct hold *h = &g->holds[HOLD_CONTAIN];
 	bool contained = m->flags & KVM_WARDEN_GUEST_CONTAINED;
+	const struct act *a;
 
 	/* Asked and not answered yet: the numbers may be of before or after. */
-	if (a && a->sent)
-		return;
+	TAILQ_FOREACH(a, &g->acts, entry)
+		if (a->sent)
+			return;
 	check_pause(g, m->exits, now);
 	if (contained && !h->on)
 		containment_found(g);

@@ -310,7 +310,8 @@ int peer_post(struct peer *peer, const struct msg_schema *schema, uint64_t id,
 /* ---- guests.c ---- */
 
 struct guest *guest_find(struct engine *e, uint64_t id);
-struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd);
+void guest_up(struct engine *e, const struct m_guest_up *m);
+void guest_named(struct guest *g, const struct m_guest_named *m);
 void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);
 /* Of the host's own, on what no guest is known for. */

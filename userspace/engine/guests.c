@@ -70,7 +70,7 @@ static void forget_departing(struct engine *e, uint64_t guest)
 			e->departing[i--] = e->departing[--e->ndeparting];
 }
 
-struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
+void guest_up(struct engine *e, const struct m_guest_up *m)
 {
 	struct guest *g = guest_find(e, m->guest);
 
@@ -78,17 +78,28 @@ struct guest *guest_up(struct engine *e, const struct m_guest_up *m, int fd)
 		guest_down(e, g);
 	forget_departing(e, m->guest);
 	g = new_guest(e, m);
-	log_info("guest %llu (%s), VMM %u: up", (unsigned long long)g->id,
-		 g->name[0] ? g->name : "no name", g->vmm_pid);
+	log_info("guest %llu%s%s, VMM %u: up", (unsigned long long)g->id,
+		 g->name[0] ? ", " : "", g->name, g->vmm_pid);
 	record_event(&e->journal, "guest up", g->id, g->vmm_pid, 0,
 		     json_pack("{s:s,s:s}", "name", g->name, "level",
 			       guest_level_name(g->level)));
-	if (fd >= 0)
-		guest_connect(g, fd);
 	acts_adopt(g);
 	orders_adopt(g);
 	engine_flush_soon(e);
-	return g;
+}
+
+/* Nobody looked into it before, or offered it an agent: there is nothing to undo. */
+void guest_named(struct guest *g, const struct m_guest_named *m)
+{
+	struct engine *e = g->introspector.engine;
+
+	memcpy(g->name, m->name, sizeof(g->name));
+	g->level = m->level;
+	log_info("guest %llu: %s%s, level %s", (unsigned long long)g->id,
+		 g->name[0] ? "its name is " : "it has no name", g->name, guest_level_name(g->level));
+	record_event(&e->journal, "guest named", g->id, g->vmm_pid, 0,
+		     json_pack("{s:s,s:s}", "name", g->name, "level", guest_level_name(g->level)));
+	engine_flush_soon(e);
 }
 
 /* Nobody answers any more what was asked; operators who wait are told. */

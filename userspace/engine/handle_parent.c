@@ -17,7 +17,20 @@ static int on_guest_up(struct engine *e, struct msg *m)
 
 	if (!msg_decode(m, &msg_guest_up, &up) || up.level > KVM_WARDEN_LEVEL_CONTENT)
 		return -1;
-	guest_up(e, &up, msg_take_fd(m));
+	guest_up(e, &up);
+	return 0;
+}
+
+static int on_guest_named(struct engine *e, struct msg *m)
+{
+	struct m_guest_named named;
+	struct guest *g;
+
+	if (!msg_decode(m, &msg_guest_named, &named) || named.level > KVM_WARDEN_LEVEL_CONTENT)
+		return -1;
+	g = guest_find(e, named.guest);
+	if (g)
+		guest_named(g, &named);
 	return 0;
 }
 
@@ -183,15 +196,20 @@ static int on_guest_level(struct engine *e, struct msg *m, uint64_t now)
 	return 0;
 }
 
-static struct role *role_of(struct engine *e, const struct m_role_state *m)
+static struct role *find_role(struct engine *e, const struct m_role_state *m)
 {
-	struct role *r;
-
 	for (unsigned i = 0; i < e->nroles; i++)
 		if (e->roles[i].guest == m->guest && !strcmp(e->roles[i].name, m->role))
 			return &e->roles[i];
-	if (e->nroles == ROLES_MAX)
-		return NULL;
+	return NULL;
+}
+
+static struct role *role_of(struct engine *e, const struct m_role_state *m)
+{
+	struct role *r = find_role(e, m);
+
+	if (r || e->nroles == ROLES_MAX)
+		return r;
 	r = &e->roles[e->nroles++];
 	memset(r, 0, sizeof(*r));
 	r->guest = m->guest;
@@ -242,7 +260,9 @@ static int on_role_state(struct engine *e, struct msg *m)
 	if (!msg_decode(m, &msg_role_state, &state) ||
 	    (state.state != ROLE_UP && state.state != ROLE_DOWN))
 		return -1;
-	note_role(e, &state);
+	/* A guest's first introspector belongs to its coming. */
+	if (state.state == ROLE_DOWN || !state.guest || find_role(e, &state))
+		note_role(e, &state);
 	if (state.state == ROLE_UP)
 		connect_role(e, &state, m);
 	else
@@ -288,6 +308,8 @@ int handle_parent(struct peer *peer, struct msg *m, uint64_t now)
 	switch (m->type) {
 	case M_GUEST_UP:
 		return on_guest_up(e, m);
+	case M_GUEST_NAMED:
+		return on_guest_named(e, m);
 	case M_GUEST_DOWN:
 		return on_guest_down(e, m);
 	case M_GUEST_CID:

@@ -101,6 +101,7 @@ enum message_type {
 
 	M_TAKEN = 128,		/* engine -> parent: one for each M_EVENTS, in their order */
 	M_GUEST_LEVEL,		/* parent -> engine: when it changes */
+	M_GUEST_NAMED,		/* parent -> engine: once, where M_GUEST_UP could not say it */
 };
 
 /* ---- parent -> engine ---- */
@@ -109,7 +110,14 @@ struct m_guest_up {
 	uint64_t guest;			/* id of the module */
 	uint32_t vmm_pid;
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
-	char name[TEXT_NAME];		/* the VMM's name for it, or "" */
+	char name[TEXT_NAME];		/* the VMM's name for it; "": it has none, or none yet */
+};
+
+/* Before it comes, the guest's level is off and its CID is not said. */
+struct m_guest_named {
+	uint64_t guest;
+	uint32_t level;			/* KVM_WARDEN_LEVEL_*, as the host's file has it for that name */
+	char name[TEXT_NAME];		/* "": its VMM has none for it, or keeps it to itself */
 };
 
 struct m_guest_down {
@@ -797,7 +805,8 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_files, msg_inode, msg_extract, msg_missing, msg_content, msg_bound, msg_agent_act,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
-	msg_guard_taken, msg_cids_state, msg_module_state, msg_rest, msg_rest_file, msg_rested;
+	msg_guard_taken, msg_cids_state, msg_module_state, msg_rest, msg_rest_file, msg_rested,
+	msg_guest_named;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);

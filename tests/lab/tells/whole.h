@@ -53,7 +53,7 @@ static pid_t guest_of_file(void)
 	if (!pid)
 		serve(s[1]);
 	close(s[1]);
-	send_to(w.parent, &msg_guest_up, 0, &up, s[0]);
+	guest_comes(&up, s[0]);
 	return pid;
 }
 
