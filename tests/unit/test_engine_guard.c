@@ -7,6 +7,10 @@
 #include "engine/incident.h"
 #include "lib/util.h"
 
+static char policy_named[] =
+	"[rule lab]\nmatch = Guard.Exec\nguest = " NAME "\nkinds = guard\nactions = report\n"
+	"[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,pause\n";
+
 static char policy_guard[] =
 	"[rule malware]\nmatch = *\nactions = report,power_off\n"
 	"[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,pause\n";
@@ -330,6 +334,71 @@ static void without_its_guest_it_is_a_finding_too(void **state)
 	expect_silence(w.parent, 300);
 }
 
+static void unnamed_guest(void)
+{
+	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .unnamed = 1 };
+
+	NEEDS_PROGRAMS();
+	json_decref(ctl_when_up());
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+}
+
+static void name_it(const char *name)
+{
+	struct m_guest_named m = { .guest = GUEST, .level = KVM_WARDEN_LEVEL_CONTENT };
+
+	strcpy(m.name, name);
+	send_to(w.parent, &msg_guest_named, 0, &m, -1);
+}
+
+static void expect_finding_of(const char *name)
+{
+	json_t *answer, *f;
+
+	await_findings(1);
+	answer = ctl("findings", 0);
+	f = json_array_get(json_object_get(answer, "findings"), 0);
+	assert_string_equal(text(f, "guest_name"), name);
+	json_decref(answer);
+	verify_journal();
+}
+
+/* A VMM that keeps its guest's name back gets no other rule by that. */
+static void judged_by_the_name_that_comes(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+
+	unnamed_guest();
+	send_incident(&e);
+	expect_silence(w.parent, 300);
+	name_it(NAME);
+	expect_silence(w.parent, 300);
+	expect_finding_of(NAME);
+}
+
+static void judged_by_another_name(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+
+	unnamed_guest();
+	send_incident(&e);
+	expect_silence(w.parent, 300);
+	name_it("");
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	expect_finding_of("");
+}
+
+static void told_of_one_that_never_had_a_name(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	struct m_guest_down down = { .guest = GUEST };
+
+	unnamed_guest();
+	send_incident(&e);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	expect_finding_of("");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +411,9 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(a_rule_for_malware_leaves_vmms_alone, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(a_kind_spends_its_own_quota_alone, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(without_its_guest_it_is_a_finding_too, setup, teardown, policy_guard),
+		cmocka_unit_test_prestate_setup_teardown(judged_by_the_name_that_comes, setup, teardown, policy_named),
+		cmocka_unit_test_prestate_setup_teardown(judged_by_another_name, setup, teardown, policy_named),
+		cmocka_unit_test_prestate_setup_teardown(told_of_one_that_never_had_a_name, setup, teardown, policy_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

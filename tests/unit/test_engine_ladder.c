@@ -608,6 +608,30 @@ static void module_waits_for_no_monitor(void **state)
 	verify_journal();
 }
 
+/* An operator's thaw ends what is still on its way, too. */
+static void thaw_is_behind_what_hangs(void **state)
+{
+	struct m_acted m = { .status = ACT_DONE };
+	uint64_t id;
+	int fd;
+
+	NEEDS_PROGRAMS();
+	scanner_up();
+	guest_with_kernel(true);
+	infected();
+	id = expect_act(HOST_LINK_DOWN, 0);
+	answer_act(HOST_CONTAIN, 0, ACT_DONE);
+	await_contained(true);
+	fd = api_send("POST", "/v1/guests/web-1/thaw", "");
+	answer_act(HOST_RELEASE, 0, ACT_DONE);
+	expect_silence(w.parent, 300);
+	send_to(w.parent, &msg_acted, id, &m, -1);
+	answer_act(HOST_LINK_UP, 0, ACT_DONE);
+	json_decref(api_end(fd, 200));
+	assert_false(is_contained());
+	verify_journal();
+}
+
 /* The guest is down because of what was asked: the answer is in the journal all the same. */
 static void answer_after_the_end(void **state)
 {
@@ -665,7 +689,8 @@ int main(void)
 		P(limit_counts_answers_of_the_host, policy_limit),
 		P(limit_counts_no_failures, policy_limit),
 		P(direct_answers_in_their_order, policy_direct),
-		P(module_waits_for_no_monitor, policy_direct), T(late_answer_of_the_parent),
+		P(module_waits_for_no_monitor, policy_direct),
+		P(thaw_is_behind_what_hangs, policy_direct), T(late_answer_of_the_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,11 +220,11 @@ static void restarts_outlive_guests(void **state)
 	all_up();
 	introspector_again();
 	introspector_again();
-	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 1);
+	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 2);
 	send_to(w.parent, &msg_guest_down, 0, &down, -1);
 	await("kvm_warden_guests ", 0);
 	await("kvm_warden_roles_up{role=\"introspect\"} ", 0);
-	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 1);
+	await("kvm_warden_role_restarts_total{role=\"introspect\"} ", 2);
 }
 
 /* By the state they are in now: a number that falls is no counter. */

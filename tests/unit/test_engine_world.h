@@ -244,14 +244,16 @@ static inline void say_kernel(void)
 	send_to(w.introspect, &msg_kernel, 0, &k, -1);
 }
 
-/* The parent starts an introspector anew. */
+/* It ended, and the parent starts another. */
 static inline void introspector_again(void)
 {
-	struct m_role_state m = { .state = ROLE_UP, .guest = GUEST, .role = "introspect" };
+	struct m_role_state m = { .state = ROLE_DOWN, .guest = GUEST, .role = "introspect" };
 	int s[2];
 
 	close(w.introspect);
+	send_to(w.parent, &msg_role_state, 0, &m, -1);
 	pair(s);
+	m.state = ROLE_UP;
 	send_to(w.parent, &msg_role_state, 0, &m, s[1]);
 	w.introspect = s[0];
 	say_kernel();
@@ -267,7 +269,6 @@ static inline void answer_sweep(uint32_t resend)
 	send_to(w.introspect, &msg_done, id, &done, -1);
 }
 
-/* The guest, its kernel found and its first sweep over. */
 /* Its introspector follows it, on that socket. */
 static inline void guest_comes(const struct m_guest_up *up, int introspector)
 {
@@ -277,6 +278,7 @@ static inline void guest_comes(const struct m_guest_up *up, int introspector)
 	send_to(w.parent, &msg_role_state, 0, &m, introspector);
 }
 
+/* The guest, its kernel found and its first sweep over. */
 static inline void guest_with_kernel(bool cid)
 {
 	struct m_guest_up up = { .level = KVM_WARDEN_LEVEL_CONTENT, .guest = GUEST, .vmm_pid = VMM, .name = NAME };

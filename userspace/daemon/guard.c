@@ -415,15 +415,15 @@ static int on_incident(void *ctx, void *data, size_t size)
 	return g->nbatch == GUARD_EVENTS_MAX ? -EAGAIN : 0;
 }
 
-bool guard_drain(struct guard *g, int engine)
+void guard_collect(struct guard *g)
 {
-	if (!g->ring)
-		return true;
-	if (g->sent)
-		return false;
-	if (g->nbatch < GUARD_EVENTS_MAX)
+	if (g->ring && !g->sent && g->nbatch < GUARD_EVENTS_MAX)
 		ring_buffer__consume(g->ring);
-	if (g->nbatch)
+}
+
+bool guard_send(struct guard *g, int engine)
+{
+	if (g->nbatch && !g->sent)
 		send_batch(g, engine);
 	return !g->nbatch;
 }

@@ -32,11 +32,13 @@ void guard_forget(struct guard *guard, uint64_t guest);
 /* Forgets the counts of guests that nobody knows, which came and went between two looks. */
 void guard_keep(struct guard *guard, bool (*is_known)(void *arg, uint64_t guest), void *arg);
 
+/* Takes a batch of what was found out of the ring, if the one before it is gone. */
+void guard_collect(struct guard *guard);
 /*
- * Sends a batch of what was found to the engine.  False: that one is to be taken
- * first, and the rest stays in the ring, where losses are counted by guest.
+ * Sends it to the engine.  False: it is to be taken first, and the rest stays in the
+ * ring, where losses are counted by guest.
  */
-bool guard_drain(struct guard *guard, int engine);
+bool guard_send(struct guard *guard, int engine);
 
 /* The engine has taken the batch; false: that cannot be. */
 bool guard_taken(struct guard *guard, const struct msg *m);

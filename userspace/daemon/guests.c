@@ -51,6 +51,7 @@ struct guest {
 	uint64_t came;		/* us */
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
 	bool named;		/* it has a name, or none will be known */
+	bool chosen;		/* its level, by an operator before that */
 	bool silent;		/* its VMM did not say */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
@@ -67,7 +68,8 @@ struct guests {
 	struct guest *list;
 	struct guest *gone;	/* their last events are under way */
 	struct window window;
-	bool stale;		/* an event told of a guest that may be new */
+	bool stale;		/* an event told of a guest that may be new, or the engine is */
+	uint64_t newest;	/* of the ids that were looked at */
 	unsigned int refreshes;
 };
 
@@ -127,7 +129,7 @@ static uint32_t level_now(const struct guest *g)
 static void tell_up(struct guests *guests, const struct guest *g)
 {
 	struct m_guest_up message = {
-		.guest = g->id, .vmm_pid = g->vmm_pid, .level = level_now(g),
+		.guest = g->id, .vmm_pid = g->vmm_pid, .level = level_now(g), .unnamed = !g->named,
 	};
 
 	memcpy(message.name, g->name, sizeof(message.name));
@@ -202,6 +204,8 @@ static void choose_level(struct guests *guests, struct guest *g)
 {
 	uint32_t most = config_level(guests->config, g->name);
 
+	if (g->chosen)
+		return;
 	g->lower = most < g->level;
 	g->level = MIN(g->level, most);
 }
@@ -242,6 +246,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	struct guest **last = &guests->list;
 	struct guest *g;
 
+	guests->newest = info->guest;
 	if (fd < 0) {
 		if (fd != -ENOENT)	/* gone again */
 			log_err("guest %llu is not observed: %s",
@@ -365,19 +370,36 @@ static void look_into(struct guests *guests, struct guest *g)
 
 static void tend(struct guests *guests)
 {
-	const uint64_t end = now_us() + ADD_US;
+	struct guest *g;
+	uint64_t end;
 
-	for (struct guest *g = guests->list; g; g = g->next) {
+	for (g = guests->list; g; g = g->next) {
 		if (!g->announced)
 			announce(guests, g);
 		if (!g->named)
 			ask_for_name(guests, g);
-		if (!g->named)
-			continue;
-		if (g->introspector || now_us() < end)
-			look_into(guests, g);
-		refresh_cid(guests, g, false);
+		if (g->named)
+			refresh_cid(guests, g, false);
 	}
+	end = now_us() + ADD_US;
+	for (g = guests->list; g && now_us() < end; g = g->next)
+		if (g->named)
+			look_into(guests, g);
+}
+
+bool guests_name(struct guests *guests)
+{
+	bool open = false;
+
+	for (struct guest *g = guests->list; g && guests->engine >= 0; g = g->next) {
+		if (g->named || !g->announced)
+			continue;
+		ask_for_name(guests, g);
+		if (g->named)
+			look_into(guests, g);
+		open |= g->asked != NULL;
+	}
+	return open;
 }
 
 /* What the introspector of the old level knew goes with it. */
@@ -386,6 +408,7 @@ static void take_level(struct guests *guests, struct guest *g, uint32_t level)
 	if (g->lower || g->level == level)
 		return;
 	g->level = level;
+	g->chosen |= !g->named;
 	if (!g->named)
 		return;
 	tell_level(guests, g);
@@ -454,6 +477,14 @@ static bool is_known(void *arg, uint64_t id)
 }
 
 static void settle_gone(struct guests *guests);
+
+void guests_meet(struct guests *guests)
+{
+	struct kvm_warden_guest_info info = { .guest = guests->newest };
+
+	if (guests->stale || device_next_guest(guests->device, &info))
+		guests_refresh(guests);
+}
 
 /* So that those which are there have their share of the ring, and no others. */
 static void tend_bpf(struct guests *guests)
@@ -594,6 +625,7 @@ void guests_engine_up(void *arg, int sock)
 	struct guests *guests = arg;
 
 	guests->engine = sock;
+	guests->stale = true;
 }
 
 /*

@@ -27,6 +27,12 @@ void guests_set_roles(struct guests *guests, struct roles *roles);
 /* Compares with the module: new guests, gone guests, CIDs. */
 void guests_refresh(struct guests *guests);
 
+/* The same, if there are new ones: before anything is said of them. */
+void guests_meet(struct guests *guests);
+
+/* Those whose VMM has said their names meanwhile.  True: to be called again soon. */
+bool guests_name(struct guests *guests);
+
 unsigned guests_count(const struct guests *guests);
 
 /* Counters of all guests, to the engine. */

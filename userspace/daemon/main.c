@@ -26,6 +26,7 @@
 #include "lib/util.h"
 
 #define REFRESH_US 250000ull
+#define NAMES_US 10000ull		/* while VMMs are asked for their guests' names */
 #define REPORT_EVERY 4		/* refreshes */
 
 struct daemon {
@@ -45,6 +46,7 @@ struct daemon {
 	struct m_module_state module;
 	struct integrity *integrity;
 	unsigned int ticks;
+	sd_event_source *names;
 };
 
 /* ---- events ---- */
@@ -84,8 +86,11 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 
 	if (revents)
 		integrity_after_guest(d->integrity, "a finding of the guard");
+	guard_collect(d->guard);
+	/* Of whom it is, the engine is told first. */
+	guests_meet(d->guests);
 	/* As above. */
-	if (!guard_drain(d->guard, d->engine))
+	if (!guard_send(d->guard, d->engine))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }
@@ -125,12 +130,24 @@ static void look_at_module(struct daemon *d)
 	roles_tell_engine(d->roles, &msg_module_state, 0, &now, -1);
 }
 
+static int on_names(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (guests_name(d->guests)) {
+		sd_event_source_set_time_relative(source, NAMES_US);
+		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
 static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
 
 	roles_watch_engine(d->roles);
 	guests_refresh(d->guests);
+	on_names(d->names, when, d);
 	if (++d->ticks % REPORT_EVERY == 0) {
 		/* They say the same, and more, the next time. */
 		if (d->engine < 0 || msg_has_room(d->engine)) {
@@ -295,7 +312,8 @@ static void make_loop(struct daemon *d)
 	    sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL) < 0 ||
 	    sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) < 0 ||
 	    sd_event_add_signal(d->loop, NULL, SIGHUP, on_hangup, NULL) < 0 ||
-	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0)
+	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0 ||
+	    sd_event_add_time_relative(d->loop, &d->names, CLOCK_MONOTONIC, 0, 0, on_names, d) < 0)
 		fatal("cannot make an event loop");
 }
 

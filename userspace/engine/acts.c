@@ -42,8 +42,13 @@ const struct hold *acts_hold(const struct guest *g, uint32_t verb)
 
 bool acts_may_hold(const struct guest *g, uint32_t verb)
 {
+	const struct act *a;
+
 	for (int i = 0; i < HOLDS; i++)
 		if (pairs[i].hold == verb && g->holds[i].on)
+			return true;
+	TAILQ_FOREACH(a, &g->acts, entry)
+		if (a->m.verb == verb)
 			return true;
 	return false;
 }
@@ -315,17 +320,26 @@ static void check_pause(struct guest *g, uint64_t exits, uint64_t now)
 		hold_ended(g, HOLD_PAUSE, "its vCPUs run, by the VMM's doing or another hand", now);
 }
 
+/* Asked and not answered yet: the numbers may be of before or after. */
+static bool is_asked(const struct guest *g, bool module)
+{
+	const struct act *a;
+
+	TAILQ_FOREACH(a, &g->acts, entry)
+		if (a->sent && is_modules(a) == module)
+			return true;
+	return false;
+}
+
 void acts_counters(struct guest *g, const struct m_counters *m, uint64_t now)
 {
 	const struct hold *h = &g->holds[HOLD_CONTAIN];
 	bool contained = m->flags & KVM_WARDEN_GUEST_CONTAINED;
-	const struct act *a;
 
-	/* Asked and not answered yet: the numbers may be of before or after. */
-	TAILQ_FOREACH(a, &g->acts, entry)
-		if (a->sent)
-			return;
-	check_pause(g, m->exits, now);
+	if (!is_asked(g, false))
+		check_pause(g, m->exits, now);
+	if (is_asked(g, true))
+		return;
 	if (contained && !h->on)
 		containment_found(g);
 	else if (!contained && h->on)

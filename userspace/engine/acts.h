@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the host does itself, by the parent: each act durable before it is
- * asked for, one at a time for each guest, each answer journalled.  And what
- * holds a guest, which is found again after a restart.
+ * asked for, of each guest one at a time of the module and one of its VMM, each
+ * answer journalled.  And what holds a guest, which is found again after a restart.
  */
 #ifndef WARDEN_ENGINE_ACTS_H
 #define WARDEN_ENGINE_ACTS_H
@@ -39,6 +39,7 @@ bool guest_is_stopped(const struct guest *g);
 
 /* What the verb would do holds the guest already; NULL: it does not, or is not sure to. */
 const struct hold *acts_hold(const struct guest *g, uint32_t verb);
+/* Or is not answered yet. */
 bool acts_may_hold(const struct guest *g, uint32_t verb);
 
 /* ---- ladder.c ---- */

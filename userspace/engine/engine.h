@@ -157,6 +157,7 @@ struct guest {
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
 	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
 	bool has_cid, has_counters;
+	bool unnamed;			/* its name is not known yet */
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
 	bool down;			/* kept until its last scan and act are answered */
 	uint64_t since_wall;
@@ -192,6 +193,8 @@ struct guest {
 	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */
+	struct warden_guard_event *incidents;	/* they wait for its name */
+	unsigned nincidents;
 };
 
 #define ROLES_MAX 512
@@ -377,6 +380,8 @@ uint64_t journal_tend(struct engine *e, uint64_t now);
 
 int guard_events(struct engine *e, struct msg *m);
 int guard_state(struct engine *e, struct msg *m);
+/* What was seen of it before its name was known. */
+void guard_judge_held(struct guest *g);
 int guard_counts(struct engine *e, struct msg *m);
 
 /* ---- findings.c ---- */

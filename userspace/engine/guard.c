@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 #include <linux/kvm_warden.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/incident.h"
@@ -21,6 +22,8 @@
 /* Known ones that are decided anew. */
 #define AGAIN_QUOTA 50
 #define AGAIN_REFILL_NS NS_PER_S
+/* Of a guest whose name is not known yet; more are judged without it. */
+#define HELD_MAX 256
 
 static json_t *evidence_of(const struct engine *e, const struct incident *i)
 {
@@ -118,6 +121,31 @@ static void on_incident(struct engine *e, const struct incident *i)
 		record_decision(&e->journal, seq, "", "report", "its guest is not there");
 }
 
+/* Rules go by its name: what its VMM does before it says it is judged with it. */
+static bool hold(struct guest *g, const struct warden_guard_event *raw)
+{
+	if (!g || !g->unnamed || g->nincidents == HELD_MAX)
+		return false;
+	if (!g->incidents)
+		g->incidents = calloc(HELD_MAX, sizeof(*raw));
+	if (!g->incidents)
+		fatal("no memory for what the guard saw");
+	g->incidents[g->nincidents++] = *raw;
+	return true;
+}
+
+void guard_judge_held(struct guest *g)
+{
+	struct incident incident;
+
+	for (unsigned i = 0; i < g->nincidents; i++)
+		if (incident_decode(&g->incidents[i], &incident))
+			on_incident(g->introspector.engine, &incident);
+	free(g->incidents);
+	g->incidents = NULL;
+	g->nincidents = 0;
+}
+
 int guard_events(struct engine *e, struct msg *m)
 {
 	struct m_guard_events events;
@@ -134,7 +162,8 @@ int guard_events(struct engine *e, struct msg *m)
 		if (!incident_decode(&raw, &incident))
 			return -1;
 		e->guard_incidents[incident.what][!!(incident.flags & GUARD_DENIED)]++;
-		on_incident(e, &incident);
+		if (!hold(guest_find(e, raw.guest), &raw))
+			on_incident(e, &incident);
 	}
 	taken.events = events.events.len / sizeof(raw);
 	peer_post(&e->parent, &msg_guard_taken, 0, &taken, -1);

@@ -51,6 +51,7 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	g->id = m->guest;
 	g->vmm_pid = m->vmm_pid;
 	g->level = m->level;
+	g->unnamed = m->unnamed;
 	memcpy(g->name, m->name, sizeof(g->name));
 	g->since_wall = now_wall();
 	peer_init(&g->introspector, e, PEER_INTROSPECT, g);
@@ -84,21 +85,25 @@ void guest_up(struct engine *e, const struct m_guest_up *m)
 		     json_pack("{s:s,s:s}", "name", g->name, "level",
 			       guest_level_name(g->level)));
 	acts_adopt(g);
-	orders_adopt(g);
+	/* Until then no agent or introspector of it is to be had. */
+	if (!g->unnamed)
+		orders_adopt(g);
 	engine_flush_soon(e);
 }
 
-/* Nobody looked into it before, or offered it an agent: there is nothing to undo. */
 void guest_named(struct guest *g, const struct m_guest_named *m)
 {
 	struct engine *e = g->introspector.engine;
 
+	g->unnamed = false;
 	memcpy(g->name, m->name, sizeof(g->name));
 	g->level = m->level;
 	log_info("guest %llu: %s%s, level %s", (unsigned long long)g->id,
 		 g->name[0] ? "its name is " : "it has no name", g->name, guest_level_name(g->level));
 	record_event(&e->journal, "guest named", g->id, g->vmm_pid, 0,
 		     json_pack("{s:s,s:s}", "name", g->name, "level", guest_level_name(g->level)));
+	orders_adopt(g);
+	guard_judge_held(g);
 	engine_flush_soon(e);
 }
 
@@ -251,6 +256,7 @@ void guest_counted(struct engine *e, const struct m_counters *c)
 void guest_down(struct engine *e, struct guest *g)
 {
 	log_info("guest %llu: down", (unsigned long long)g->id);
+	guard_judge_held(g);
 	sessions_guest_down(g);
 	acts_guest_down(g);
 	orders_drop(g, "the guest is down");
@@ -285,6 +291,7 @@ void guest_free(struct engine *e, struct guest *g)
 	orders_drop(g, "the engine ends");
 	inventory_free(&g->inventory);
 	TAILQ_REMOVE(&e->guests, g, entry);
+	free(g->incidents);
 	free(g);
 }
 

@@ -15,7 +15,7 @@ static int on_guest_up(struct engine *e, struct msg *m)
 {
 	struct m_guest_up up;
 
-	if (!msg_decode(m, &msg_guest_up, &up) || up.level > KVM_WARDEN_LEVEL_CONTENT)
+	if (!msg_decode(m, &msg_guest_up, &up) || up.level > KVM_WARDEN_LEVEL_CONTENT || up.unnamed > 1)
 		return -1;
 	guest_up(e, &up);
 	return 0;
@@ -29,7 +29,7 @@ static int on_guest_named(struct engine *e, struct msg *m)
 	if (!msg_decode(m, &msg_guest_named, &named) || named.level > KVM_WARDEN_LEVEL_CONTENT)
 		return -1;
 	g = guest_find(e, named.guest);
-	if (g)
+	if (g && g->unnamed)
 		guest_named(g, &named);
 	return 0;
 }

@@ -340,6 +340,7 @@ static void roles(FILE *out, const struct engine *e)
 	static const char *const names[] = { "introspect", "bpf", "scan", "channel" };
 	uint64_t up[ARRAY_SIZE(names)] = { 0 };
 	uint64_t restarts[ARRAY_SIZE(names)] = { e->departed_restarts };
+	const struct guest *g;
 
 	for (unsigned r = 0; r < e->nroles; r++) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -349,6 +350,10 @@ static void roles(FILE *out, const struct engine *e)
 			restarts[i] += e->roles[r].restarts;
 		}
 	}
+	/* Those that never ended are no roles' news. */
+	up[0] = 0;
+	TAILQ_FOREACH(g, &e->guests, entry)
+		up[0] += g->introspector.fd >= 0;
 	one(out, "module_attached", "gauge", "1 while the module hooks KVM; no guest is watched while it is 0.",
 	    e->module.attached);
 	head(out, "roles_up", "gauge", "Processes of that role that run; bpf: 1 while it is attached.");

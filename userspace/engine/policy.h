@@ -20,8 +20,8 @@
  *                            without being named; neither kill nor fallback
  *   guest = GLOB             guest's name (optional; all)
  *   actions = LIST           report (required), and of the agent: kill,
- *                            quarantine; of the host, done at once and in the
- *                            order written: contain, pause, link_down, power_off
+ *                            quarantine; of the host, done at once, the VMM's
+ *                            in the order written: contain, pause, link_down, power_off
  *   fallback = STEP,STEP...  answers of the host, joined by "+", for when the
  *                            agent's came to nothing (optional)
  *   patience = N s|m         how long a missing agent is waited for (20 s)

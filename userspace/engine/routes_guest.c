@@ -349,7 +349,7 @@ void post_freeze(struct ask *a)
 		act(a, g, &verb, 1);
 }
 
-/* In that order: once its vCPUs run, it may use its network. */
+/* The VMM's in that order.  What is on its way is ended behind it. */
 void post_thaw(struct ask *a)
 {
 	static const uint32_t ends[][2] = {

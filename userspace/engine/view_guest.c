@@ -130,7 +130,8 @@ static json_t *kernel_json(const struct guest *g)
 
 	if (g->level == KVM_WARDEN_LEVEL_OFF)
 		return json_pack("{s:s,s:s,s:s,s:s,s:I}", "state", "unobservable", "release", "",
-				 "banner", "", "why", "its level is off: nobody looks into it",
+				 "banner", "", "why", g->unnamed ? "its name is not known yet" :
+				 "its level is off: nobody looks into it",
 				 "discovery_us", I(0));
 	return json_pack("{s:s,s:s,s:s,s:s,s:I}", "state", states[k->state], "release", k->release,
 			 "banner", k->banner, "why", k->why, "discovery_us", I(k->discovery_us));

@@ -37,7 +37,7 @@
 #define EXE_MAX_RANGES 64
 
 enum message_type {
-	M_GUEST_UP = 1,		/* parent -> engine, fd: introspector's socket */
+	M_GUEST_UP = 1,		/* parent -> engine */
 	M_GUEST_DOWN,		/* parent -> engine */
 	M_GUEST_CID,		/* parent -> engine */
 	M_EVENTS,		/* parent -> engine */
@@ -101,7 +101,7 @@ enum message_type {
 
 	M_TAKEN = 128,		/* engine -> parent: one for each M_EVENTS, in their order */
 	M_GUEST_LEVEL,		/* parent -> engine: when it changes */
-	M_GUEST_NAMED,		/* parent -> engine: once, where M_GUEST_UP could not say it */
+	M_GUEST_NAMED,		/* parent -> engine: once, after an M_GUEST_UP that is unnamed */
 };
 
 /* ---- parent -> engine ---- */
@@ -110,14 +110,15 @@ struct m_guest_up {
 	uint64_t guest;			/* id of the module */
 	uint32_t vmm_pid;
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
-	char name[TEXT_NAME];		/* the VMM's name for it; "": it has none, or none yet */
+	uint32_t unnamed;		/* 1: its name is not known yet; its level is off until then */
+	char name[TEXT_NAME];		/* the VMM's name for it; "": it has none, or keeps it to itself */
 };
 
-/* Before it comes, the guest's level is off and its CID is not said. */
+/* Before its CID and its introspector's socket. */
 struct m_guest_named {
 	uint64_t guest;
-	uint32_t level;			/* KVM_WARDEN_LEVEL_*, as the host's file has it for that name */
-	char name[TEXT_NAME];		/* "": its VMM has none for it, or keeps it to itself */
+	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
+	char name[TEXT_NAME];
 };
 
 struct m_guest_down {
