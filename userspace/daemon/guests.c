@@ -51,7 +51,6 @@ struct guest {
 	uint64_t came;		/* us */
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
 	bool named;		/* it has a name, or none will be known */
-	bool chosen;		/* its level, by an operator before that */
 	bool silent;		/* its VMM did not say */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
@@ -69,6 +68,7 @@ struct guests {
 	struct guest *gone;	/* their last events are under way */
 	struct window window;
 	bool stale;		/* an event told of a guest that may be new, or the engine is */
+	bool asking;		/* VMMs, for names */
 	uint64_t newest;	/* of the ids that were looked at */
 	unsigned int refreshes;
 };
@@ -204,8 +204,6 @@ static void choose_level(struct guests *guests, struct guest *g)
 {
 	uint32_t most = config_level(guests->config, g->name);
 
-	if (g->chosen)
-		return;
 	g->lower = most < g->level;
 	g->level = MIN(g->level, most);
 }
@@ -246,7 +244,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	struct guest **last = &guests->list;
 	struct guest *g;
 
-	guests->newest = info->guest;
+	guests->newest = MAX(guests->newest, info->guest);
 	if (fd < 0) {
 		if (fd != -ENOENT)	/* gone again */
 			log_err("guest %llu is not observed: %s",
@@ -331,6 +329,7 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 	}
 	if (!g->asked)
 		g->asked = vmm_args_ask(g->vmm_pid);
+	guests->asking |= g->asked != NULL;
 	if (!g->asked && now_us() - g->came < UNNAMED_US)
 		return;
 	if (g->asked)
@@ -387,19 +386,23 @@ static void tend(struct guests *guests)
 			look_into(guests, g);
 }
 
-bool guests_name(struct guests *guests)
+void guests_name(struct guests *guests)
 {
-	bool open = false;
+	const uint64_t end = now_us() + ADD_US;
 
+	guests->asking = false;
 	for (struct guest *g = guests->list; g && guests->engine >= 0; g = g->next) {
 		if (g->named || !g->announced)
 			continue;
 		ask_for_name(guests, g);
-		if (g->named)
+		if (g->named && now_us() < end)
 			look_into(guests, g);
-		open |= g->asked != NULL;
 	}
-	return open;
+}
+
+bool guests_asking(const struct guests *guests)
+{
+	return guests->asking;
 }
 
 /* What the introspector of the old level knew goes with it. */
@@ -408,7 +411,6 @@ static void take_level(struct guests *guests, struct guest *g, uint32_t level)
 	if (g->lower || g->level == level)
 		return;
 	g->level = level;
-	g->chosen |= !g->named;
 	if (!g->named)
 		return;
 	tell_level(guests, g);

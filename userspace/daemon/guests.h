@@ -30,8 +30,9 @@ void guests_refresh(struct guests *guests);
 /* The same, if there are new ones: before anything is said of them. */
 void guests_meet(struct guests *guests);
 
-/* Those whose VMM has said their names meanwhile.  True: to be called again soon. */
-bool guests_name(struct guests *guests);
+/* Those whose VMM has said their names meanwhile; and do others still have to say one? */
+void guests_name(struct guests *guests);
+bool guests_asking(const struct guests *guests);
 
 unsigned guests_count(const struct guests *guests);
 

@@ -26,7 +26,7 @@
 #include "lib/util.h"
 
 #define REFRESH_US 250000ull
-#define NAMES_US 10000ull		/* while VMMs are asked for their guests' names */
+#define NAMES_US 10000ull
 #define REPORT_EVERY 4		/* refreshes */
 
 struct daemon {
@@ -46,7 +46,7 @@ struct daemon {
 	struct m_module_state module;
 	struct integrity *integrity;
 	unsigned int ticks;
-	sd_event_source *names;
+	sd_event_source *names;	/* while VMMs are asked for them */
 };
 
 /* ---- events ---- */
@@ -65,6 +65,24 @@ static int on_event(void *arg, const struct kvm_warden_event *event)
 	return guests_event(d->guests, event);
 }
 
+/* Nothing of those guests is looked at before. */
+static void await_names(struct daemon *d)
+{
+	if (!guests_asking(d->guests) || sd_event_source_get_enabled(d->names, NULL) > 0)
+		return;
+	sd_event_source_set_time_relative(d->names, NAMES_US);
+	sd_event_source_set_enabled(d->names, SD_EVENT_ONESHOT);
+}
+
+static int on_names(sd_event_source *source, uint64_t when, void *arg)
+{
+	struct daemon *d = arg;
+
+	guests_name(d->guests);
+	await_names(d);
+	return 0;
+}
+
 static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *d = arg;
@@ -76,6 +94,7 @@ static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	/* Not taken: the timer tries again, without spinning on a readable ring. */
 	if (!guests_flush(d->guests))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	await_names(d);
 	roles_watch_engine(d->roles);
 	return 0;
 }
@@ -89,6 +108,7 @@ static int on_guard_ring(sd_event_source *source, int fd, uint32_t revents, void
 	guard_collect(d->guard);
 	/* Of whom it is, the engine is told first. */
 	guests_meet(d->guests);
+	await_names(d);
 	/* As above. */
 	if (!guard_send(d->guard, d->engine))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -130,24 +150,13 @@ static void look_at_module(struct daemon *d)
 	roles_tell_engine(d->roles, &msg_module_state, 0, &now, -1);
 }
 
-static int on_names(sd_event_source *source, uint64_t when, void *arg)
-{
-	struct daemon *d = arg;
-
-	if (guests_name(d->guests)) {
-		sd_event_source_set_time_relative(source, NAMES_US);
-		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	}
-	return 0;
-}
-
 static int on_tick(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct daemon *d = arg;
 
 	roles_watch_engine(d->roles);
 	guests_refresh(d->guests);
-	on_names(d->names, when, d);
+	await_names(d);
 	if (++d->ticks % REPORT_EVERY == 0) {
 		/* They say the same, and more, the next time. */
 		if (d->engine < 0 || msg_has_room(d->engine)) {
@@ -313,7 +322,8 @@ static void make_loop(struct daemon *d)
 	    sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL) < 0 ||
 	    sd_event_add_signal(d->loop, NULL, SIGHUP, on_hangup, NULL) < 0 ||
 	    sd_event_add_time_relative(d->loop, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d) < 0 ||
-	    sd_event_add_time_relative(d->loop, &d->names, CLOCK_MONOTONIC, 0, 0, on_names, d) < 0)
+	    sd_event_add_time_relative(d->loop, &d->names, CLOCK_MONOTONIC, 0, NAMES_US / 10,
+				       on_names, d) < 0)
 		fatal("cannot make an event loop");
 }
 

@@ -121,10 +121,24 @@ static void on_incident(struct engine *e, const struct incident *i)
 		record_decision(&e->journal, seq, "", "report", "its guest is not there");
 }
 
+/* They are one finding, and the first that is judged decides. */
+static bool is_held(const struct guest *g, const struct warden_guard_event *raw)
+{
+	for (unsigned i = 0; i < g->nincidents; i++)
+		if (g->incidents[i].what == raw->what && g->incidents[i].pid == raw->pid &&
+		    !memcmp(g->incidents[i].path, raw->path, sizeof(raw->path)))
+			return true;
+	return false;
+}
+
 /* Rules go by its name: what its VMM does before it says it is judged with it. */
 static bool hold(struct guest *g, const struct warden_guard_event *raw)
 {
-	if (!g || !g->unnamed || g->nincidents == HELD_MAX)
+	if (!g || !g->unnamed)
+		return false;
+	if (is_held(g, raw))
+		return true;
+	if (g->nincidents == HELD_MAX)
 		return false;
 	if (!g->incidents)
 		g->incidents = calloc(HELD_MAX, sizeof(*raw));

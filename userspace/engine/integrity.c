@@ -208,7 +208,8 @@ int integrity_difference(struct engine *e, struct msg *m)
 	if (!msg_decode(m, &msg_integrity_difference, &d))
 		return -1;
 	g = d.guest ? guest_find(e, d.guest) : NULL;
-	if (d.guest && !g)
+	/* The next check tells it again, with the guest's name. */
+	if (d.guest && (!g || g->unnamed))
 		return 0;
 	if (!may_note(g)) {
 		g->differences_held++;

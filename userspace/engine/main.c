@@ -115,6 +115,8 @@ static int finish(struct engine *e)
 	struct guest *g;
 	int r;
 
+	TAILQ_FOREACH(g, &e->guests, entry)
+		guard_judge_held(g);
 	record_event(&e->journal, "engine down", 0, 0, 0, NULL);
 	r = journal_commit(&e->journal);
 	control_close(e->control);

@@ -382,6 +382,9 @@ void post_level(struct ask *a)
 		return;
 	if (level < 0)
 		ask_fail(a, 400, "level: must be off, metadata or content", "correct it");
+	else if (g->unnamed)
+		ask_fail(a, 409, "the guest's name, by which the configuration gives levels, is not known yet",
+			 "ask again in a moment");
 	else
 		act(a, g, &verb, 1);
 }
