@@ -87,6 +87,7 @@ static void named_after_it_came(void **state)
 	NEEDS_PROGRAMS();
 	json_decref(ctl_when_up());
 	scanner_up();
+	send_event(0);
 	send_to(w.parent, &msg_guest_up, 0, &up, -1);
 	send_event(1);
 	await_level("off");
@@ -98,7 +99,7 @@ static void named_after_it_came(void **state)
 	send_event(2);
 	g = guest_json();
 	assert_string_equal(text(g, "name"), NAME);
-	assert_int_equal(number(json_object_get(g, "work"), "events"), 2);
+	assert_int_equal(number(json_object_get(g, "work"), "events"), 3);
 	json_decref(g);
 	expect_rows("guest named", NAME, 1);
 	/* That its introspector came is no news; that it went is. */

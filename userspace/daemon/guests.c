@@ -25,8 +25,10 @@
 #include "lib/proc.h"
 #include "lib/util.h"
 
-/* So long new guests are taken in at a time, and so long introspectors started for
- * them: who makes many keeps us from nothing else. */
+/*
+ * So long new guests are taken in at a time, and so long introspectors started for
+ * them: who makes many keeps us from nothing else.
+ */
 #define ADD_US 100000ull
 /* So long a guest waits for its turn to be named, where others hold that up. */
 #define UNNAMED_US 30000000ull
@@ -343,10 +345,7 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 	stop_asking(g);
 }
 
-/*
- * Before its events: the engine can make nothing of those of a guest that it does not
- * know.  By its CID an agent gets a name, so that comes after it.
- */
+/* Before its events.  By its CID an agent is bound to its name, so that comes after it. */
 static void announce(struct guests *guests, struct guest *g)
 {
 	tell_up(guests, g);

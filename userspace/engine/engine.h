@@ -258,6 +258,8 @@ struct checked {
 	uint64_t at_wall;
 };
 
+#define AHEAD 64
+
 struct engine {
 	struct config config;
 	sd_event *event;
@@ -270,6 +272,9 @@ struct engine {
 	struct policy policy;
 	char boot[40];
 	TAILQ_HEAD(, guest) guests;
+	struct {
+		uint64_t guest, events;
+	} ahead[AHEAD];			/* of word of their guest; by its id */
 	struct m_counters departed;	/* sums over guests that are gone */
 	struct m_counters departing[DEPARTING];	/* of these, as far as known: final ones follow */
 	unsigned ndeparting;
@@ -314,6 +319,8 @@ int peer_post(struct peer *peer, const struct msg_schema *schema, uint64_t id,
 
 struct guest *guest_find(struct engine *e, uint64_t id);
 void guest_up(struct engine *e, const struct m_guest_up *m);
+/* An event of a guest that is not known, or not yet. */
+void guest_event_ahead(struct engine *e, uint64_t guest);
 void guest_named(struct guest *g, const struct m_guest_named *m);
 void guest_connect(struct guest *g, int fd);
 void guest_down(struct engine *e, struct guest *g);

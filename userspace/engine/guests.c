@@ -42,6 +42,15 @@ struct guest_ref guest_ref(const struct engine *e, const struct guest *g)
 	return (struct guest_ref){ e->boot, g->id, g->vmm_pid };
 }
 
+/* Of one whose kernel is not found yet there is no more to be made of it. */
+void guest_event_ahead(struct engine *e, uint64_t guest)
+{
+	if (e->ahead[guest % AHEAD].guest != guest)
+		e->ahead[guest % AHEAD].events = 0;
+	e->ahead[guest % AHEAD].guest = guest;
+	e->ahead[guest % AHEAD].events++;
+}
+
 static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 {
 	struct guest *g = calloc(1, sizeof(*g));
@@ -52,6 +61,8 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	g->vmm_pid = m->vmm_pid;
 	g->level = m->level;
 	g->unnamed = m->unnamed;
+	if (e->ahead[g->id % AHEAD].guest == g->id)
+		g->counts.events = e->ahead[g->id % AHEAD].events;
 	memcpy(g->name, m->name, sizeof(g->name));
 	g->since_wall = now_wall();
 	peer_init(&g->introspector, e, PEER_INTROSPECT, g);

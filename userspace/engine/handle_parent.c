@@ -132,8 +132,10 @@ static void on_event(struct engine *e, const struct kvm_warden_event *event, uin
 {
 	struct guest *g = guest_find(e, event->guest);
 
-	if (!g)
+	if (!g) {
+		guest_event_ahead(e, event->guest);
 		return;
+	}
 	g->counts.events++;
 	/* The entry of system calls, or the table of interrupts: another kernel's, or a hook. */
 	if (event->type == KVM_WARDEN_EVENT_ENTRY_POINT || event->type == KVM_WARDEN_EVENT_IDT)
