@@ -589,19 +589,27 @@ static void direct_answers_in_their_order(void **state)
 	verify_journal();
 }
 
-/* The module's answer is asked for while the VMM's monitor hangs, and is none of its. */
-static void module_waits_for_no_monitor(void **state)
+/* The module's answer comes while the VMM's monitor hangs; returns what that was asked. */
+static uint64_t contained_before_its_links_are_down(void)
 {
-	struct m_acted m = { .status = ACT_UNAVAILABLE, .detail = "it did not answer" };
 	uint64_t id;
 
-	NEEDS_PROGRAMS();
 	scanner_up();
 	guest_with_kernel(true);
 	infected();
 	id = expect_act(HOST_LINK_DOWN, 0);
 	answer_act(HOST_CONTAIN, 0, ACT_DONE);
 	await_contained(true);
+	return id;
+}
+
+static void module_waits_for_no_monitor(void **state)
+{
+	struct m_acted m = { .status = ACT_UNAVAILABLE, .detail = "it did not answer" };
+	uint64_t id;
+
+	NEEDS_PROGRAMS();
+	id = contained_before_its_links_are_down();
 	send_to(w.parent, &msg_acted, id, &m, -1);
 	expect_silence(w.parent, 300);
 	assert_true(is_contained());
@@ -616,12 +624,7 @@ static void thaw_is_behind_what_hangs(void **state)
 	int fd;
 
 	NEEDS_PROGRAMS();
-	scanner_up();
-	guest_with_kernel(true);
-	infected();
-	id = expect_act(HOST_LINK_DOWN, 0);
-	answer_act(HOST_CONTAIN, 0, ACT_DONE);
-	await_contained(true);
+	id = contained_before_its_links_are_down();
 	fd = api_send("POST", "/v1/guests/web-1/thaw", "");
 	answer_act(HOST_RELEASE, 0, ACT_DONE);
 	expect_silence(w.parent, 300);

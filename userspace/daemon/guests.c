@@ -183,6 +183,14 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 		tell_cid(guests, g, cid, source);
 }
 
+/* By the module's word of this moment. */
+static bool is_vmm(int guest_fd, uint32_t pid)
+{
+	struct kvm_warden_guest_info now = { 0 };
+
+	return !device_guest_info(guest_fd, &now) && now.vmm_pid == pid;
+}
+
 /*
  * Taken as early as can be, and only while the module, which knows the VMM's end, still
  * names that process: what a host does to a VMM later must not hit one that got its
@@ -190,10 +198,9 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
  */
 static int hold_vmm(int guest_fd, uint32_t pid)
 {
-	struct kvm_warden_guest_info now = { 0 };
 	autofd int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
-	if (pidfd < 0 || device_guest_info(guest_fd, &now) || now.vmm_pid != pid)
+	if (pidfd < 0 || !is_vmm(guest_fd, pid))
 		return -1;
 	return util_steal_fd(&pidfd);
 }
@@ -307,14 +314,6 @@ static void take_answer(struct guests *guests, struct guest *g, const char *args
 	give_name(guests, g, said);
 }
 
-/* What was read is of no other process, nor of another program. */
-static bool is_still_vmm(const struct guest *g)
-{
-	struct kvm_warden_guest_info info = { 0 };
-
-	return g->vmm_pidfd >= 0 && !device_guest_info(g->fd, &info) && info.vmm_pid == g->vmm_pid;
-}
-
 static void ask_for_name(struct guests *guests, struct guest *g)
 {
 	const struct guest *other = sibling(guests, g);
@@ -338,7 +337,8 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 		answer = vmm_args_look(g->asked, &args, &len);
 	if (answer == VMM_ASKED)
 		return;
-	if (answer == VMM_ANSWERED && len && is_still_vmm(g))
+	/* What was read is of no other process, nor of another program. */
+	if (answer == VMM_ANSWERED && len && g->vmm_pidfd >= 0 && is_vmm(g->fd, g->vmm_pid))
 		take_answer(guests, g, args, len);
 	else
 		give_name(guests, g, NULL);

@@ -96,9 +96,7 @@ void guest_up(struct engine *e, const struct m_guest_up *m)
 		     json_pack("{s:s,s:s}", "name", g->name, "level",
 			       guest_level_name(g->level)));
 	acts_adopt(g);
-	/* Until then no agent or introspector of it is to be had. */
-	if (!g->unnamed)
-		orders_adopt(g);
+	orders_adopt(g);
 	engine_flush_soon(e);
 }
 

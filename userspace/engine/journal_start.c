@@ -101,8 +101,7 @@ static void was_opened(struct engine *e)
 		record_event(&e->journal, "guest up", g->id, g->vmm_pid, 0,
 			     json_pack("{s:s}", "name", g->name));
 		acts_adopt(g);
-		if (!g->unnamed)
-			orders_adopt(g);
+		orders_adopt(g);
 		findings_forget(g);
 		guest_sweep_soon(g, now_mono());
 	}

@@ -346,12 +346,11 @@ static void roles(FILE *out, const struct engine *e)
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 			if (strcmp(e->roles[r].name, names[i]))
 				continue;
-			up[i] += e->roles[r].state == ROLE_UP;
+			up[i] += !e->roles[r].guest && e->roles[r].state == ROLE_UP;
 			restarts[i] += e->roles[r].restarts;
 		}
 	}
-	/* Those that never ended are no roles' news. */
-	up[0] = 0;
+	/* An introspector that never ended is in no list of roles. */
 	TAILQ_FOREACH(g, &e->guests, entry)
 		up[0] += g->introspector.fd >= 0;
 	one(out, "module_attached", "gauge", "1 while the module hooks KVM; no guest is watched while it is 0.",

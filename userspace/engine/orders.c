@@ -525,12 +525,12 @@ static void adopt(void *user, const struct open_order *from)
 		adopt_file_order(o);
 }
 
-/* An engine before this one left them open. */
+/* An engine before this one left them open.  Before its name no agent of it is to be had. */
 void orders_adopt(struct guest *g)
 {
 	struct engine *e = g->introspector.engine;
 	struct guest_ref ref = guest_ref(e, g);
-	int n = record_open_orders(&e->journal, &ref, adopt, g);
+	int n = g->unnamed ? 0 : record_open_orders(&e->journal, &ref, adopt, g);
 
 	if (n > 0)
 		log_info("guest %llu: %d orders of before are open", (unsigned long long)g->id, n);
