@@ -25,7 +25,8 @@ struct kw_backend {
 	void (*sample)(struct kvm_vcpu *vcpu, struct kvm_warden_regs *regs);
 	/* Error bits of kvm_page_fault; 0: the vendor has none. */
 	u64 fault_fetch;	/* an instruction fetch */
-	u64 fault_walk;		/* the CPU walked the guest's page tables */
+	u64 fault_access;	/* these bits are fault_walk if the CPU walked the guest's page tables */
+	u64 fault_walk;
 	u64 fault_present;	/* any of them: the page is mapped, and refuses */
 };
 

@@ -60,10 +60,11 @@ void kw_emit(struct kw_vcpu *v, u32 type, u64 value, u32 reason)
 	kw_emit_event(v, &event);
 }
 
-/* What the vCPU holds is not the guest's own, or not to be read. */
+/* What the vCPU holds is not the guest's own, not to be read, or nobody's business. */
 static bool is_withheld(const struct kw_vcpu *v)
 {
-	return v->opaque || kw_vcpu_in_nested_guest(v->vcpu);
+	return v->opaque || kw_vcpu_in_nested_guest(v->vcpu) ||
+	       READ_ONCE(v->guest->level) == KVM_WARDEN_LEVEL_OFF;
 }
 
 /* Whether it is an encrypted one cannot be told before its first exit. */

@@ -205,6 +205,7 @@ static const struct kw_backend svm_backend = {
 	.encrypted = svm_encrypted,
 	.sample = svm_sample,
 	.fault_fetch = SVM_FAULT_FETCH,
+	.fault_access = SVM_FAULT_WALK,
 	.fault_walk = SVM_FAULT_WALK,
 	.fault_present = SVM_FAULT_PRESENT,
 };
@@ -223,6 +224,8 @@ static const struct kw_backend vmx_backend = {
 	.encrypted = vmx_encrypted,
 	.sample = vmx_sample,
 	.fault_fetch = VMX_FAULT_FETCH,
+	.fault_access = VMX_FAULT_LINEAR | VMX_FAULT_FINAL,
+	.fault_walk = VMX_FAULT_LINEAR,
 	.fault_present = VMX_FAULT_PRESENT,
 };
 

@@ -26,6 +26,8 @@
 /* Exit qualification of an EPT violation */
 #define VMX_FAULT_FETCH		(1ULL << 2)
 #define VMX_FAULT_PRESENT	(7ULL << 3)	/* readable, writable, executable */
+#define VMX_FAULT_LINEAR	(1ULL << 7)	/* by a linear address: */
+#define VMX_FAULT_FINAL		(1ULL << 8)	/* at what it stands for, not on the way there */
 
 /* vcpu_vmx, private to kvm_intel, begins with the kvm_vcpu. */
 static_assert(FACT_VMX_VCPU_OFFSET == 0);

@@ -178,7 +178,7 @@ static void judge_fault(struct kw_watch *w, struct kw_vcpu *v, u64 gfn, u64 erro
 
 	raw_spin_lock(&w->lock);
 	if (tracks(w, gfn) && kw_kvm_has_ram(w->guest->kvm, gfn)) {
-		if (error & v->backend->fault_walk)
+		if ((error & v->backend->fault_access) == v->backend->fault_walk)
 			why = KVM_WARDEN_WRITE_PAGE_TABLE;
 		else if (error & v->backend->fault_present && ++v->watch_faults > STUCK_AFTER)
 			why = KVM_WARDEN_WRITE_STUCK;

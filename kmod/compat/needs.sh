@@ -13,7 +13,7 @@ kvm mm memslots srcu mmu_lock slots_lock online_vcpus vcpu_array
 kvm_vcpu kvm vcpu_idx arch cpu preempt_notifier run mutex stat
 kvm_vcpu_stat generic
 kvm_vcpu_stat_generic blocking
-kvm_vcpu_arch hflags guest_state_protected cr4 efer
+kvm_vcpu_arch hflags guest_state_protected cr2 cr4 efer
 kvm_memory_slot base_gfn npages userspace_addr flags id
 task_struct preempt_notifiers files
 files_struct file_lock

@@ -83,8 +83,10 @@
  *             guest memory from a document: reads are needed to walk the lists
  *             of the guest's kernel.  That nobody scans or keeps content is for
  *             the daemon to hold to
- *   off       exits are counted, and nothing is looked at: no event but guest_up,
- *             guest_down and vcpu_up; KVM_WARDEN_REGS, MEMSLOTS, READ, MAP, FREEZE and
+ *   off       exits are counted, and what KVM tells of (faults, accesses to MSRs and
+ *             CRs) while someone asks; nothing is looked at: no event but guest_up,
+ *             guest_down and vcpu_up, and those without registers;
+ *             KVM_WARDEN_REGS, MEMSLOTS, READ, MAP, FREEZE and
  *             WATCH are -EACCES, and so is a new mapping of a memory fd; watches
  *             end, mappings that are there stay.  CONTAIN and RELEASE work: they
  *             look at nothing

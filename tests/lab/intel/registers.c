@@ -136,6 +136,19 @@ static void test_watch(int guest)
 	check(!unwatch(guest, VM64_MAILBOX, 8), "and the watch is ended");
 }
 
+/*
+ * The CPU writes there when it walks: it marks what it used.  On a CPU that marks nothing
+ * in what was used before, the mark has to go first.
+ */
+static void test_watched_table(int guest, struct vm64 *vm)
+{
+	if (!can_watch())
+		return;
+	check(!watch(guest, VM64_TABLE, 4096), "a page that is one of its page tables is watched");
+	vm->ram[VM64_TABLE] &= ~VM64_ACCESSED;
+	check(watch_ends(guest, KVM_WARDEN_WRITE_PAGE_TABLE), "the CPU's walk ends that, and it is told");
+}
+
 /* ---- the runs ---- */
 
 static void test_guest(const struct vendor *vendor)
@@ -159,6 +172,7 @@ static void test_guest(const struct vendor *vendor)
 	test_further_events(guest_info.guest, vendor);
 	test_memory(guest, &vm);
 	test_watch(guest);
+	test_watched_table(guest, &vm);
 	test_freeze(guest, guest_info.guest, &vm);
 	test_reasons(guest, guest_info.guest, &vm, vendor);
 	vm64_end(&vm);

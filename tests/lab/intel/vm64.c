@@ -64,8 +64,8 @@ static void make_page_tables(uint8_t *ram)
 	vm64_put64(ram, VM64_CR3_A, 0x3003);
 	vm64_put64(ram, VM64_CR3_B, 0x3003);
 	vm64_put64(ram, VM64_CR3_NESTED, 0x3003);
-	vm64_put64(ram, 0x3000, 0x4003);
-	vm64_put64(ram, 0x4000, 0x83);
+	vm64_put64(ram, 0x3000, VM64_TABLE | 3);
+	vm64_put64(ram, VM64_TABLE, 0x83);
 }
 
 static void set_cpuid(int kvm, int vcpu)

@@ -16,6 +16,8 @@
 #define VM64_CR3_A	0x2000		/* two roots of the same tables */
 #define VM64_CR3_B	0x6000
 #define VM64_CR3_NESTED	0x7000		/* another, of the nested guest */
+#define VM64_TABLE	0x4000		/* the last before the pages */
+#define VM64_ACCESSED	0x20
 #define VM64_MAILBOX	0x9000
 #define VM64_BEGIN	0x9018
 #define VM64_STACK	0xf000

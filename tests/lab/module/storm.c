@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * storm [--seed N] [--from N] [--count N]: random calls on every kind of fd that
- * the module gives out, while VMs come and go.  What call N does follows from the
- * seed and N alone, so that a run can be taken up where it ended: the last line on
- * standard error names the place.
+ * the module gives out, while VMs come and go.  Call N is an ioctl or a read of one that
+ * is open, perhaps after another call, and follows from the seed and N alone, so that a
+ * run can be taken up where it ended: the last line on standard error names the place.
  *
  * Held: each call ends, with an error that it may have; nothing is written where
  * the caller did not point; what is read of watched writes is the guest's; and the
@@ -230,11 +230,14 @@ static void keep_fd(int fd)
 	memories[i] = fd;
 }
 
+/* A read or ioctl of what is closed would never reach the module. */
 static int any_fd(void)
 {
+	int memory = memories[rnd() % MEMORIES];
+
 	switch (rnd() % 4) {
 	case 0: return control;
-	case 1: case 2: return memories[rnd() % MEMORIES];
+	case 1: case 2: if (memory >= 0) return memory; /* fallthrough */
 	default: return have_vm ? vm.guest : control;
 	}
 }
@@ -342,13 +345,12 @@ static void call_other(void)
 	struct pollfd p = { .fd = any_fd(), .events = rnd() };
 	int fd = any_fd();
 
-	switch (rnd() % 6) {
+	switch (rnd() % 5) {
 	case 0: note("poll", 0, poll(&p, 1, 0) < 0 ? errno : 0); break;
-	case 1: call_read(); break;
-	case 2: note("write", 0, write(fd, arena, 64) < 0 ? errno : 0); break;
-	case 3: note("lseek", 0, lseek(fd, number(), rnd() % 5) < 0 ? errno : 0); break;
-	case 4: note("fcntl", 0, fcntl(fd, F_SETFL, O_NONBLOCK | (rnd() & O_APPEND)) < 0 ? errno : 0); break;
-	case 5: keep_fd(-1); break;
+	case 1: note("write", 0, write(fd, arena, 64) < 0 ? errno : 0); break;
+	case 2: note("lseek", 0, lseek(fd, number(), rnd() % 5) < 0 ? errno : 0); break;
+	case 3: note("fcntl", 0, fcntl(fd, F_SETFL, O_NONBLOCK | (rnd() & O_APPEND)) < 0 ? errno : 0); break;
+	case 4: keep_fd(-1); break;
 	}
 }
 
@@ -384,6 +386,20 @@ static bool guest_is_well(void)
 	return b.exits > a.exits && s.done == PAGE && pattern_holds(arena, 0x3000, PAGE);
 }
 
+/* Each round has one ioctl or read of the module's; now and then another call goes before it. */
+static void one_round(void)
+{
+	switch (rnd() % 12) {
+	case 0: call_mmap(); break;
+	case 1: touch_mapping(); break;
+	case 2: call_other(); break;
+	}
+	if (one_in(8))
+		call_read();
+	else
+		call_ioctl();
+}
+
 static void storm(uint64_t from, uint64_t count)
 {
 	for (uint64_t n = from; n < from + count; n++) {
@@ -395,12 +411,7 @@ static void storm(uint64_t from, uint64_t count)
 			fprintf(stderr, "storm: seed %llu at %llu\n", (unsigned long long)seed,
 				(unsigned long long)n);
 		state = seed * 0x2545f4914f6cdd1dull ^ n;
-		switch (rnd() % 8) {
-		case 0: call_mmap(); break;
-		case 1: touch_mapping(); break;
-		case 2: call_other(); break;
-		default: call_ioctl();
-		}
+		one_round();
 	}
 }
 

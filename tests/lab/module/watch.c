@@ -399,14 +399,16 @@ static void test_page_table(void)
 
 static void test_switches(void)
 {
+	unsigned long long watches = times("watch"), detaches = times("detach");
 	struct vmm vmm;
 	uint64_t page;
 
 	vmm_start(&vmm, &writes);
 	usleep(400000);
-	check(!watch(vmm.guest, PAGE, 4096), "watched");
+	check(!watch(vmm.guest, PAGE, 4096) && times("watch") == watches + 1, "watched, and the time it took counted");
 	write_file("0", SYS "enabled");
-	check(ends(vmm.guest, KVM_WARDEN_WRITE_OFF, &page), "hooks off ends it");
+	check(ends(vmm.guest, KVM_WARDEN_WRITE_OFF, &page) && times("detach") == detaches + 1,
+	      "hooks off ends it, and that is counted, too");
 	check(watch(vmm.guest, PAGE, 4096) == ESHUTDOWN, "meanwhile none begins");
 	write_file("1", SYS "enabled");
 	check(!watch(vmm.guest, PAGE, 4096), "hooks on, one does");
