@@ -339,6 +339,25 @@ static long control_contain(unsigned int cmd, void __user *arg)
 	return r;
 }
 
+static long control_tell(void __user *arg)
+{
+	struct kvm_warden_counts counts;
+	struct kw_guest *guest;
+	int r;
+
+	if (copy_from_user(&counts, arg, sizeof(counts)))
+		return -EFAULT;
+	r = kw_check_counts(&counts);
+	if (r)
+		return r;
+	guest = kw_guest_find(counts.guest);
+	if (!guest)
+		return -ENOENT;
+	kw_guest_told(guest, &counts);
+	kw_guest_put(guest);
+	return 0;
+}
+
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -353,6 +372,8 @@ static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case KVM_WARDEN_CONTAIN:
 	case KVM_WARDEN_RELEASE:
 		return control_contain(cmd, user);
+	case KVM_WARDEN_TELL:
+		return control_tell(user);
 	default:
 		return -ENOTTY;
 	}

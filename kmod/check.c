@@ -32,6 +32,11 @@ int kw_check_contain(const struct kvm_warden_contain *request)
 	return valid(!request->flags && !request->reserved);
 }
 
+int kw_check_counts(const struct kvm_warden_counts *counts)
+{
+	return valid(ZERO(counts->reserved));
+}
+
 int kw_check_regs(const struct kvm_warden_regs *regs)
 {
 	return valid(!(regs->flags & ~REGS_FLAGS) && !regs->reserved0 && ZERO(regs->reserved));

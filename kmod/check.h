@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct kvm_warden_contain;
+struct kvm_warden_counts;
 struct kvm_warden_freeze;
 struct kvm_warden_guest_info;
 struct kvm_warden_map;
@@ -22,6 +23,7 @@ struct kvm_warden_watch;
 int kw_check_next_guest(const struct kvm_warden_guest_info *info);
 int kw_check_open(const struct kvm_warden_open *request);
 int kw_check_contain(const struct kvm_warden_contain *request);
+int kw_check_counts(const struct kvm_warden_counts *counts);
 int kw_check_regs(const struct kvm_warden_regs *regs);
 int kw_check_memslots(const struct kvm_warden_memslots *request);
 int kw_check_read(const struct kvm_warden_read *request);

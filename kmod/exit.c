@@ -97,7 +97,7 @@ static __always_inline void note_changes(struct kw_vcpu *v, u64 cr3, u64 lstar, 
 		if (kw_recent_is_new(v->guest->recent, cr3, jiffies))
 			kw_emit(v, KVM_WARDEN_EVENT_ADDRESS_SPACE, cr3, reason);
 		else
-			atomic64_inc(&v->guest->suppressed);
+			atomic64_inc(&v->guest->seen_again);
 	}
 	if (changed & KW_CHANGED_LSTAR)
 		kw_emit(v, KVM_WARDEN_EVENT_ENTRY_POINT, lstar, reason);

@@ -343,7 +343,11 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 		.guest = guest->id,
 		.flags = atomic_read(&guest->flags) | kw_freeze_flags(guest),
 		.emitted = atomic64_read(&guest->emitted),
-		.suppressed = atomic64_read(&guest->suppressed),
+		.seen_again = atomic64_read(&guest->seen_again),
+		.delivered = READ_ONCE(guest->told.delivered),
+		.dropped = READ_ONCE(guest->told.dropped),
+		.suppressed = READ_ONCE(guest->told.suppressed),
+		.missed = READ_ONCE(guest->told.missed),
 		.level = READ_ONCE(guest->level),
 		.address_spaces = atomic_read(&guest->address_spaces),
 	};
@@ -356,6 +360,14 @@ void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info)
 			info->exits += READ_ONCE(v->reasons[i]);
 	}
 	rcu_read_unlock();
+}
+
+void kw_guest_told(struct kw_guest *guest, const struct kvm_warden_counts *counts)
+{
+	WRITE_ONCE(guest->told.delivered, counts->delivered);
+	WRITE_ONCE(guest->told.dropped, counts->dropped);
+	WRITE_ONCE(guest->told.suppressed, counts->suppressed);
+	WRITE_ONCE(guest->told.missed, counts->missed);
 }
 
 struct file *kw_guest_pin(struct kw_guest *guest)

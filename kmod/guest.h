@@ -57,7 +57,8 @@ struct kw_guest {
 	struct kw_watch __rcu *watch;
 	struct kobject kobj;		/* sysfs, while tracked */
 	bool has_kobj;
-	atomic64_t emitted, suppressed;
+	atomic64_t emitted, seen_again;
+	struct kvm_warden_counts told;	/* by KVM_WARDEN_TELL; a reader may see it half new */
 	atomic_t address_spaces;	/* bits set in roots */
 	struct kw_recent recent[1 << KW_RECENT_BITS];
 	DECLARE_BITMAP(roots, 1 << KW_ROOT_BITS);	/* page-table roots seen, by hash */
@@ -138,6 +139,8 @@ unsigned int kw_guest_count(void);
 
 /* Exits of guests that could not be tracked for want of memory. */
 u64 kw_guest_untracked_exits(void);
+/* For whoever asks kw_guest_info(). */
+void kw_guest_told(struct kw_guest *guest, const struct kvm_warden_counts *counts);
 void kw_guest_info(struct kw_guest *guest, struct kvm_warden_guest_info *info);
 
 /* The VM's file for the time of an operation, or NULL once it is gone. */

@@ -144,7 +144,11 @@ GUEST_ATTR(vcpus, info->vcpus);
 GUEST_ATTR(address_spaces, info->address_spaces);
 GUEST_ATTR(exits, info->exits);
 GUEST_ATTR(events_emitted, info->emitted);
+GUEST_ATTR(events_delivered, info->delivered);
+GUEST_ATTR(events_dropped, info->dropped);
 GUEST_ATTR(events_suppressed, info->suppressed);
+GUEST_ATTR(events_missed, info->missed);
+GUEST_ATTR(seen_again, info->seen_again);
 GUEST_ATTR(encrypted, !!(info->flags & KVM_WARDEN_GUEST_ENCRYPTED));
 GUEST_ATTR(nested, !!(info->flags & KVM_WARDEN_GUEST_NESTED));
 GUEST_ATTR(hidden, !!(info->flags & KVM_WARDEN_GUEST_HIDDEN));
@@ -190,7 +194,8 @@ static struct guest_attribute guest_state_attr = {
 static struct attribute *guest_attrs[] = {
 	&vmm_pid_attr.attr, &level_attr.attr, &guest_state_attr.attr, &vcpus_attr.attr,
 	&address_spaces_attr.attr, &exits_attr.attr,
-	&events_emitted_attr.attr, &events_suppressed_attr.attr,
+	&events_emitted_attr.attr, &events_delivered_attr.attr, &events_dropped_attr.attr,
+	&events_suppressed_attr.attr, &events_missed_attr.attr, &seen_again_attr.attr,
 	&encrypted_attr.attr, &nested_attr.attr,
 	&hidden_attr.attr, &contained_attr.attr, &frozen_attr.attr, NULL,
 };

@@ -30,6 +30,12 @@ static void contain(struct kunit *test)
 	BAD(kw_check_contain(&(struct kvm_warden_contain){ .reserved = 1 }));
 }
 
+static void counts(struct kunit *test)
+{
+	GOOD(kw_check_counts(&(struct kvm_warden_counts){ .guest = 1, .delivered = ~0ULL, .missed = 2 }));
+	BAD(kw_check_counts(&(struct kvm_warden_counts){ .reserved[2] = 1 }));
+}
+
 static void registers(struct kunit *test)
 {
 	GOOD(kw_check_regs(&(struct kvm_warden_regs){ .vcpu = ~0u }));
@@ -112,6 +118,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(next_guest),
 	KUNIT_CASE(open_guest),
 	KUNIT_CASE(contain),
+	KUNIT_CASE(counts),
 	KUNIT_CASE(registers),
 	KUNIT_CASE(memslots),
 	KUNIT_CASE(reads),

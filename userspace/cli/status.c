@@ -64,6 +64,20 @@ static void print_not_scanned(const json_t *objects)
 		printf("  not scanned %lld: %s\n", (long long)json_integer_value(n), why);
 }
 
+/* Every event is accounted for: what was emitted arrived, is on its way, or is told as lost, and how. */
+static void print_events(const json_t *counters)
+{
+	long long dropped = number_of(counters, "dropped"), missed = number_of(counters, "missed"),
+		  suppressed = number_of(counters, "suppressed");
+
+	printf("exits %lld, events %lld emitted %lld delivered %lld lost",
+	       (long long)number_of(counters, "exits"), (long long)number_of(counters, "emitted"),
+	       (long long)number_of(counters, "delivered"), dropped + suppressed + missed);
+	if (dropped + suppressed + missed)
+		printf(" (%lld dropped, %lld over budget, %lld missed)", dropped, suppressed, missed);
+	putchar('\n');
+}
+
 static void print_guests(const json_t *status)
 {
 	const json_t *guests = member(status, "guests"), *g;
@@ -71,29 +85,20 @@ static void print_guests(const json_t *status)
 
 	printf("Guests     %zu\n", json_array_size(guests));
 	json_array_foreach(guests, i, g) {
-		const json_t *c = member(g, "counters");
-
-		printf("  %lld %s%s: kernel %s, %lld tasks, exits %lld, events %lld emitted"
-		       " %lld delivered %lld lost\n",
+		printf("  %lld %s%s: kernel %s, %lld tasks, ",
 		       (long long)number_of(g, "id"), text_of(g, "name"),
 		       is_true(g, "contained") ? " (contained)" : is_true(g, "paused") ? " (paused)" : "",
-		       text_of(member(g, "kernel"), "state"), (long long)number_of(g, "tasks"),
-		       (long long)number_of(c, "exits"), (long long)number_of(c, "emitted"),
-		       (long long)number_of(c, "delivered"),
-		       (long long)(number_of(c, "dropped") + number_of(c, "missed")));
+		       text_of(member(g, "kernel"), "state"), (long long)number_of(g, "tasks"));
+		print_events(member(g, "counters"));
 	}
 }
 
-/* Every event is accounted for: what was emitted arrived, or is counted as lost. */
 static void print_totals(const json_t *status)
 {
 	const json_t *t = member(status, "totals");
 
-	printf("  all, with %lld that are gone: exits %lld, events %lld emitted %lld delivered"
-	       " %lld lost\n", (long long)number_of(t, "guests_departed"),
-	       (long long)number_of(t, "exits"), (long long)number_of(t, "emitted"),
-	       (long long)number_of(t, "delivered"),
-	       (long long)(number_of(t, "dropped") + number_of(t, "missed")));
+	printf("  all, with %lld that are gone: ", (long long)number_of(t, "guests_departed"));
+	print_events(t);
 }
 
 static void print_guard(const json_t *status)

@@ -84,6 +84,16 @@ int device_release(int device, uint64_t guest)
 	return ioctl(device, KVM_WARDEN_RELEASE, &request) ? -errno : 0;
 }
 
+int device_tell(int device, const struct m_counters *c)
+{
+	struct kvm_warden_counts counts = {
+		.guest = c->guest, .delivered = c->delivered, .dropped = c->dropped,
+		.suppressed = c->suppressed, .missed = c->missed,
+	};
+
+	return ioctl(device, KVM_WARDEN_TELL, &counts) ? -errno : 0;
+}
+
 int device_set_level(uint64_t guest, uint32_t level)
 {
 	const char *name = guest_level_name(level);

@@ -27,6 +27,9 @@ int device_guest_info(int guest_fd, struct kvm_warden_guest_info *ret_info);
 int device_contain(int device, uint64_t guest, uint64_t expiry_ms);
 int device_release(int device, uint64_t guest);
 
+/* What became of a guest's events, for sysfs: 0, or -errno once the guest is gone. */
+int device_tell(int device, const struct m_counters *counters);
+
 /* 0 or -errno; -ENOENT: the guest is gone, or its folder in sysfs is not there yet. */
 int device_set_level(uint64_t guest, uint32_t level);
 

@@ -563,10 +563,11 @@ static void report(struct guests *guests, struct guest *g)
 		return;
 	look.emitted_after = info.emitted;
 	g->last = (struct m_counters){
-		.guest = g->id, .exits = info.exits, .seen_again = info.suppressed,
+		.guest = g->id, .exits = info.exits, .seen_again = info.seen_again,
 		.address_spaces = info.address_spaces, .vcpus = info.vcpus, .flags = info.flags,
 	};
 	account_add_up(&g->account, &look, &g->last);
+	device_tell(guests->device, &g->last);
 	tell(guests, &msg_counters, &g->last, -1);
 }
 

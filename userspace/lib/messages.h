@@ -166,7 +166,7 @@ struct m_counters {
 	uint64_t suppressed;		/* the guest had spent its budget */
 	uint64_t missed;		/* BPF did not see them: nothing was attached, or it could not run */
 	uint64_t ring_full;		/* of the dropped: the ring had no room for anyone */
-	uint64_t seen_again;		/* the module's own "suppressed": never emitted */
+	uint64_t seen_again;		/* address spaces: never emitted */
 	uint64_t address_spaces;
 	uint64_t lag_us, lagged;	/* from exit until taken, summed over so many events */
 	uint32_t vcpus, flags;		/* flags: KVM_WARDEN_GUEST_* */

@@ -11,6 +11,7 @@
  *   KVM_WARDEN_OPEN_GUEST  a new guest fd (close-on-exec)
  *   KVM_WARDEN_CONTAIN     stop every vCPU of a guest until it is released
  *   KVM_WARDEN_RELEASE     end that
+ *   KVM_WARDEN_TELL        what became of a guest's events, for others to see
  *
  * A guest is a file descriptor.  A holder of a guest fd can read that guest's
  * registers and memory, freeze it and watch its writes, and nothing else: it
@@ -271,11 +272,13 @@ struct kvm_warden_info {
  * @level:	KVM_WARDEN_LEVEL_*
  * @exits:	exits counted
  * @emitted:	events emitted
- * @suppressed:	address spaces seen again within a second: not emitted, and no part
- *		of @emitted (the daemon's "suppressed" is another number)
+ * @seen_again:	address spaces seen again within a second: not emitted, and no part
+ *		of @emitted
  * @address_spaces: distinct page-table roots (CR3 without its low 12 bits) that
  *		it ran on at an exit; two that hash alike count as one (of a
  *		thousand, about thirty), 16384 at most
+ * @delivered, @dropped, @suppressed, @missed: what became of the emitted, as
+ *		KVM_WARDEN_TELL told last
  *
  * Errors of KVM_WARDEN_NEXT_GUEST: -ENOENT when no guest has a larger id.
  */
@@ -287,8 +290,12 @@ struct kvm_warden_guest_info {
 	__u32 level;
 	__u64 exits;
 	__u64 emitted;
-	__u64 suppressed;
+	__u64 seen_again;
 	__u64 address_spaces;
+	__u64 delivered;
+	__u64 dropped;
+	__u64 suppressed;
+	__u64 missed;
 	__u64 reserved;
 };
 
@@ -321,6 +328,27 @@ struct kvm_warden_contain {
 	__u64 expiry_ms;
 	__u32 flags;
 	__u32 reserved;
+};
+
+/**
+ * struct kvm_warden_counts - argument of KVM_WARDEN_TELL
+ * @guest:	guest id
+ * @delivered:	events that the one who tells has taken
+ * @dropped:	found no room in its ring
+ * @suppressed:	were beyond the guest's budget
+ * @missed:	came while nothing of it was attached
+ *
+ * The module counts what it emits; what becomes of it only a consumer knows.  The
+ * daemon tells that once a second, and sysfs shows it beside the module's own.  Once
+ * a guest is quiet, emitted is the sum of the four.  Error: -ENOENT no such guest.
+ */
+struct kvm_warden_counts {
+	__u64 guest;
+	__u64 delivered;
+	__u64 dropped;
+	__u64 suppressed;
+	__u64 missed;
+	__u64 reserved[3];
 };
 
 /**
@@ -649,6 +677,7 @@ struct kvm_warden_write {
 #define KVM_WARDEN_OPEN_GUEST	_IOW(KVM_WARDEN_IOC, 0x02, struct kvm_warden_open)
 #define KVM_WARDEN_CONTAIN	_IOW(KVM_WARDEN_IOC, 0x03, struct kvm_warden_contain)
 #define KVM_WARDEN_RELEASE	_IOW(KVM_WARDEN_IOC, 0x04, struct kvm_warden_contain)
+#define KVM_WARDEN_TELL		_IOW(KVM_WARDEN_IOC, 0x05, struct kvm_warden_counts)
 
 #define KVM_WARDEN_GUEST_INFO	_IOR(KVM_WARDEN_IOC, 0x10, struct kvm_warden_guest_info)
 #define KVM_WARDEN_REGS		_IOWR(KVM_WARDEN_IOC, 0x11, struct kvm_warden_regs)

@@ -174,7 +174,7 @@ static void test_born(const char *kind)
 	test_accounting(guest, info.guest, &vm);
 	find_guest(vm.pid, &info);
 	check(is_withheld(info.guest, info.emitted), "each of %llu events withholds CR3 and RIP", info.emitted);
-	check(!info.address_spaces && !info.suppressed && info.exits > 30,
+	check(!info.address_spaces && !info.seen_again && info.exits > 30,
 	      "of %llu exits no address space is counted", info.exits);
 	mark(0);
 	vm64_end(&vm);
@@ -224,7 +224,7 @@ static void test_becomes(const char *kind)
 	check(told && count_changes(info.guest) == told && !value_in_trace(changes[1], info.guest, NEW_LSTAR),
 	      "no change of its state is announced any more (%u before)", told);
 	find_guest(vm.pid, &info);
-	check(info.address_spaces == now.address_spaces && info.suppressed == now.suppressed,
+	check(info.address_spaces == now.address_spaces && info.seen_again == now.seen_again,
 	      "nor is one counted");
 	mark(0);
 	vm64_end(&vm);

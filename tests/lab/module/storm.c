@@ -162,6 +162,7 @@ static const struct command {
 	{ KVM_WARDEN_OPEN_GUEST, fill_guest, 1 },
 	{ KVM_WARDEN_CONTAIN, fill_contain, 32 },
 	{ KVM_WARDEN_RELEASE, fill_guest, 1 },
+	{ KVM_WARDEN_TELL, fill_guest, 1 },
 	{ KVM_WARDEN_GUEST_INFO, fill_nothing, 1 },
 	{ KVM_WARDEN_REGS, fill_regs, 8 },
 	{ KVM_WARDEN_MEMSLOTS, fill_memslots, 1 },
