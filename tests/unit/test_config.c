@@ -88,6 +88,7 @@ static void test_levels(void **state)
 	assert_int_equal(config_level(&c, "db"), KVM_WARDEN_LEVEL_CONTENT);
 	assert_int_equal(config_level(&c, "web"), KVM_WARDEN_LEVEL_METADATA);
 	assert_int_equal(config_level(&c, ""), KVM_WARDEN_LEVEL_METADATA);
+	assert_int_equal(config_least_level(&c), KVM_WARDEN_LEVEL_OFF);
 	assert_int_equal(c.spaces_per_second, 7);
 	assert_int_equal(c.entries_per_second, 1000);
 	assert_int_equal(load("", &c), 0);

@@ -365,6 +365,41 @@ static void test_flood(void **state)
 	ask(5000, 1, HOST_PAUSE);
 	assert_int_equal(answers, 1);
 	expect(0, 5000, ACT_FAILED, "too many");
+	ask(5001, 1, HOST_CONTAIN);
+	expect(1, 5001, ACT_FAILED, "the module refuses");
+	acts_forget(acts);
+}
+
+static unsigned children(void)
+{
+	char path[64], line[4096] = "";
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	assert_non_null(f);
+	if (fgets(line, sizeof(line), f))
+		for (const char *at = line; (at = strchr(at, ' ')); at++)
+			n++;
+	fclose(f);
+	return n;
+}
+
+/* One VMM of many guests fills two of the places that all share. */
+static void test_many_guests_of_one(void **state)
+{
+	unsigned before;
+
+	need(!geteuid(), "root");
+	start_shell(1, IDLE, "none");
+	before = children();
+	for (unsigned i = 2; i < 34; i++)
+		vmms[i] = vmms[1];
+	for (unsigned i = 2; i < 34; i++)
+		ask(i, i, HOST_PAUSE);
+	assert_true(children() <= before + 2);	/* one of a test before may have gone */
+	memset(vmms + 2, 0, 32 * sizeof(vmms[0]));	/* the process is ended once */
 	acts_forget(acts);
 }
 
@@ -430,7 +465,8 @@ int main(void)
 		T(test_by_the_monitor), T(test_by_configuration), T(test_taken_monitor),
 		T(test_socket_of_another), T(test_power_off_without_monitor),
 		T(test_uncertain_vmm), T(test_gone), T(test_module_that_refuses),
-		T(test_forgotten), T(test_what_is_no_act), T(test_flood), T(test_module_waits_for_no_vmm),
+		T(test_forgotten), T(test_what_is_no_act), T(test_flood), T(test_many_guests_of_one),
+		T(test_module_waits_for_no_vmm),
 		T(test_monitor_that_hangs),
 		T(test_expand),
 	};

@@ -25,9 +25,11 @@
 #include "lib/messages.h"
 #include "lib/util.h"
 
-#define MAX_ACTS 1024		/* waiting and under way */
+#define MAX_ACTS 1024		/* waiting and under way, of those that monitors are asked for */
 #define MAX_RUNNING 32		/* processes at a time */
 #define CHILD_US 9000000ull	/* above what warden-qmp gives itself */
+/* With CHILD_US it is less than the engine waits, which must not give up what is done then. */
+#define WAIT_US 50000000ull
 
 /* How a VMM is ended: each step when the one before came to nothing. */
 static const struct ending {
@@ -383,6 +385,10 @@ static void start(struct act *a)
 		finish(a, ACT_NO_GUEST, "the guest is gone");
 		return;
 	}
+	if (now_us() - a->started > WAIT_US) {
+		finish(a, ACT_FAILED, "it waited too long behind others");
+		return;
+	}
 	a->vmm.pid = vmm.pid;
 	a->vmm.pidfd = vmm.pidfd >= 0 ? fcntl(vmm.pidfd, F_DUPFD_CLOEXEC, 0) : -1;
 	ways[a->what.verb](a);
@@ -403,10 +409,27 @@ static struct act *first_of(struct acts *acts, uint64_t guest)
 	return a;
 }
 
+static unsigned asking(const struct acts *acts, pid_t vmm)
+{
+	unsigned n = 0;
+
+	for (const struct act *a = acts->list; a; a = a->next)
+		n += a->running && a->vmm.pid == vmm;
+	return n;
+}
+
+/* A VMM that has let one hang, and has another to let hang, gets no third. */
+static bool may_ask(struct acts *acts, const struct act *a)
+{
+	const unsigned running = asking(acts, a->vmm.pid);
+
+	return acts->running < MAX_RUNNING && first_of(acts, a->what.guest) == a &&
+	       (!running || running + hung_of(a->vmm.pid) < HUNG_OF_ONE);
+}
+
 static bool may_start(struct acts *acts, const struct act *a)
 {
-	return !a->running && (!is_monitors(a) || (first_of(acts, a->what.guest) == a &&
-						   acts->running < MAX_RUNNING));
+	return !a->running && (!is_monitors(a) || may_ask(acts, a));
 }
 
 /*
@@ -439,10 +462,11 @@ bool acts_take(struct acts *acts, const struct msg *m)
 {
 	struct act *a, **last = &acts->list;
 	struct m_act what;
+	struct vmm vmm;
 
 	if (!msg_decode(m, &msg_act, &what) || what.verb >= ARRAY_SIZE(ways) || !ways[what.verb])
 		return false;
-	a = acts->n < MAX_ACTS ? calloc(1, sizeof(*a)) : NULL;
+	a = acts->n < MAX_ACTS || ways[what.verb] != ask_monitor ? calloc(1, sizeof(*a)) : NULL;
 	if (!a) {
 		refuse(acts, m->id, "too many acts wait already");
 		return true;
@@ -451,6 +475,8 @@ bool acts_take(struct acts *acts, const struct msg *m)
 		.acts = acts, .id = m->id, .what = what, .started = now_us(),
 		.vmm.pidfd = -1, .sock = -1,
 	};
+	if (acts->hooks.find(acts->hooks.arg, what.guest, &vmm))
+		a->vmm.pid = vmm.pid;
 	while (*last)
 		last = &(*last)->next;
 	*last = a;

@@ -7,7 +7,6 @@
 #include "lib/log.h"
 
 #define TOO_MANY 32
-#define TOO_MANY_OF_ONE 2		/* one VMM leaves places for the others' */
 #define ROOM 256			/* with those under way when it came to that */
 
 static struct {
@@ -37,12 +36,17 @@ void hung_add(pid_t child, uint32_t vmm)
 	hung[n++].vmm = vmm;
 }
 
-bool hung_too_many(uint32_t vmm)
+unsigned hung_of(uint32_t vmm)
 {
 	unsigned of_it = 0;
 
 	reap();
 	for (unsigned i = 0; i < n; i++)
 		of_it += hung[i].vmm == vmm;
-	return n >= TOO_MANY || of_it >= TOO_MANY_OF_ONE;
+	return of_it;
+}
+
+bool hung_too_many(uint32_t vmm)
+{
+	return hung_of(vmm) >= HUNG_OF_ONE || n >= TOO_MANY;
 }

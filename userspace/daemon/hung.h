@@ -13,6 +13,11 @@
 /* Kills it.  What watched its end has been told to stop.  vmm: what it asked. */
 void hung_add(pid_t child, uint32_t vmm);
 
+#define HUNG_OF_ONE 2		/* at most: one VMM leaves places for the others' */
+
+/* Those of one VMM. */
+unsigned hung_of(uint32_t vmm);
+
 /* Are there so many, or so many of that VMM, that no further child is risked on it? */
 bool hung_too_many(uint32_t vmm);
 

@@ -263,3 +263,12 @@ uint32_t config_level(const struct config *config, const char *name)
 	}
 	return level;
 }
+
+uint32_t config_least_level(const struct config *config)
+{
+	uint32_t least = config_level(config, "");
+
+	for (unsigned i = 0; i < config->nlevels; i++)
+		least = MIN(least, config->levels[i].level);
+	return least;
+}

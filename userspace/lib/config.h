@@ -59,6 +59,9 @@ struct config {
 /* What the file says of the guest of that name; KVM_WARDEN_LEVEL_CONTENT if nothing. */
 uint32_t config_level(const struct config *config, const char *name);
 
+/* The least that any guest has by it. */
+uint32_t config_least_level(const struct config *config);
+
 /*
  * Defaults, then the file (which need not be there at its default path).  0, or
  * -1 and a line in the log.
