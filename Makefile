@@ -35,7 +35,7 @@ include $(wildcard userspace/*/build.mk)
 
 LIB_SRCS := $(addprefix userspace/lib/,util.c log.c msg.c messages.c sandbox.c crypto.c lines.c config.c proc.c)
 LIB_LIBS := -lsodium -lseccomp -linih
-DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guard_children.c guests.c health.c hung.c \
+DAEMON_SRCS := $(addprefix userspace/daemon/,account.c acts.c bpf.c device.c guard.c guard_children.c guard_queue.c guests.c health.c hung.c \
 	integrity.c integrity_child.c ledger.c monitor.c names.c profile.c roles.c spawn.c start.c vmm.c vmm_args.c \
 	window.c)
 DAEMON_LIBS := -lbpf -lsystemd

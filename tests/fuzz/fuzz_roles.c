@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		&msg_agent_done, &msg_taken, &msg_guest_level, &msg_guard_taken,
 		&msg_cids_state,
 		&msg_tell_kernel, &msg_kernel_facts, &msg_module,
-		&msg_rest, &msg_rest_file, &msg_rested, &msg_guest_named,
+		&msg_rest, &msg_rest_file, &msg_rested, &msg_guest_named, &msg_guard_judged,
 	};
 	static uint8_t value[sizeof(struct m_events) + 16384] __attribute__((aligned(16)));
 	static struct msg m, again;

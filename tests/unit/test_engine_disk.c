@@ -112,6 +112,9 @@ static void tampered_journal_is_told(void **state)
 static char policy_fallback[] =
 	"[rule test]\nmatch = Test.*\nactions = report,kill\nfallback = contain\npatience = 3s\n";
 
+static char policy_breakout[] =
+	"[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,contain\n";
+
 static bool on_small_disk(void)
 {
 	char state[96];
@@ -279,6 +282,106 @@ static void full_disk_takes_no_fallback_back(void **state)
 	verify_journal();
 }
 
+/* The next of an act and the guard's receipts, which must be of that type. */
+static uint64_t next_of_guard(const struct msg_schema *schema, void *value)
+{
+	do
+		assert_int_equal(msg_recv(w.parent, &in, 0), 1);
+	while (in.type != M_ACT && in.type != M_GUARD_TAKEN && in.type != M_GUARD_JUDGED);
+	assert_true(msg_decode(&in, schema, value));
+	return in.id;
+}
+
+static bool is_quiet(int ms)
+{
+	struct pollfd p = { w.parent, POLLIN, 0 };
+
+	return !poll(&p, 1, ms);
+}
+
+static void guard_findings_are(size_t n)
+{
+	json_t *answer = ctl("findings", 0);
+
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), n);
+	json_decref(answer);
+}
+
+/* What the guard saw is told by it once: taken, it is in the journal, and answered. */
+static void full_disk_loses_nothing_of_the_guard(void **state)
+{
+	struct m_acted acted = { .status = ACT_DONE };
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	struct m_guard_taken taken;
+	struct m_act act;
+	json_t *g;
+
+	NEEDS_PROGRAMS();
+	if (!on_small_disk()) {
+		print_message("skipped: no mounts can be made here\n");
+		skip();
+	}
+	all_up();
+	expect_reserve("kept");
+	usleep(300000);
+	fill_disk();
+	send_incident(&e);
+	send_to(w.parent, &msg_acted, next_of_guard(&msg_act, &act), &acted, -1);
+	assert_int_equal(act.verb, HOST_CONTAIN);
+	next_of_guard(&msg_guard_taken, &taken);
+	await_contained(true);
+	expect_reserve("released");
+	/* Nor once the reserve is used up. */
+	fill_disk();
+	e = event_of(GUARD_USER_NAMESPACE, "");
+	send_incident(&e);
+	assert_true(is_quiet(1500));
+	guard_findings_are(1);
+	empty_disk();
+	next_of_guard(&msg_guard_taken, &taken);
+	assert_int_equal(taken.events, 1);
+	guard_findings_are(2);
+	g = guest_json();
+	assert_int_equal(number(json_object_get(g, "work"), "findings"), 2);
+	json_decref(g);
+	verify_journal();
+	end_engine(SIGKILL);
+	start_engine();
+	json_decref(ctl_when_up());
+	guard_findings_are(2);
+}
+
+/* The name comes when the disk is full. */
+static void full_disk_loses_nothing_that_was_held(void **state)
+{
+	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .unnamed = 1 };
+	struct m_guest_named named = { .guest = GUEST, .name = NAME };
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	struct m_acted acted = { .status = ACT_DONE };
+	struct m_guard_judged judged;
+	struct m_guard_taken taken;
+	struct m_act act;
+
+	NEEDS_PROGRAMS();
+	if (!on_small_disk()) {
+		print_message("skipped: no mounts can be made here\n");
+		skip();
+	}
+	expect_reserve("kept");
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+	send_incident(&e);
+	next_of_guard(&msg_guard_taken, &taken);
+	assert_int_equal(taken.held, 1);
+	usleep(300000);
+	fill_disk();
+	send_to(w.parent, &msg_guest_named, 0, &named, -1);
+	send_to(w.parent, &msg_acted, next_of_guard(&msg_act, &act), &acted, -1);
+	next_of_guard(&msg_guard_judged, &judged);
+	assert_int_equal(judged.guest, GUEST);
+	guard_findings_are(1);
+	verify_journal();
+}
+
 /* It begins on a disk that is full already. */
 static void full_disk_at_the_start(void **state)
 {
@@ -354,7 +457,11 @@ int main(void)
 		D(full_disk_disarms_nothing),
 		cmocka_unit_test_prestate_setup_teardown(full_disk_takes_no_fallback_back, setup,
 							 leave_small_disk, policy_fallback),
-		 D(full_disk_at_the_start),
+		cmocka_unit_test_prestate_setup_teardown(full_disk_loses_nothing_of_the_guard, setup,
+							 leave_small_disk, policy_breakout),
+		cmocka_unit_test_prestate_setup_teardown(full_disk_loses_nothing_that_was_held, setup,
+							 leave_small_disk, policy_breakout),
+		D(full_disk_at_the_start),
 		T(hostile_names_come_out_right), T(raw_bytes_are_malformed),
 	};
 

@@ -3,6 +3,7 @@
 #include "test_engine_world.h"
 
 #include <arpa/inet.h>
+#include <sys/wait.h>
 
 #include "engine/incident.h"
 #include "lib/util.h"
@@ -14,25 +15,6 @@ static char policy_named[] =
 static char policy_guard[] =
 	"[rule malware]\nmatch = *\nactions = report,power_off\n"
 	"[rule vmm]\nmatch = Guard.Exec\nkinds = guard\nactions = report,pause\n";
-
-static struct warden_guard_event event_of(uint32_t what, const char *path)
-{
-	struct warden_guard_event e = {
-		.guest = GUEST, .time_ns = mono(), .vmm = VMM, .pid = VMM, .what = what,
-		.comm = "qemu",
-	};
-
-	memcpy(e.path, path, strlen(path));
-	return e;
-}
-
-static void send_incident(const struct warden_guard_event *event)
-{
-	struct m_guard_events m = { .events.len = sizeof(*event) };
-
-	memcpy(m.events.data, event, sizeof(*event));
-	send_to(w.parent, &msg_guard_events, 0, &m, -1);
-}
 
 /* ---- in words ---- */
 
@@ -201,20 +183,6 @@ static void status_tells(void **state)
 	json_decref(g);
 }
 
-static void await_findings(size_t n)
-{
-	for (int i = 0; i < WAIT_MS / 50; i++) {
-		json_t *answer = ctl("findings", 0);
-		size_t have = json_array_size(json_object_get(answer, "findings"));
-
-		json_decref(answer);
-		if (have >= n)
-			return;
-		usleep(50000);
-	}
-	fail_msg("there are not %zu findings", n);
-}
-
 static void a_finding_and_what_its_rule_says(void **state)
 {
 	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
@@ -334,6 +302,15 @@ static void without_its_guest_it_is_a_finding_too(void **state)
 	expect_silence(w.parent, 300);
 }
 
+static void expect_taken(uint32_t held)
+{
+	struct m_guard_taken taken;
+
+	expect(w.parent, &msg_guard_taken, &taken);
+	assert_int_equal(taken.events, 1);
+	assert_int_equal(taken.held, held);
+}
+
 static void unnamed_guest(void)
 {
 	struct m_guest_up up = { .guest = GUEST, .vmm_pid = VMM, .unnamed = 1 };
@@ -371,12 +348,44 @@ static void judged_by_the_name_that_comes(void **state)
 	unnamed_guest();
 	api_refused("POST", "/v1/guests/7/level", "{\"level\":\"content\"}", 409, "not known yet");
 	/* Nor by the same again, more often than is kept. */
-	for (int i = 0; i < 300; i++)
+	for (int i = 0; i < 300; i++) {
 		send_incident(&e);
+		expect_taken(!i);
+	}
 	expect_silence(w.parent, 300);
 	name_it(NAME);
 	expect_silence(w.parent, 300);
 	expect_finding_of(NAME);
+}
+
+/* What tells them apart is not their path. */
+static void each_deed_is_held_for_the_name(void **state)
+{
+	struct { uint32_t what, detail; uint64_t address; } deeds[] = {
+		{ GUARD_SOCKET, AF_INET, 1 }, { GUARD_SOCKET, AF_INET6, 1 },
+		{ GUARD_BIND, AF_INET, 80 }, { GUARD_BIND, AF_INET, 443 },
+		{ GUARD_PTRACE, 2, 100 }, { GUARD_PTRACE, 2, 101 },
+		{ GUARD_CONTROL, 9, 100 }, { GUARD_CONTROL, 9, 101 },
+		{ GUARD_CAPABILITY, 0, 1 }, { GUARD_CAPABILITY, 0, 2 },
+		{ GUARD_BPF, 5, 0 }, { GUARD_BPF, 6, 0 },
+		{ GUARD_PTRACE, 1, 100 },	/* of the first one's finding */
+	};
+
+	unnamed_guest();
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
+		struct warden_guard_event e = event_of(deeds[i].what, "");
+
+		e.detail = deeds[i].detail;
+		e.address = deeds[i].address;
+		if (e.what == GUARD_BIND)
+			e.flags = GUARD_ADDRESS;
+		send_incident(&e);
+	}
+	name_it(NAME);
+	await_findings(ARRAY_SIZE(deeds) - 1);
+	expect_silence(w.parent, 300);
+	assert_int_equal(of_work("findings"), ARRAY_SIZE(deeds) - 1);
+	verify_journal();
 }
 
 static void judged_by_another_name(void **state)
@@ -402,6 +411,71 @@ static void told_of_one_that_never_had_a_name(void **state)
 	expect_finding_of("");
 }
 
+/* ---- until it is on the disk the parent keeps it ---- */
+
+static void what_is_taken_outlives_the_engine(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_FILE, "/etc/shadow");
+
+	NEEDS_PROGRAMS();
+	all_up();
+	e.detail = GUARD_READ;
+	send_incident(&e);
+	expect_taken(0);
+	end_engine(SIGKILL);
+	start_engine();
+	json_decref(ctl_when_up());
+	await_findings(1);
+	/* The same again, as of a parent that did not hear it was taken. */
+	send_incident(&e);
+	expect_taken(0);
+	expect_finding_of(NAME);
+}
+
+static void what_waits_for_a_name_is_the_parents(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	struct m_guard_judged judged;
+	json_t *answer;
+	int status;
+
+	unnamed_guest();
+	send_incident(&e);
+	expect_taken(1);
+	send_incident(&e);
+	expect_taken(0);
+	/* An end in good order, and the parent lives. */
+	kill(w.pid, SIGTERM);
+	assert_int_equal(waitpid(w.pid, &status, 0), w.pid);
+	close(w.parent);
+	start_engine();
+	unnamed_guest();
+	answer = ctl("findings", 0);
+	assert_int_equal(json_array_size(json_object_get(answer, "findings")), 0);
+	json_decref(answer);
+	send_incident(&e);
+	expect_taken(1);
+	name_it("");
+	answer_act(HOST_PAUSE, 0, ACT_DONE);
+	expect(w.parent, &msg_guard_judged, &judged);
+	assert_int_equal(judged.guest, GUEST);
+	expect_finding_of("");
+}
+
+/* Who would tell it again has ended, too. */
+static void what_waits_as_wardend_ends_is_written(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+
+	unnamed_guest();
+	send_incident(&e);
+	expect_taken(1);
+	end_engine(0);
+	start_engine();
+	json_decref(ctl_when_up());
+	expect_finding_of("");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +491,10 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(judged_by_the_name_that_comes, setup, teardown, policy_named),
 		cmocka_unit_test_prestate_setup_teardown(judged_by_another_name, setup, teardown, policy_named),
 		cmocka_unit_test_prestate_setup_teardown(told_of_one_that_never_had_a_name, setup, teardown, policy_named),
+		T(each_deed_is_held_for_the_name),
+		T(what_is_taken_outlives_the_engine),
+		cmocka_unit_test_prestate_setup_teardown(what_waits_for_a_name_is_the_parents, setup, teardown, policy_named),
+		cmocka_unit_test_prestate_setup_teardown(what_waits_as_wardend_ends_is_written, setup, teardown, policy_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

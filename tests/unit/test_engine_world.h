@@ -35,6 +35,7 @@
 
 #include "lib/messages.h"
 #include "test_child.h"
+#include "warden/guard.h"
 
 #define WAIT_MS 60000		/* a busy machine is no failure */
 #define GUEST 7
@@ -116,6 +117,11 @@ static inline void send_to(int sock, const struct msg_schema *schema, uint64_t i
 		close(fd);
 }
 
+static inline bool is_receipt(uint32_t type)
+{
+	return type == M_TAKEN || type == M_GUARD_TAKEN || type == M_GUARD_JUDGED;
+}
+
 /* The next message must be of that type; returns its id. */
 static inline uint64_t expect(int sock, const struct msg_schema *schema, void *value)
 {
@@ -126,7 +132,7 @@ static inline uint64_t expect(int sock, const struct msg_schema *schema, void *v
 		if (poll(&p, 1, WAIT_MS) != 1)
 			fail_msg("no %s came", schema->name);
 		assert_int_equal(msg_recv(sock, &in, 0), 1);
-	} while ((in.type == M_TAKEN || in.type == M_GUARD_TAKEN) && schema->type != in.type);
+	} while (is_receipt(in.type) && schema->type != in.type);
 	if (!msg_decode(&in, schema, value))
 		fail_msg("type %u came instead of %s", in.type, schema->name);
 	return in.id;
@@ -137,7 +143,7 @@ static inline void expect_silence(int sock, int ms)
 	struct pollfd p = { sock, POLLIN, 0 };
 
 	while (poll(&p, 1, ms) && msg_recv(sock, &in, 0) == 1)
-		if (in.type != M_TAKEN && in.type != M_GUARD_TAKEN)
+		if (!is_receipt(in.type))
 			fail_msg("type %u came", in.type);
 }
 
@@ -650,6 +656,41 @@ static inline void api_refused(const char *method, const char *path, const char 
 		fail_msg("%s %s: %s", method, path, text(error, "message"));
 	assert_string_not_equal(text(error, "what_to_do"), "");
 	json_decref(answer);
+}
+
+/* ---- what the guard over VMMs saw ---- */
+
+static inline struct warden_guard_event event_of(uint32_t what, const char *path)
+{
+	struct warden_guard_event e = {
+		.guest = GUEST, .time_ns = mono(), .vmm = VMM, .pid = VMM, .what = what,
+		.comm = "qemu",
+	};
+
+	memcpy(e.path, path, strlen(path));
+	return e;
+}
+
+static inline void send_incident(const struct warden_guard_event *event)
+{
+	struct m_guard_events m = { .events.len = sizeof(*event) };
+
+	memcpy(m.events.data, event, sizeof(*event));
+	send_to(w.parent, &msg_guard_events, 0, &m, -1);
+}
+
+static inline void await_findings(size_t n)
+{
+	for (int i = 0; i < WAIT_MS / 50; i++) {
+		json_t *answer = ctl("findings", 0);
+		size_t have = json_array_size(json_object_get(answer, "findings"));
+
+		json_decref(answer);
+		if (have >= n)
+			return;
+		usleep(50000);
+	}
+	fail_msg("there are not %zu findings", n);
 }
 
 /* ---- the host's own answers ---- */

@@ -25,7 +25,7 @@ static const struct msg_schema *const all_schemas[] = {
 	&msg_object, &msg_uses, &msg_done, &msg_probed, &msg_scan, &msg_verdict,
 	&msg_database, &msg_order, &msg_result, &msg_session, &msg_taken, &msg_guest_level,
 	&msg_guard_taken, &msg_cids_state, &msg_module_state, &msg_rest, &msg_rest_file, &msg_rested,
-	&msg_guest_named,
+	&msg_guest_named, &msg_guard_judged,
 };
 
 static int pair[2];

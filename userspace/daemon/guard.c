@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/guard_children.h"
+#include "daemon/guard_queue.h"
 #include "daemon/profile.h"
 #include "daemon/roles.h"
 #include "guard.skel.h"
@@ -39,9 +39,7 @@ struct guard {
 	bool lsm;			/* hooks that can deny; else those that see */
 	struct ring_buffer *ring;
 	struct watched *list;
-	struct m_guard_events batch;
-	size_t nbatch;
-	bool sent;			/* the batch; the engine has not said that it took it */
+	struct guard_queue queue;
 	char why[TEXT_WHY];		/* off, or without LSM programs: why */
 	char missing[TEXT_WHY];		/* hooks this kernel has not, and what else is needed */
 };
@@ -394,57 +392,53 @@ void guard_keep(struct guard *g, bool (*is_known)(void *arg, uint64_t guest), vo
 
 /* ---- what was found ---- */
 
-static void send_batch(struct guard *g, int engine)
-{
-	struct msg m;
-
-	g->batch.events.len = g->nbatch * sizeof(struct warden_guard_event);
-	g->sent = engine >= 0 && !msg_encode(&m, &msg_guard_events, 0, &g->batch, -1) &&
-		  !msg_send(engine, &m, MSG_DONTWAIT);
-}
-
 static int on_incident(void *ctx, void *data, size_t size)
 {
 	struct guard *g = ctx;
 
 	if (size != sizeof(struct warden_guard_event))
 		return 0;
-	memcpy(g->batch.events.data + g->nbatch * size, data, size);
-	g->nbatch++;
+	guard_queue_add(&g->queue, data);
 	/* This one is taken all the same. */
-	return g->nbatch == GUARD_EVENTS_MAX ? -EAGAIN : 0;
+	return guard_queue_has_room(&g->queue) ? 0 : -EAGAIN;
 }
 
 void guard_collect(struct guard *g)
 {
-	if (g->ring && !g->sent && g->nbatch < GUARD_EVENTS_MAX)
+	guard_queue_refill(&g->queue);
+	if (g->ring && guard_queue_has_room(&g->queue))
 		ring_buffer__consume(g->ring);
 }
 
 bool guard_send(struct guard *g, int engine)
 {
-	if (g->nbatch && !g->sent)
-		send_batch(g, engine);
-	return !g->nbatch;
+	return guard_queue_send(&g->queue, engine);
+}
+
+static void on_delivered(void *arg, uint64_t guest)
+{
+	find_or_add(arg, guest)->delivered++;
 }
 
 bool guard_taken(struct guard *g, const struct msg *m)
 {
-	const struct warden_guard_event *e = (const void *)g->batch.events.data;
 	struct m_guard_taken taken;
 
-	if (!msg_decode(m, &msg_guard_taken, &taken) || !g->sent || taken.events != g->nbatch)
-		return false;
-	for (size_t i = 0; i < g->nbatch; i++)
-		find_or_add(g, e[i].guest)->delivered++;
-	g->nbatch = 0;
-	g->sent = false;
-	return true;
+	return msg_decode(m, &msg_guard_taken, &taken) &&
+	       guard_queue_taken(&g->queue, &taken, on_delivered, g);
+}
+
+bool guard_judged(struct guard *g, const struct msg *m)
+{
+	struct m_guard_judged judged;
+
+	return msg_decode(m, &msg_guard_judged, &judged) &&
+	       guard_queue_judged(&g->queue, judged.guest, on_delivered, g);
 }
 
 void guard_engine_down(struct guard *g)
 {
-	g->sent = false;
+	guard_queue_engine_down(&g->queue);
 }
 
 /* ---- life ---- */
@@ -493,6 +487,7 @@ struct guard *guard_start(const struct config *config)
 void guard_stop(struct guard *g)
 {
 	ring_buffer__free(g->ring);
+	guard_queue_free(&g->queue);
 	unload(g);
 	while (g->list) {
 		struct watched *next = g->list->next;

@@ -40,9 +40,10 @@ void guard_collect(struct guard *guard);
  */
 bool guard_send(struct guard *guard, int engine);
 
-/* The engine has taken the batch; false: that cannot be. */
+/* The engine has taken the batch, or what it held of a guest; false: that cannot be. */
 bool guard_taken(struct guard *guard, const struct msg *m);
-/* What it had not taken goes to the next. */
+bool guard_judged(struct guard *guard, const struct msg *m);
+/* What it had not taken, or held, goes to the next. */
 void guard_engine_down(struct guard *guard);
 
 /* Counters of each guest's VMM, to the engine. */

@@ -256,6 +256,8 @@ static bool on_engine_asks(void *arg, const struct msg *m)
 			sd_event_source_set_enabled(d->guard_ring, SD_EVENT_ON);
 		return true;
 	}
+	if (m->type == M_GUARD_JUDGED)
+		return guard_judged(d->guard, m);
 	if (m->type != M_TAKEN) {
 		if (!acts_take(d->acts, m))
 			return false;

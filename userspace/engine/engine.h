@@ -193,8 +193,8 @@ struct guest {
 	struct quota guard_new[GUARD_KINDS], guard_again;
 	struct m_guard_counts guard;
 	bool is_guarded;		/* its VMM; guard tells */
-	struct warden_guard_event *incidents;	/* they wait for its name */
-	unsigned nincidents;
+	struct guard_incident *held;	/* they wait for its name */
+	unsigned nheld;
 };
 
 #define ROLES_MAX 512
@@ -288,6 +288,8 @@ struct engine {
 	struct m_cids_state cids;
 	struct m_module_state module;
 	uint64_t guard_incidents[GUARD_KINDS][2];	/* by what it was, and if it was denied */
+	TAILQ_HEAD(, guard_batch) guard_batches;	/* not yet told to be taken */
+	uint64_t guard_due;		/* when those that the journal has not are judged again */
 	struct role roles[ROLES_MAX];
 	unsigned nroles;
 	struct session sessions[SESSIONS_MAX];
@@ -389,6 +391,12 @@ int guard_events(struct engine *e, struct msg *m);
 int guard_state(struct engine *e, struct msg *m);
 /* What was seen of it before its name was known. */
 void guard_judge_held(struct guest *g);
+/* Judges again what the journal did not take, if it is time to. */
+void guard_judge_again(struct engine *e, uint64_t now);
+/* The journal lost what was judged and not committed. */
+void guard_rolled_back(struct engine *e);
+/* Tells the parent what is taken: what has come of it is on the disk. */
+void guard_take(struct engine *e);
 int guard_counts(struct engine *e, struct msg *m);
 
 /* ---- findings.c ---- */
@@ -418,6 +426,7 @@ int integrity_difference(struct engine *e, struct msg *m);
 
 /* The journal is flushed soon; an order or an act does not wait for that. */
 void engine_flush_soon(struct engine *e);
+void engine_flush_now(struct engine *e);
 int engine_pump(sd_event_source *source, void *engine);
 
 #endif

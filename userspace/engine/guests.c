@@ -300,7 +300,7 @@ void guest_free(struct engine *e, struct guest *g)
 	orders_drop(g, "the engine ends");
 	inventory_free(&g->inventory);
 	TAILQ_REMOVE(&e->guests, g, entry);
-	free(g->incidents);
+	free(g->held);
 	free(g);
 }
 

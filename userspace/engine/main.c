@@ -90,11 +90,12 @@ static void parse_arguments(int argc, char **argv, struct config *config)
 static void prepare(struct engine *e, char *journal, size_t size)
 {
 	TAILQ_INIT(&e->guests);
+	TAILQ_INIT(&e->guard_batches);
 	scans_init(&e->scans);
 	peer_init(&e->parent, e, PEER_PARENT, NULL);
 	peer_init(&e->scan, e, PEER_SCAN, NULL);
 	peer_init(&e->channel, e, PEER_CHANNEL, NULL);
-	e->flush_due = NEVER;
+	e->flush_due = e->guard_due = NEVER;
 	e->started_wall = now_wall();
 	if (sodium_init() < 0)
 		fatal("libsodium does not start");
@@ -115,8 +116,10 @@ static int finish(struct engine *e)
 	struct guest *g;
 	int r;
 
-	TAILQ_FOREACH(g, &e->guests, entry)
-		guard_judge_held(g);
+	/* The next engine gets them from the parent; if that has ended, nobody does. */
+	if (e->parent.fd < 0)
+		TAILQ_FOREACH(g, &e->guests, entry)
+			guard_judge_held(g);
 	record_event(&e->journal, "engine down", 0, 0, 0, NULL);
 	r = journal_commit(&e->journal);
 	control_close(e->control);

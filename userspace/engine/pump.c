@@ -17,6 +17,12 @@ void engine_flush_soon(struct engine *e)
 		e->flush_due = now_mono() + FLUSH_NS;
 }
 
+/* With what else has come by the pump, for somebody waits for it. */
+void engine_flush_now(struct engine *e)
+{
+	e->flush_due = 0;
+}
+
 static void flush(struct engine *e)
 {
 	e->flush_due = NEVER;
@@ -37,6 +43,7 @@ static void mend_after_rollback(struct engine *e)
 		findings_forget(g);
 		g->rest.anew = true;
 	}
+	guard_rolled_back(e);
 }
 
 /* After every event: all that is due is sent, and the timer set for the rest. */
@@ -47,6 +54,7 @@ int engine_pump(sd_event_source *source, void *user)
 	struct guest *g, *next;
 
 	journal_start(e, now);
+	guard_judge_again(e, now);
 	for (g = TAILQ_FIRST(&e->guests); g; g = next) {
 		next = TAILQ_NEXT(g, entry);
 		if (!g->down)
@@ -62,8 +70,9 @@ int engine_pump(sd_event_source *source, void *user)
 		flush(e);
 	if (e->journal_failed)
 		mend_after_rollback(e);
+	guard_take(e);
 	due = MIN(due, journal_tend(e, now));
-	due = MIN(due, MIN(e->flush_due, e->journal_due));
+	due = MIN(due, MIN(e->flush_due, MIN(e->journal_due, e->guard_due)));
 	sd_event_source_set_time(e->timer, due / NS_PER_US + 1);
 	sd_event_source_set_enabled(e->timer, due == NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 	return 0;

@@ -45,8 +45,7 @@ int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
 	return journal_append(j, JOURNAL_EVENTS, row, ARRAY_SIZE(row));
 }
 
-/* One finding for each guest, process, signature and piece of code. */
-static void finding_key(uint8_t out[HASH_BYTES], const struct finding_record *f)
+void record_finding_key(uint8_t out[HASH_BYTES], const struct finding_record *f)
 {
 	static const uint8_t zero[HASH_BYTES];
 	const struct journal_value parts[] = {
@@ -90,7 +89,7 @@ int64_t record_known_finding(struct journal *j, const struct finding_record *f)
 {
 	uint8_t key[HASH_BYTES];
 
-	finding_key(key, f);
+	record_finding_key(key, f);
 	return find_by_key(j, key);
 }
 
@@ -101,7 +100,7 @@ int64_t record_finding(struct journal *j, const struct finding_record *f, bool *
 	const char *evidence = text ? text : "{}";
 	int64_t seq;
 
-	finding_key(key, f);
+	record_finding_key(key, f);
 	seq = find_by_key(j, key);
 	*ret_known = seq > 0;
 	if (seq)

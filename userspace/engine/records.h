@@ -37,6 +37,9 @@ struct finding_record {
 int64_t record_event(struct journal *j, const char *kind, uint64_t guest,
 		     uint32_t vmm_pid, uint32_t pid, json_t *detail);
 
+/* One finding for each guest, process, signature and piece of code. */
+void record_finding_key(uint8_t out[HASH_BYTES], const struct finding_record *f);
+
 /*
  * The finding's seq, or -1.  *ret_known: the journal has it (an engine before
  * this one made it); its seq is returned and nothing is written.

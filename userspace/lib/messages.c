@@ -85,7 +85,8 @@ SCHEMA(guard_state, GUARD_STATE, U32(m_guard_state, mode), U32(m_guard_state, st
        U32(m_guard_state, hooks), U32(m_guard_state, rules), TEXT(m_guard_state, why),
        TEXT(m_guard_state, missing))
 SCHEMA(guard_events, GUARD_EVENTS, BLOB(m_guard_events, events))
-SCHEMA(guard_taken, GUARD_TAKEN, U32(m_guard_taken, events))
+SCHEMA(guard_taken, GUARD_TAKEN, U32(m_guard_taken, events), U32(m_guard_taken, held))
+SCHEMA(guard_judged, GUARD_JUDGED, U64(m_guard_judged, guest))
 SCHEMA(guard_counts, GUARD_COUNTS, U64(m_guard_counts, guest), U64(m_guard_counts, processes),
        U64(m_guard_counts, unwatched), U64(m_guard_counts, violations),
        U64(m_guard_counts, denied), U64(m_guard_counts, delivered),

@@ -51,6 +51,7 @@ enum message_type {
 	M_GUARD_TAKEN,		/* engine -> parent: one for each M_GUARD_EVENTS */
 	M_CIDS_STATE,		/* parent -> engine, also when it changes */
 	M_MODULE_STATE,		/* the same */
+	M_GUARD_JUDGED,		/* engine -> parent */
 
 	M_LOOK = 32,		/* engine -> introspector: answers TASK, OBJECT, USES, DONE */
 	M_SWEEP,		/* the same for every task */
@@ -247,9 +248,15 @@ struct m_guard_events {
 	} events;
 };
 
-/* As m_taken. */
+/* As m_taken, once what has come of them is on the disk. */
 struct m_guard_taken {
 	uint32_t events;
+	uint32_t held;		/* bit n: not the nth, whose guest's name is not known yet */
+};
+
+/* Those of the guest that were held are taken, too. */
+struct m_guard_judged {
+	uint64_t guest;
 };
 
 /* violations = delivered + dropped + suppressed once quiet. */
@@ -807,7 +814,7 @@ extern const struct msg_schema msg_guest_up, msg_guest_down, msg_guest_cid,
 	msg_agent_info, msg_agent_done, msg_guard_state, msg_guard_events,
 	msg_guard_counts, msg_integrity_difference, msg_integrity_done, msg_taken, msg_guest_level,
 	msg_guard_taken, msg_cids_state, msg_module_state, msg_rest, msg_rest_file, msg_rested,
-	msg_guest_named;
+	msg_guest_named, msg_guard_judged;
 
 const char *order_status_name(uint32_t status);
 const char *order_verb_name(uint32_t verb);
