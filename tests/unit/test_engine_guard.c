@@ -476,6 +476,28 @@ static void what_waits_as_wardend_ends_is_written(void **state)
 	expect_finding_of("");
 }
 
+/* The guard knows a VMM's processes by its first guest, also once that one is gone. */
+static void another_guest_of_the_vmm_answers(void **state)
+{
+	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
+	struct m_guest_up up = { .guest = GUEST + 1, .vmm_pid = VMM, .marked = GUEST,
+				 .level = KVM_WARDEN_LEVEL_CONTENT, .name = "second" };
+	struct m_guest_down down = { .guest = GUEST };
+	uint64_t id;
+	struct m_act act;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	send_to(w.parent, &msg_guest_up, 0, &up, -1);
+	send_to(w.parent, &msg_guest_down, 0, &down, -1);
+	send_incident(&e);
+	expect_finding_of("second");
+	id = expect(w.parent, &msg_act, &act);
+	assert_true(id);
+	assert_int_equal(act.guest, GUEST + 1);
+	assert_int_equal(act.verb, HOST_PAUSE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +510,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(a_rule_for_malware_leaves_vmms_alone, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(a_kind_spends_its_own_quota_alone, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(without_its_guest_it_is_a_finding_too, setup, teardown, policy_guard),
+		cmocka_unit_test_prestate_setup_teardown(another_guest_of_the_vmm_answers, setup, teardown, policy_guard),
 		cmocka_unit_test_prestate_setup_teardown(judged_by_the_name_that_comes, setup, teardown, policy_named),
 		cmocka_unit_test_prestate_setup_teardown(judged_by_another_name, setup, teardown, policy_named),
 		cmocka_unit_test_prestate_setup_teardown(told_of_one_that_never_had_a_name, setup, teardown, policy_named),

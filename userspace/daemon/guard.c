@@ -277,7 +277,15 @@ static bool has_other_guest(const struct guard *g, const struct watched *of)
 	return w;
 }
 
-void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
+/* The first guest of its VMM that was watched: that one's name is on what its processes do. */
+static uint64_t marked_as(struct guard *g, uint32_t vmm)
+{
+	struct warden_guard_mark mark;
+
+	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.watched), &vmm, &mark) ? 0 : mark.guest;
+}
+
+uint64_t guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 {
 	/* What began while we watched has its start from its first exit's event. */
 	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
@@ -286,14 +294,14 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 	struct watched *w;
 
 	if (!g->bpf)
-		return;
+		return 0;
 	w = find_or_add(g, guest);
 	w->down = false;
 	w->vmm = vmm;
 	/* Its number may be another's by now: nobody is watched who is no VMM. */
 	if (pidfd < 0) {
 		log_info("guest %llu: its VMM has ended: not watched", (unsigned long long)guest);
-		return;
+		return 0;
 	}
 	if (bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.watch_vmm), &run))
 		log_err("VMM %u of guest %llu is not watched: %s", vmm,
@@ -304,17 +312,18 @@ void guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 	/* It may have ended before it was watched, when nothing looked out for its end. */
 	if (proc_has_ended(pidfd)) {
 		bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.forget_vmm), &run);
-		return;
+		return 0;
 	}
 	/* However many guests it has, once: what it forked since is watched. */
 	if (has_other_guest(g, w))
-		return;
+		return marked_as(g, vmm);
 	fds = (struct guard_children_fds){
 		.watch = bpf_program__fd(g->bpf->progs.watch_known_child),
 		.forget = bpf_program__fd(g->bpf->progs.forget_known_child),
 		.profile = bpf_map__fd(g->bpf->maps.profile),
 	};
 	guard_children_watch(&fds, guest, vmm);
+	return marked_as(g, vmm);
 }
 
 void guard_forget(struct guard *g, uint64_t guest)

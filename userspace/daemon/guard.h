@@ -25,8 +25,12 @@ int guard_fd(const struct guard *guard);
 
 void guard_state(const struct guard *guard, struct m_guard_state *ret_state);
 
-/* A guest's VMM, unless it is watched already, and its pidfd (-1: it has ended); and its guest's end. */
-void guard_watch(struct guard *guard, uint64_t guest, uint32_t vmm, int pidfd);
+/*
+ * A guest's VMM, unless it is watched already, and its pidfd (-1: it has ended); and its
+ * guest's end.  Of a VMM with several guests the first one's id is in what is found of its
+ * processes, also once that guest is gone: it is returned; 0: none is.
+ */
+uint64_t guard_watch(struct guard *guard, uint64_t guest, uint32_t vmm, int pidfd);
 void guard_forget(struct guard *guard, uint64_t guest);
 
 /* Forgets the counts of guests that nobody knows, which came and went between two looks. */

@@ -54,6 +54,7 @@ struct guest {
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
 	bool named;		/* it has a name, or none will be known */
 	bool silent;		/* its VMM did not say */
+	uint64_t marked;	/* guard_watch() */
 	uint64_t gone;		/* since, ns */
 	bool announced;		/* to the engine that runs */
 	bool seen;		/* by the refresh under way */
@@ -132,6 +133,7 @@ static void tell_up(struct guests *guests, const struct guest *g)
 {
 	struct m_guest_up message = {
 		.guest = g->id, .vmm_pid = g->vmm_pid, .level = level_now(g), .unnamed = !g->named,
+		.marked = g->marked,
 	};
 
 	memcpy(message.name, g->name, sizeof(message.name));
@@ -274,7 +276,7 @@ static void add(struct guests *guests, const struct kvm_warden_guest_info *info)
 	while (*last)
 		last = &(*last)->next;
 	*last = g;
-	guard_watch(guests->guard, g->id, g->vmm_pid, g->vmm_pidfd);
+	g->marked = guard_watch(guests->guard, g->id, g->vmm_pid, g->vmm_pidfd);
 	log_info("guest %llu is up: VMM %u, flags %#x", (unsigned long long)g->id,
 		 g->vmm_pid, info->flags);
 }

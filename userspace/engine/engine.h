@@ -158,6 +158,7 @@ struct guest {
 	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
 	bool has_cid, has_counters;
 	bool unnamed;			/* its name is not known yet */
+	uint64_t marked;		/* the guest by which the guard knows its VMM's processes */
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
 	bool down;			/* kept until its last scan and act are answered */
 	uint64_t since_wall;
@@ -320,6 +321,8 @@ int peer_post(struct peer *peer, const struct msg_schema *schema, uint64_t id,
 /* ---- guests.c ---- */
 
 struct guest *guest_find(struct engine *e, uint64_t id);
+/* Or, if that one is gone, another of the same VMM, as the guard marked it. */
+struct guest *guest_of_mark(struct engine *e, uint64_t id);
 void guest_up(struct engine *e, const struct m_guest_up *m);
 /* An event of a guest that is not known, or not yet. */
 void guest_event_ahead(struct engine *e, uint64_t guest);

@@ -139,18 +139,20 @@ static bool may_be_again(struct guest *g)
 }
 
 /*
- * A child may do it when its guest is gone, or before that is known.  False: the
- * journal has not taken it.
+ * A child may do it when its guest is gone, or before that is known; then another guest
+ * of that VMM answers for it.  False: the journal has not taken it.
  */
 static bool judge(struct engine *e, struct guard_incident *told)
 {
-	struct guest *g = guest_find(e, told->raw.guest);
+	struct guest *g = guest_of_mark(e, told->raw.guest);
 	struct incident incident;
 	bool known;
 	int64_t seq;
 
 	if (!incident_decode(&told->raw, &incident))
 		return true;
+	if (g)
+		incident.guest = g->id;
 	seq = write_finding(e, g, &incident, &told->in_quota, &known);
 	if (seq < 0)
 		return false;
@@ -224,7 +226,7 @@ void guard_rolled_back(struct engine *e)
 static void count_new(struct engine *e, const struct guard_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
-		struct guest *g = guest_find(e, b->incident[i].raw.guest);
+		struct guest *g = guest_of_mark(e, b->incident[i].raw.guest);
 
 		if (g && b->incident[i].is_new)
 			g->counts.findings++;

@@ -37,6 +37,18 @@ struct guest *guest_find(struct engine *e, uint64_t id)
 	return NULL;
 }
 
+struct guest *guest_of_mark(struct engine *e, uint64_t id)
+{
+	struct guest *g = guest_find(e, id);
+
+	if (g)
+		return g;
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (g->marked == id && !g->down)
+			return g;
+	return NULL;
+}
+
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g)
 {
 	return (struct guest_ref){ e->boot, g->id, g->vmm_pid };
@@ -61,6 +73,7 @@ static struct guest *new_guest(struct engine *e, const struct m_guest_up *m)
 	g->vmm_pid = m->vmm_pid;
 	g->level = m->level;
 	g->unnamed = m->unnamed;
+	g->marked = m->marked;
 	if (e->ahead[g->id % AHEAD].guest == g->id)
 		g->counts.events = e->ahead[g->id % AHEAD].events;
 	memcpy(g->name, m->name, sizeof(g->name));

@@ -21,7 +21,8 @@
 	};
 
 SCHEMA(guest_up, GUEST_UP, U64(m_guest_up, guest), U32(m_guest_up, vmm_pid),
-       U32(m_guest_up, level), U32(m_guest_up, unnamed), TEXT(m_guest_up, name))
+       U32(m_guest_up, level), U32(m_guest_up, unnamed), U64(m_guest_up, marked),
+       TEXT(m_guest_up, name))
 SCHEMA(guest_named, GUEST_NAMED, U64(m_guest_named, guest), U32(m_guest_named, level),
        TEXT(m_guest_named, name))
 SCHEMA(guest_down, GUEST_DOWN, U64(m_guest_down, guest))

@@ -112,6 +112,7 @@ struct m_guest_up {
 	uint32_t vmm_pid;
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
 	uint32_t unnamed;		/* 1: its name is not known yet; its level is off until then */
+	uint64_t marked;		/* the guest by which the guard knows its VMM's processes; 0: none */
 	char name[TEXT_NAME];		/* the VMM's name for it; "": it has none, or keeps it to itself */
 };
 
