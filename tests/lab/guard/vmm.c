@@ -42,15 +42,31 @@ static void *run(void *arg)
 	tiny_run(*(int *)arg, 20000);
 }
 
-static void start_guest(void)
-{
-	static int vcpu;
-	int vm = tiny_vm();
+static struct guest {
+	int vm, vcpu;
 	pthread_t thread;
+} guests[2];
 
-	tiny_ram_with(vm, 65536, tiny_exits, sizeof(tiny_exits));
-	vcpu = tiny_vcpu_at_code(vm, 0);
-	pthread_create(&thread, NULL, run, &vcpu);
+static void start_guest(struct guest *g)
+{
+	g->vm = tiny_vm();
+	tiny_ram_with(g->vm, 65536, tiny_exits, sizeof(tiny_exits));
+	g->vcpu = tiny_vcpu_at_code(g->vm, 0);
+	pthread_create(&g->thread, NULL, run, &g->vcpu);
+}
+
+static int try_second(const char *unused)
+{
+	start_guest(&guests[1]);
+	return 0;
+}
+
+static int try_end_first(const char *unused)
+{
+	pthread_cancel(guests[0].thread);
+	pthread_join(guests[0].thread, NULL);
+	close(guests[0].vcpu);
+	return close(guests[0].vm) ? errno : 0;
 }
 
 static int run_on(void *vcpu)
@@ -651,6 +667,7 @@ static const struct {
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
 	{ "elder", try_elder }, { "storm", try_storm }, { "at-once", try_at_once }, { "written-map", try_written_map },
+	{ "second", try_second }, { "end-first", try_end_first },
 };
 
 int main(int argc, char **argv)
@@ -668,7 +685,7 @@ int main(int argc, char **argv)
 	early_too = socket(AF_INET, SOCK_DGRAM, 0);
 	start_elder();
 	close(elder[1]);
-	start_guest();
+	start_guest(&guests[0]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("up %d\n", getpid());
 	while (fgets(line, sizeof(line), stdin)) {
