@@ -162,6 +162,14 @@ static bool passes(struct testee *t, uint32_t checks)
 	return !c.passing && !c.signs;
 }
 
+/* Where others take the machine, a guest does more between two looks of one check. */
+static unsigned most_flickering(unsigned checks)
+{
+	const char *patience = getenv("LAB_PATIENCE");
+
+	return 1 + checks / (patience && atoi(patience) > 1 ? 5 : 100);
+}
+
 void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
 {
 	struct cleanness c = { 0 };
@@ -176,7 +184,7 @@ void testee_stays_clean(struct testee *t, uint32_t checks, unsigned times)
 	printf("# %s; %llu us a check\n", c.last.counts, (unsigned long long)(n ? c.us / n : 0));
 	ok(!c.signs && n, "%u checks of a guest that runs find nothing", n);
 	/* What came into being between two looks, and was unloaded between two others. */
-	ok(c.complete + c.patching + c.passing + c.flickering == n && c.flickering <= 1 + n / 100 &&
+	ok(c.complete + c.patching + c.passing + c.flickering == n && c.flickering <= most_flickering(n) &&
 	   (!c.passing || passes(t, checks)),
 	   "%u were complete, %u told of patches, %u of what comes or goes, %u of what was there in some looks:"
 	   " %s", c.complete, c.patching, c.passing, c.flickering, c.why);
