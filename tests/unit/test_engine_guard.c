@@ -482,12 +482,15 @@ static void another_guest_of_the_vmm_answers(void **state)
 	struct warden_guard_event e = event_of(GUARD_EXEC, "/bin/sh");
 	struct m_guest_up up = { .guest = GUEST + 1, .vmm_pid = VMM, .marked = GUEST,
 				 .level = KVM_WARDEN_LEVEL_CONTENT, .name = "second" };
+	struct m_guest_up forked = { .guest = GUEST + 2, .vmm_pid = VMM + 2, .marked = GUEST,
+				     .level = KVM_WARDEN_LEVEL_CONTENT, .name = "forked" };
 	struct m_guest_down down = { .guest = GUEST };
 	uint64_t id;
 	struct m_act act;
 
 	NEEDS_PROGRAMS();
 	all_up();
+	send_to(w.parent, &msg_guest_up, 0, &forked, -1);	/* of another process: none of its doing */
 	send_to(w.parent, &msg_guest_up, 0, &up, -1);
 	send_to(w.parent, &msg_guest_down, 0, &down, -1);
 	send_incident(&e);

@@ -328,6 +328,23 @@ static void not_asked(struct act *a, const char *why, int error)
 	take_answer(a, &acted);
 }
 
+static unsigned asking(const struct acts *acts, pid_t vmm)
+{
+	unsigned n = 0;
+
+	for (const struct act *a = acts->list; a; a = a->next)
+		n += a->child > 0 && a->vmm.pid == vmm;
+	return n;
+}
+
+/* A VMM that has let one hang, and has another to let hang, gets no third. */
+static bool has_place(const struct act *a)
+{
+	const unsigned n = asking(a->acts, a->vmm.pid);
+
+	return a->acts->running <= MAX_RUNNING && (!n || n + hung_of(a->vmm.pid) < HUNG_OF_ONE);
+}
+
 static void ask_monitor(struct act *a)
 {
 	sd_event *loop = a->acts->loop;
@@ -337,8 +354,8 @@ static void ask_monitor(struct act *a)
 		finish(a, ACT_UNAVAILABLE, "process %d is not certain to be its VMM", a->vmm.pid);
 		return;
 	}
-	if (hung_too_many(a->vmm.pid)) {
-		not_asked(a, "too many processes hang that asked this VMM, or others", EAGAIN);
+	if (hung_too_many(a->vmm.pid) || !has_place(a)) {
+		not_asked(a, "too many processes ask this VMM, or others, or hang so", EAGAIN);
 		return;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
@@ -385,7 +402,7 @@ static void start(struct act *a)
 		finish(a, ACT_NO_GUEST, "the guest is gone");
 		return;
 	}
-	if (now_us() - a->started > WAIT_US) {
+	if (a->what.verb != HOST_POWER_OFF && now_us() - a->started > WAIT_US) {
 		finish(a, ACT_FAILED, "it waited too long behind others");
 		return;
 	}
@@ -409,22 +426,11 @@ static struct act *first_of(struct acts *acts, uint64_t guest)
 	return a;
 }
 
-static unsigned asking(const struct acts *acts, pid_t vmm)
-{
-	unsigned n = 0;
-
-	for (const struct act *a = acts->list; a; a = a->next)
-		n += a->running && a->vmm.pid == vmm;
-	return n;
-}
-
-/* A VMM that has let one hang, and has another to let hang, gets no third. */
+/* A VMM's end waits for no place: it is brought about without its monitor then. */
 static bool may_ask(struct acts *acts, const struct act *a)
 {
-	const unsigned running = asking(acts, a->vmm.pid);
-
-	return acts->running < MAX_RUNNING && first_of(acts, a->what.guest) == a &&
-	       (!running || running + hung_of(a->vmm.pid) < HUNG_OF_ONE);
+	return first_of(acts, a->what.guest) == a &&
+	       (a->what.verb == HOST_POWER_OFF || (acts->running < MAX_RUNNING && has_place(a)));
 }
 
 static bool may_start(struct acts *acts, const struct act *a)

@@ -290,6 +290,7 @@ struct engine {
 	struct m_module_state module;
 	uint64_t guard_incidents[GUARD_KINDS][2];	/* by what it was, and if it was denied */
 	TAILQ_HEAD(, guard_batch) guard_batches;	/* not yet told to be taken */
+	unsigned guard_held;		/* of all guests */
 	uint64_t guard_due;		/* when those that the journal has not are judged again */
 	struct role roles[ROLES_MAX];
 	unsigned nroles;
@@ -321,8 +322,6 @@ int peer_post(struct peer *peer, const struct msg_schema *schema, uint64_t id,
 /* ---- guests.c ---- */
 
 struct guest *guest_find(struct engine *e, uint64_t id);
-/* Or, if that one is gone, another of the same VMM, as the guard marked it. */
-struct guest *guest_of_mark(struct engine *e, uint64_t id);
 void guest_up(struct engine *e, const struct m_guest_up *m);
 /* An event of a guest that is not known, or not yet. */
 void guest_event_ahead(struct engine *e, uint64_t guest);

@@ -24,6 +24,7 @@
 #define AGAIN_REFILL_NS NS_PER_S
 /* Of a guest whose name is not known yet; more are judged without it. */
 #define HELD_MAX 256
+#define HELD_IN_ALL 32768	/* half of what the parent keeps: as many may wait for the disk */
 /* After a rollback: soon, for there may be room by then, but not without end. */
 #define AGAIN_NS NS_PER_S
 #define AGAIN_LATER_NS (10 * NS_PER_S)
@@ -139,12 +140,33 @@ static bool may_be_again(struct guest *g)
 }
 
 /*
- * A child may do it when its guest is gone, or before that is known; then another guest
- * of that VMM answers for it.  False: the journal has not taken it.
+ * The guard knows a VMM, and all that it forked, by its first guest.  Once that is gone
+ * another one answers: of the very process, or of the VMM whose child it is.  NULL: none.
+ */
+static struct guest *guest_of(struct engine *e, const struct warden_guard_event *raw)
+{
+	struct guest *g = guest_find(e, raw->guest), *of_vmm = NULL;
+
+	if (g)
+		return g;
+	TAILQ_FOREACH(g, &e->guests, entry) {
+		if (g->down || g->marked != raw->guest)
+			continue;
+		if (g->vmm_pid == raw->pid)
+			return g;
+		if (!of_vmm && g->vmm_pid == raw->vmm)
+			of_vmm = g;
+	}
+	return of_vmm;
+}
+
+/*
+ * A child may do it when its guest is gone, or before that is known.  False: the
+ * journal has not taken it.
  */
 static bool judge(struct engine *e, struct guard_incident *told)
 {
-	struct guest *g = guest_of_mark(e, told->raw.guest);
+	struct guest *g = guest_of(e, &told->raw);
 	struct incident incident;
 	bool known;
 	int64_t seq;
@@ -226,7 +248,7 @@ void guard_rolled_back(struct engine *e)
 static void count_new(struct engine *e, const struct guard_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
-		struct guest *g = guest_of_mark(e, b->incident[i].raw.guest);
+		struct guest *g = guest_of(e, &b->incident[i].raw);
 
 		if (g && b->incident[i].is_new)
 			g->counts.findings++;
@@ -284,22 +306,25 @@ static enum guard_fate hold(struct engine *e, struct guard_incident *told,
 	record_finding_key(told->key, &f);
 	if (is_held(g, told->key))
 		return FATE_JOINED;
-	if (g->nheld == HELD_MAX)
+	if (g->nheld == HELD_MAX || e->guard_held == HELD_IN_ALL)
 		return FATE_JUDGED;
 	if (!g->held)
 		g->held = calloc(HELD_MAX, sizeof(*g->held));
 	if (!g->held)
 		fatal("no memory for what the guard saw");
 	g->held[g->nheld++] = *told;
+	e->guard_held++;
 	return FATE_HELD;
 }
 
 void guard_judge_held(struct guest *g)
 {
+	struct engine *e = g->introspector.engine;
 	struct guard_batch *b;
 
 	if (!g->nheld)
 		return;
+	e->guard_held -= g->nheld;
 	b = batch_new(g->nheld);
 	b->guest = g->id;
 	/* Copies of before their fate was known: each is to be judged. */
@@ -307,7 +332,7 @@ void guard_judge_held(struct guest *g)
 	free(g->held);
 	g->held = NULL;
 	g->nheld = 0;
-	take_on(g->introspector.engine, b);
+	take_on(e, b);
 }
 
 /* ---- what the parent says ---- */

@@ -37,18 +37,6 @@ struct guest *guest_find(struct engine *e, uint64_t id)
 	return NULL;
 }
 
-struct guest *guest_of_mark(struct engine *e, uint64_t id)
-{
-	struct guest *g = guest_find(e, id);
-
-	if (g)
-		return g;
-	TAILQ_FOREACH(g, &e->guests, entry)
-		if (g->marked == id && !g->down)
-			return g;
-	return NULL;
-}
-
 struct guest_ref guest_ref(const struct engine *e, const struct guest *g)
 {
 	return (struct guest_ref){ e->boot, g->id, g->vmm_pid };
@@ -278,6 +266,7 @@ void guest_counted(struct engine *e, const struct m_counters *c)
 void guest_down(struct engine *e, struct guest *g)
 {
 	log_info("guest %llu: down", (unsigned long long)g->id);
+	g->down = true;
 	guard_judge_held(g);
 	sessions_guest_down(g);
 	acts_guest_down(g);
@@ -286,7 +275,6 @@ void guest_down(struct engine *e, struct guest *g)
 	engine_flush_soon(e);
 	peer_close(&g->introspector);
 	drop_requests(g);
-	g->down = true;
 	/* The other guest of its CID is alone with it now. */
 	if (g->has_cid)
 		orders_session_up(e, g->cid, now_mono());

@@ -119,7 +119,8 @@ void journal_start(struct engine *e, uint64_t now)
 	}
 	e->journal_due = now + AGAIN_NS;
 	e->journal.failed = true;
-	log_err("no journal (%s): findings are reported in this log alone, nothing is killed;"
+	log_err("no journal (%s): findings are reported in this log alone, those of the guard"
+		" wait, nothing is killed;"
 		" tried again in a minute", e->journal.why);
 }
 

@@ -145,7 +145,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define KVM_WARDEN_ABI_VERSION	2
+#define KVM_WARDEN_ABI_VERSION	3
 
 /* struct kvm_warden_event.type */
 enum kvm_warden_event_type {
