@@ -197,6 +197,22 @@ static int leave_small_disk(void **state)
 	return teardown(state);
 }
 
+static void need_small_disk(void)
+{
+	if (on_small_disk())
+		return;
+	print_message("skipped: no mounts can be made here\n");
+	skip();
+}
+
+static void all_up_and_full(void)
+{
+	all_up();
+	expect_reserve("kept");
+	usleep(300000);
+	fill_disk();
+}
+
 static void full_disk_disarms_nothing(void **state)
 {
 	struct m_done done = { .status = DONE_COMPLETE };
@@ -204,14 +220,8 @@ static void full_disk_disarms_nothing(void **state)
 	uint64_t id;
 
 	NEEDS_PROGRAMS();
-	if (!on_small_disk()) {
-		print_message("skipped: no mounts can be made here\n");
-		skip();
-	}
-	all_up();
-	expect_reserve("kept");
-	usleep(300000);
-	fill_disk();
+	need_small_disk();
+	all_up_and_full();
 	infected();
 	/* What the full disk took back is asked for anew, and there is room for it. */
 	await_question(M_SWEEP);
@@ -250,10 +260,7 @@ static void full_disk_takes_no_fallback_back(void **state)
 	struct pollfd p = { .events = POLLIN };
 
 	NEEDS_PROGRAMS();
-	if (!on_small_disk()) {
-		print_message("skipped: no mounts can be made here\n");
-		skip();
-	}
+	need_small_disk();
 	scanner_up();
 	w.channel = role_up("channel", 0);
 	guest_with_kernel(true);
@@ -317,14 +324,8 @@ static void full_disk_loses_nothing_of_the_guard(void **state)
 	json_t *g;
 
 	NEEDS_PROGRAMS();
-	if (!on_small_disk()) {
-		print_message("skipped: no mounts can be made here\n");
-		skip();
-	}
-	all_up();
-	expect_reserve("kept");
-	usleep(300000);
-	fill_disk();
+	need_small_disk();
+	all_up_and_full();
 	send_incident(&e);
 	send_to(w.parent, &msg_acted, next_of_guard(&msg_act, &act), &acted, -1);
 	assert_int_equal(act.verb, HOST_CONTAIN);
@@ -363,10 +364,7 @@ static void full_disk_loses_nothing_that_was_held(void **state)
 	struct m_act act;
 
 	NEEDS_PROGRAMS();
-	if (!on_small_disk()) {
-		print_message("skipped: no mounts can be made here\n");
-		skip();
-	}
+	need_small_disk();
 	expect_reserve("kept");
 	send_to(w.parent, &msg_guest_up, 0, &up, -1);
 	send_incident(&e);
@@ -386,10 +384,7 @@ static void full_disk_loses_nothing_that_was_held(void **state)
 static void full_disk_at_the_start(void **state)
 {
 	NEEDS_PROGRAMS();
-	if (!on_small_disk()) {
-		print_message("skipped: no mounts can be made here\n");
-		skip();
-	}
+	need_small_disk();
 	expect_reserve("kept");
 	end_engine(0);
 	fill_disk();

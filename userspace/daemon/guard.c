@@ -285,12 +285,23 @@ static uint64_t marked_as(struct guard *g, uint32_t vmm)
 	return bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.watched), &vmm, &mark) ? 0 : mark.guest;
 }
 
+/* What a VMM forked before it was watched. */
+static void watch_children(struct guard *g, uint64_t guest, uint32_t vmm)
+{
+	const struct guard_children_fds fds = {
+		.watch = bpf_program__fd(g->bpf->progs.watch_known_child),
+		.forget = bpf_program__fd(g->bpf->progs.forget_known_child),
+		.profile = bpf_map__fd(g->bpf->maps.profile),
+	};
+
+	guard_children_watch(&fds, guest, vmm);
+}
+
 uint64_t guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 {
 	/* What began while we watched has its start from its first exit's event. */
 	struct warden_guard_mark mark = { .guest = guest, .vmm = vmm, .since = 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &mark, .ctx_size_in = sizeof(mark));
-	struct guard_children_fds fds;
 	struct watched *w;
 
 	if (!g->bpf)
@@ -315,14 +326,8 @@ uint64_t guard_watch(struct guard *g, uint64_t guest, uint32_t vmm, int pidfd)
 		return 0;
 	}
 	/* However many guests it has, once: what it forked since is watched. */
-	if (has_other_guest(g, w))
-		return marked_as(g, vmm);
-	fds = (struct guard_children_fds){
-		.watch = bpf_program__fd(g->bpf->progs.watch_known_child),
-		.forget = bpf_program__fd(g->bpf->progs.forget_known_child),
-		.profile = bpf_map__fd(g->bpf->maps.profile),
-	};
-	guard_children_watch(&fds, guest, vmm);
+	if (!has_other_guest(g, w))
+		watch_children(g, guest, vmm);
 	return marked_as(g, vmm);
 }
 

@@ -14,7 +14,7 @@
 #include "lib/messages.h"
 #include "warden/guard.h"
 
-/* An engine holds 256 of each guest without a name; one that says more is broken. */
+/* An engine holds half as many, and as many may wait for its disk; one that says more is broken. */
 #define GUARD_QUEUE_KEPT 65536
 
 /* Zeroed: empty. */
