@@ -55,10 +55,10 @@ struct {
 	__uint(max_entries, WARDEN_GUARD_RING_BYTES);
 } incidents SEC(".maps");
 
+/* Allocated at start: a mark must not fail for want of memory at the moment of a fork. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WARDEN_GUARD_PROCESSES);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);		/* tgid */
 	__type(value, struct warden_guard_mark);
 } watched SEC(".maps");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What could end, hold up or change the watch itself, or another process: signals, limits,
- * scheduling, opens that wait for an answer, bpf().  A part of guard.bpf.c: its maps and
+ * scheduling, opens that wait for an answer or for a lease's end, bpf().  A part of guard.bpf.c: its maps and
  * what it does of a finding are there.
  *
  * Of the end of the watch nobody would be left to tell: what leads to it is refused in
@@ -12,6 +12,11 @@
 
 /* fanotify's events that wait for the listener's answer */
 #define FAN_PERMISSION 0x170000ull	/* FAN_{OPEN,ACCESS,OPEN_EXEC}_PERM, FAN_PRE_ACCESS */
+
+/* fcntl() */
+#define F_SETLEASE 1024
+#define F_SETDELEG 1040
+#define F_UNLCK 2
 
 /* bpf() of what is held open: QEMU's receive-side scaling does that */
 #define BPF_ELEMENTS_FIRST 1		/* BPF_MAP_LOOKUP_ELEM */
@@ -106,6 +111,32 @@ int BPF_PROG(see_scheduling, struct task_struct *task)
 	return 0;
 }
 
+SEC("lsm/task_setnice")
+long BPF_PROG(lsm_nice, struct task_struct *task, int nice, int ret)
+{
+	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
+}
+
+SEC("fentry/security_task_setnice")
+int BPF_PROG(see_nice, struct task_struct *task)
+{
+	on_control(task, GUARD_LIMITS, 0);
+	return 0;
+}
+
+SEC("lsm/task_setioprio")
+long BPF_PROG(lsm_io_priority, struct task_struct *task, int priority, int ret)
+{
+	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
+}
+
+SEC("fentry/security_task_setioprio")
+int BPF_PROG(see_io_priority, struct task_struct *task)
+{
+	on_control(task, GUARD_LIMITS, 0);
+	return 0;
+}
+
 /* Whoever opens a file there waits: wardend, and what it would start. */
 static __always_inline long on_notify(__u64 mask, int can_deny)
 {
@@ -124,6 +155,30 @@ SEC("fentry/security_path_notify")
 int BPF_PROG(see_notify, const struct path *path, __u64 mask)
 {
 	on_notify(mask, 0);
+	return 0;
+}
+
+/* Whoever opens the file waits up to 45 s, and a file in /proc can be leased, too. */
+static __always_inline long on_fcntl(unsigned int command, unsigned long argument, int can_deny)
+{
+	struct warden_guard_mark *m;
+
+	if (command != F_SETDELEG && (command != F_SETLEASE || argument == F_UNLCK))
+		return 0;
+	m = mark_of_current();
+	return m ? found(m, GUARD_CONTROL, GUARD_LEASED, 0, 0, NULL, 0, can_deny) : 0;
+}
+
+SEC("lsm/file_fcntl")
+long BPF_PROG(lsm_fcntl, struct file *file, unsigned int command, unsigned long argument, int ret)
+{
+	return ret ? earlier(ret) : on_fcntl(command, argument, ALWAYS);
+}
+
+SEC("fentry/security_file_fcntl")
+int BPF_PROG(see_fcntl, struct file *file, unsigned int command, unsigned long argument)
+{
+	on_fcntl(command, argument, 0);
 	return 0;
 }
 

@@ -24,7 +24,7 @@ enum warden_guard_what {
 	GUARD_PROCESSES,	/* more of them than are watched */
 	GUARD_CHANGE,		/* path, not opened; detail: enum warden_guard_change */
 	GUARD_MOUNT,		/* path; detail: the same */
-	GUARD_CONTROL,		/* detail: a signal, or GUARD_LIMITS, _HELD; address, path: as GUARD_PTRACE */
+	GUARD_CONTROL,		/* detail: a signal, or GUARD_LIMITS, _LEASED, _HELD; address, path: as GUARD_PTRACE */
 	GUARD_BPF,		/* detail: the command of bpf() */
 	GUARD_KINDS		/* one more than the last */
 };
@@ -49,6 +49,7 @@ enum warden_guard_change {
 
 /* How a process is controlled, but by a signal. */
 #define GUARD_LIMITS 0		/* set for it, or its scheduling */
+#define GUARD_LEASED 254	/* whoever opens a file waits until its lease ends; the same */
 #define GUARD_HELD 255		/* whoever opens a file waits for an answer; of no one process */
 
 /* struct warden_guard_event.flags */

@@ -106,11 +106,24 @@ static void rules_that_would_allow(void **state)
 	raw.detail = GUARD_HELD;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.path, "whoever opens a file");
+	raw.detail = GUARD_LEASED;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "whoever opens a file that it leases");
+	assert_string_equal(incident_words(&i), "took a lease on a file (fcntl)");
 	raw = event_of(GUARD_FILE, "/dev/shm/x");
 	raw.detail = GUARD_READ;
 	raw.flags = GUARD_ELSEWHERE;
 	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.path, "/dev/shm/x (in a mount that is not its own)");
+	assert_string_equal(i.rule, "");
+	raw = event_of(GUARD_CHANGE, "/etc/*");	/* a name like any other */
+	raw.detail = GUARD_FOLDER;
+	assert_true(incident_decode(&raw, &i));
+	assert_string_equal(i.path, "/etc/*");
+	assert_string_equal(i.rule, "");
+	raw = event_of(GUARD_CONNECT, "/run/");
+	raw.detail = AF_UNIX;
+	assert_true(incident_decode(&raw, &i));
 	assert_string_equal(i.rule, "");
 	raw = event_of(GUARD_EXEC, "/bin/sh (deleted)");
 	assert_true(incident_decode(&raw, &i));

@@ -43,7 +43,7 @@ int device_open(void)
 void device_state(int device, struct m_module_state *ret)
 {
 	struct kvm_warden_info info = { 0 };
-	autofile FILE *f = fopen(STATE, "re");
+	autofile FILE *f = fopen_at_once(STATE);
 	char line[TEXT_WHY] = "";
 
 	*ret = (struct m_module_state){ .attached = !ioctl(device, KVM_WARDEN_GET_INFO, &info) && info.attached };
@@ -101,6 +101,6 @@ int device_set_level(uint64_t guest, uint32_t level)
 	autofd int fd = -1;
 
 	snprintf(path, sizeof(path), GUESTS "/%llu/level", (unsigned long long)guest);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);	/* may be leased */
 	return fd < 0 || write(fd, name, strlen(name)) < 0 ? -errno : 0;
 }

@@ -27,14 +27,23 @@ struct family {
 	unsigned n, threads, left_out;
 };
 
-static bool is_child_of(uint32_t pid, uint32_t parent)
+/* NULL: its process has ended, or holds a lease on it, behind which it may hide. */
+static FILE *open_of_process(struct family *family, const char *path)
+{
+	FILE *f = fopen_at_once(path);
+
+	family->left_out += !f && errno == EWOULDBLOCK;
+	return f;
+}
+
+static bool is_child_of(struct family *family, uint32_t pid, uint32_t parent)
 {
 	char path[32], line[128];
 	autofile FILE *f = NULL;
 	unsigned found = 0;
 
 	snprintf(path, sizeof(path), "/proc/%u/status", pid);
-	f = fopen(path, "re");
+	f = open_of_process(family, path);
 	while (f && !found && fgets(line, sizeof(line), f))
 		sscanf(line, "PPid: %u", &found);
 	return found == parent;
@@ -81,7 +90,7 @@ static void watch_child(struct family *family, uint32_t pid, uint32_t parent)
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &child, .ctx_size_in = sizeof(child));
 
-	if (pidfd < 0 || !is_child_of(pid, parent) || proc_has_ended(pidfd))
+	if (pidfd < 0 || !is_child_of(family, pid, parent) || proc_has_ended(pidfd))
 		return;
 	child.mark.helper = is_helper(family, pid);
 	if (bpf_prog_test_run_opts(family->fds->watch, &run))
@@ -104,7 +113,7 @@ static void watch_children_of_thread(struct family *family, uint32_t parent, uin
 	uint32_t pid;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%llu/children", parent, (unsigned long long)thread);
-	f = fopen(path, "re");
+	f = open_of_process(family, path);
 	while (f && fscanf(f, "%u", &pid) == 1) {
 		if (is_known(family, pid))
 			continue;
@@ -160,7 +169,8 @@ static void tell_left_out(const struct family *family)
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &child, .ctx_size_in = sizeof(child));
 
 	bpf_prog_test_run_opts(family->fds->watch, &run);
-	log_err("guest %llu: its VMM %u had more processes or threads than are looked at: some are not watched",
+	log_err("guest %llu: its VMM %u had more processes or threads than are looked at, or leases on"
+		" their files in /proc: some are not watched",
 		(unsigned long long)family->guest, family->vmm);
 }
 

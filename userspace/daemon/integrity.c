@@ -113,7 +113,7 @@ static bool is_new_reason(struct integrity *in, uint32_t reason)
 static int on_exits(sd_event_source *source, uint64_t when, void *arg)
 {
 	struct integrity *in = arg;
-	autofile FILE *f = fopen(EXITS, "re");
+	autofile FILE *f = fopen_at_once(EXITS);
 	char line[128], cause[TEXT_NAME];
 	unsigned reason;
 

@@ -55,6 +55,8 @@ const char *incident_words(const struct incident *i)
 		return "set limits or scheduling of another process";
 	if (i->what == GUARD_CONTROL && i->detail == GUARD_HELD)
 		return "asked to permit opens (fanotify)";
+	if (i->what == GUARD_CONTROL && i->detail == GUARD_LEASED)
+		return "took a lease on a file (fcntl)";
 	return kinds[i->what].words;
 }
 
@@ -126,6 +128,10 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 			strcpy(i->path, "whoever opens a file");
 			return;
 		}
+		if (i->detail == GUARD_LEASED) {
+			strcpy(i->path, "whoever opens a file that it leases");
+			return;
+		}
 		/* fallthrough */
 	case GUARD_PTRACE:
 		text_escape(name, sizeof(name), raw->path, strnlen(raw->path, GUARD_COMM));
@@ -164,10 +170,14 @@ static void tell_object(struct incident *i, const struct warden_guard_event *raw
 			sizeof(i->path) - strlen(i->path) - 1);
 }
 
-/* A path that had to be escaped, cut, was deleted or is elsewhere cannot be written as a rule. */
+/*
+ * A path that had to be escaped, cut, was deleted or is elsewhere cannot be written as a rule.
+ * One that ends as if it meant all beneath it would be a rule for more than what was done.
+ */
 static bool is_rule_path(const struct incident *i)
 {
-	return i->path[0] == '/' && !strchr(i->path, '\\') && !strstr(i->path, " (deleted)") &&
+	return i->path[0] == '/' && !strchr("/*", i->path[strlen(i->path) - 1]) &&
+	       !strchr(i->path, '\\') && !strstr(i->path, " (deleted)") &&
 	       !(i->flags & GUARD_ELSEWHERE);
 }
 

@@ -5,6 +5,16 @@
 #include <fcntl.h>
 #include <string.h>
 
+FILE *fopen_at_once(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
 bool util_is_sealed(int fd, int seals)
 {
 	int now = fcntl(fd, F_GET_SEALS);

@@ -34,6 +34,12 @@ static inline int util_steal_fd(int *fd)
 }
 
 /*
+ * To read a file that another process may have leased (fcntl): EWOULDBLOCK then, where fopen
+ * waits for up to 45 s.  NULL with errno.
+ */
+FILE *fopen_at_once(const char *path);
+
+/*
  * Is it a memfd with all those seals (F_SEAL_*)?  Who reads one that another made relies
  * on them: its content and size must not change any more.
  */

@@ -408,6 +408,40 @@ static int try_hold(const char *path)
 	return error;
 }
 
+static int leased = -1;
+
+/* Until it is ended: opens of this file wait. */
+static int try_lease(const char *path)
+{
+	int error;
+
+	signal(SIGIO, SIG_IGN);		/* of whoever opens it */
+	leased = open(path, O_RDONLY | O_CLOEXEC);
+	if (leased < 0)
+		return errno;
+	error = result(fcntl(leased, F_SETLEASE, F_WRLCK));
+	if (error)
+		close(leased);
+	return error;
+}
+
+static int try_end_lease(const char *unused)
+{
+	return result(close(leased));
+}
+
+static int try_nice(const char *pid)
+{
+	return result(setpriority(PRIO_PROCESS, atoi(pid), 5));
+}
+
+static int try_io_priority(const char *pid)
+{
+	const int best_effort = 2 << 13 | 7, process = 1;
+
+	return result(syscall(SYS_ioprio_set, process, atoi(pid), best_effort));
+}
+
 /* As who looks for the guard's maps. */
 static int try_bpf(const char *unused)
 {
@@ -662,7 +696,8 @@ static const struct {
 	{ "hidden", try_hidden }, { "bind", try_bind }, { "reach", try_reach },
 	{ "bind-any", try_bind_any }, { "thread-exec", try_thread_exec }, { "signal", try_signal },
 	{ "end", try_end }, { "limits", try_limits }, { "own-limits", try_own_limits },
-	{ "sigio", try_sigio }, { "hold", try_hold }, { "bpf", try_bpf },
+	{ "sigio", try_sigio }, { "hold", try_hold }, { "lease", try_lease }, { "end-lease", try_end_lease },
+	{ "nice", try_nice }, { "io-priority", try_io_priority }, { "bpf", try_bpf },
 	{ "traceme", try_traceme }, { "capset", try_capset }, { "setuid", try_setuid },
 	{ "request", try_request }, { "module-file", try_module_file },
 	{ "module-memory", try_module_memory }, { "forks", try_forks },
