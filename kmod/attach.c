@@ -305,7 +305,7 @@ void kw_attach_drop_entry(void)
 {
 	mutex_lock(&attach_lock);
 	if (!--entry_holders && entry_attached)
-		mod_delayed_work(system_wq, &entry_idle, ENTRY_IDLE);
+		mod_delayed_work(system_highpri_wq, &entry_idle, ENTRY_IDLE);
 	mutex_unlock(&attach_lock);
 }
 

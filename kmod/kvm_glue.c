@@ -136,13 +136,14 @@ struct file_search {
 /*
  * A VM's or a vCPU's file of this kvm.  The names are KVM's own on anonymous
  * inodes, where no one else can choose a name: so private_data is what it
- * seems to be.
+ * seems to be.  But for a file that was opened as a path alone (O_PATH): anyone
+ * can have that, with the name and with nothing behind it.
  */
 static bool file_is_of(struct file *file, struct kvm *kvm)
 {
 	const unsigned char *name;
 
-	if (file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC)
+	if (file->f_mode & FMODE_PATH || file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC)
 		return false;
 	name = file->f_path.dentry->d_name.name;
 	if (!strcmp(name, "kvm-vm"))

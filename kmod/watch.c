@@ -718,10 +718,14 @@ int kw_watch_end_all(u32 why)
 	u64 id = 0;
 	int r = 0;
 
-	while (!r && (guest = kw_guest_next(id))) {
+	/* First all that can be ended at once: a VMM may hold up who ends its guest's. */
+	for (; (guest = kw_guest_next(id)); kw_guest_put(guest)) {
+		id = guest->id;
+		kw_watch_end(guest, why, true);
+	}
+	for (id = 0; !r && (guest = kw_guest_next(id)); kw_guest_put(guest)) {
 		id = guest->id;
 		r = kw_watch_end(guest, why, false) ? 0 : -EINTR;
-		kw_guest_put(guest);
 	}
 	return r;
 }

@@ -357,6 +357,22 @@ static void test_handed_on(void)
 	end_vm(&vm);
 }
 
+/* A file's name says what it is of; it need not be there. */
+static void test_name_alone(void)
+{
+	struct kvm_warden_guest_info info = { 0 };
+	struct vm vm;
+
+	start_vm(&vm, MEMFD, false);
+	check(tell(&vm, NAME_ALONE) && !usleep(1000000) &&
+	      read_at(vm.guest, 0x5000, buf, PAGE, 0).done == PAGE && pattern_holds(buf, 0x5000, PAGE) &&
+	      !ioctl(vm.guest, KVM_WARDEN_GUEST_INFO, &info) && !(info.flags & KVM_WARDEN_GUEST_HIDDEN),
+	      "a VMM with names alone (O_PATH) in its files' places: the guest is found behind them");
+	check(tell(&vm, CLOSE_LAST) && EVENTUALLY(read_at(vm.guest, 0x5000, buf, PAGE, 0).error == -ENODEV - 10000),
+	      "and has ended where nothing is behind them");
+	end_vm(&vm);
+}
+
 static void test_vcpus_come(void)
 {
 	struct kvm_warden_guest_info info = { 0 };
@@ -426,6 +442,7 @@ int main(int argc, char **argv)
 	test_unprivileged();
 	test_no_leader();
 	test_handed_on();
+	test_name_alone();
 	test_vcpus_come();
 	printf("1..%d\n", tests);
 	return failures != 0;

@@ -39,6 +39,8 @@ enum order {
 	MISS = 'u',		/* userfaultfd takes over what is missing */
 	PLACE = 'p',		/* what it was asked for, as pattern */
 	CLOSE = 'q',		/* close the VM, live on */
+	NAME_ALONE = 'n',	/* in its files' places the name of one, the vCPU's behind them */
+	CLOSE_LAST = 'l',	/* that one */
 	EXIT = 'x',		/* no answer comes */
 	ADD_VCPU = 'v',
 	HAND_ON = 'e',		/* to a process of the same memory; execute another program */
@@ -76,7 +78,7 @@ static inline bool pattern_holds(const uint8_t *bytes, uint64_t from, size_t n)
 /* ---- in the child ---- */
 
 static struct {
-	int vm, vcpu, uffd, vcpus;
+	int vm, vcpu, last, uffd, vcpus;
 	uint8_t *ram;
 	struct kvm_run *run;
 } vmm;
@@ -189,6 +191,17 @@ static inline void hand_on(void)
 	err(1, "sleep");
 }
 
+/* A file as O_PATH makes it: it has the vCPU's name, and nothing behind it. */
+static inline void have_name_alone(void)
+{
+	int name = syscall(SYS_open_tree, vmm.vcpu, "", AT_EMPTY_PATH | O_CLOEXEC);
+
+	vmm.last = dup(vmm.vcpu);
+	if (name < 0 || vmm.last < 0 || dup2(name, vmm.vm) < 0 || dup2(name, vmm.vcpu) < 0)
+		err(1, "a name alone");
+	close(name);
+}
+
 static inline void obey(struct vm *vm, char order)
 {
 	pthread_t thread;
@@ -209,6 +222,8 @@ static inline void obey(struct vm *vm, char order)
 	case PLACE: place(vm); break;
 	case ADD_VCPU: add_vcpu(); break;
 	case HAND_ON: hand_on(); break;	/* never answered */
+	case NAME_ALONE: have_name_alone(); break;
+	case CLOSE_LAST: close(vmm.last); break;
 	case CLOSE: close(vmm.vcpu); close(vmm.vm); break;
 	case EXIT: _exit(0);
 	}
