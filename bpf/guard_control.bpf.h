@@ -85,57 +85,25 @@ long BPF_PROG(lsm_sigio, struct task_struct *task, struct fown_struct *owner, in
 	return is_wardens(task) ? -EPERM : 0;
 }
 
-SEC("lsm/task_setrlimit")
-long BPF_PROG(lsm_limits, struct task_struct *task, unsigned int resource, struct rlimit *limit, int ret)
-{
-	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
-}
+/* hook_args: what the hook has between the task and what another program answered. */
+#define JUDGE_AS_LIMITS(name, hook, hook_args...)					\
+	SEC("lsm/" #hook)								\
+	long BPF_PROG(lsm_##name, struct task_struct *task, ##hook_args, int ret)	\
+	{										\
+		return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);		\
+	}										\
+											\
+	SEC("fentry/security_" #hook)							\
+	int BPF_PROG(see_##name, struct task_struct *task)				\
+	{										\
+		on_control(task, GUARD_LIMITS, 0);					\
+		return 0;								\
+	}
 
-SEC("fentry/security_task_setrlimit")
-int BPF_PROG(see_limits, struct task_struct *task)
-{
-	on_control(task, GUARD_LIMITS, 0);
-	return 0;
-}
-
-SEC("lsm/task_setscheduler")
-long BPF_PROG(lsm_scheduling, struct task_struct *task, int ret)
-{
-	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
-}
-
-SEC("fentry/security_task_setscheduler")
-int BPF_PROG(see_scheduling, struct task_struct *task)
-{
-	on_control(task, GUARD_LIMITS, 0);
-	return 0;
-}
-
-SEC("lsm/task_setnice")
-long BPF_PROG(lsm_nice, struct task_struct *task, int nice, int ret)
-{
-	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
-}
-
-SEC("fentry/security_task_setnice")
-int BPF_PROG(see_nice, struct task_struct *task)
-{
-	on_control(task, GUARD_LIMITS, 0);
-	return 0;
-}
-
-SEC("lsm/task_setioprio")
-long BPF_PROG(lsm_io_priority, struct task_struct *task, int priority, int ret)
-{
-	return ret ? earlier(ret) : on_control(task, GUARD_LIMITS, 1);
-}
-
-SEC("fentry/security_task_setioprio")
-int BPF_PROG(see_io_priority, struct task_struct *task)
-{
-	on_control(task, GUARD_LIMITS, 0);
-	return 0;
-}
+JUDGE_AS_LIMITS(limits, task_setrlimit, unsigned int resource, struct rlimit *limit)
+JUDGE_AS_LIMITS(scheduling, task_setscheduler)
+JUDGE_AS_LIMITS(nice, task_setnice, int nice)
+JUDGE_AS_LIMITS(io_priority, task_setioprio, int priority)
 
 /* Whoever opens a file there waits: wardend, and what it would start. */
 static __always_inline long on_notify(__u64 mask, int can_deny)
