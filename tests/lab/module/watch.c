@@ -281,7 +281,7 @@ static void test_moved_slot(void)
 	for (int i = 0; i < 100 && !byte_of(vmm.guest, MOVES); i++)
 		usleep(30000);
 	if (byte_of(vmm.guest, MOVES) == 2) {
-		check(goes_on(vmm.guest, 500), "KVM refuses, and the watch goes on");
+		check(goes_on(vmm.guest, 1000), "KVM refuses, and the watch goes on");
 	} else {
 		ended = ends(vmm.guest, KVM_WARDEN_WRITE_SLOT, &page) && page == PAGE;
 		check(ended, "the move ends the watch");
@@ -358,7 +358,7 @@ static void test_smm_slot(void)
 			usleep(100000);
 	}
 	check(byte_of(vmm.guest, SMM_ROUNDS) == 3, "which is made and deleted three times");
-	check(goes_on(vmm.guest, 500), "the watch goes on");
+	check(goes_on(vmm.guest, 1000), "the watch goes on");
 	check(!unwatch(vmm.guest, PAGE + 0x100, 8), "until it is ended");
 	vmm_end(&vmm);
 }
