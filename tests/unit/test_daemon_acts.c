@@ -218,14 +218,17 @@ static void test_by_the_monitor(void **state)
 
 static void test_by_configuration(void **state)
 {
+	char link[48];
+
 	need(!geteuid(), "root");
 	start_qemu(1);
 	/* -name guest=unit */
-	assert_int_equal(symlink(vm_path, "/tmp/test-acts-unit"), 0);
-	strcpy(config.qmp, "/tmp/test-acts-%n");
+	snprintf(link, sizeof(link), "%s/unit", dir);
+	assert_int_equal(symlink(vm_path, link), 0);
+	snprintf(config.qmp, sizeof(config.qmp), "%s/%%n", dir);
 	ask(1, 1, HOST_PAUSE);
 	wait_answers(1);
-	unlink("/tmp/test-acts-unit");
+	unlink(link);
 	expect(0, 1, ACT_DONE, "paused");
 	ask(2, 1, HOST_PAUSE);
 	wait_answers(2);
