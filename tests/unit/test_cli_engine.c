@@ -273,6 +273,7 @@ static void answers_are_as_documented(void **state)
 	say("error", "quarantine --guest nobody", 1);
 	say("error", "quarantine restore 00112233445566778899aabbccddeeff", 1);
 	say("error", "scan --watch 77", 1);
+	say("error", "metrics /nowhere/metrics", 3);
 }
 
 static void what_is_asked_is_done(void **state)

@@ -31,7 +31,7 @@ static const struct verb verbs[] = {
 	{ "explain", verb_explain, "FINDING", "why it was seen, scanned and answered so" },
 	{ "quarantine", verb_quarantine, "[list] [--guest GUEST] | restore ITEM [--reason TEXT]",
 	  "files put away in guests, and back" },
-	{ "freeze", verb_freeze, "GUEST [--seconds N] [--pause] [--reason TEXT]",
+	{ "freeze", verb_freeze, "GUEST [--seconds N | --pause] [--reason TEXT]",
 	  "stops a guest, until thaw or for N seconds" },
 	{ "thaw", verb_thaw, "GUEST", "lets it run, and its network, again" },
 	{ "level", verb_level, "GUEST [off | metadata | content] [--reason TEXT]",
