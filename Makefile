@@ -164,6 +164,7 @@ $(eval $(call program,labtest/encrypted,tests/lab/module/encrypted.c $(addprefix
 $(eval $(call program,labtest/change,tests/lab/integrity/change.c))
 $(eval $(call program,labtest/ask,tests/lab/integrity/ask.c $(LIB_SRCS),$(LIB_LIBS)))
 $(eval $(call program,labtest/bomb,tests/lab/accounting/bomb.c,,-static))
+$(eval $(call program,labtest/cids,tests/lab/accounting/cids.c $(TINYVM),))
 $(eval $(call program,labtest/flood,tests/lab/accounting/flood.c $(TINYVM),-lpthread))
 $(eval $(call program,labtest/ticker,tests/lab/freeze/ticker.c,-lpthread,-static))
 $(eval $(call program,labtest/guard-vmm,tests/lab/guard/vmm.c tests/lab/guard/names.c $(TINYVM),-lpthread))
@@ -192,7 +193,7 @@ $(eval $(call program,labtest/tell-attach,$(addprefix tests/lab/tells/,attach.c 
 $(eval $(call program,labtest/tell-jit,$(addprefix tests/lab/tells/,jit.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 $(eval $(call program,labtest/tell-truth,$(addprefix tests/lab/tells/,truth.c guest.c) $(INTROSPECT_SRCS) $(LIB_SRCS),$(INTROSPECT_LIBS) $(LIB_LIBS)))
 
-LABTESTS := tell-usage usage-users tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted apart ticker guard-vmm flood bomb
+LABTESTS := tell-usage usage-users tell-attach tell-file tell-hide tell-hook tell-jit tell-rootkit tell-truth tell-engine tell-suspect tells-filters tells-suspects truth seen follow reset midboot nokernel spoil filehash fnv abi ask change vm msr memory postcopy races storm hooks watch vcpus linux-guest registers encrypted apart ticker guard-vmm flood bomb cids
 
 # ---- programs of the benches ----
 

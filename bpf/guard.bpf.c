@@ -65,7 +65,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, WARDEN_GUARD_GUESTS);
 	__type(key, __u64);		/* guest */
 	__type(value, struct warden_guard_counts);
 } guard_counts SEC(".maps");

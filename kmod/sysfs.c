@@ -233,8 +233,9 @@ void kw_sysfs_remove(struct kw_guest *guest)
 }
 
 /*
- * How many guests there are, and which, can be seen in their folder alone.  sysfs makes
- * every folder readable to all; this changes a folder's mode as it does a file's.
+ * Which guests there are can be seen in their folder alone; how many, in its number of
+ * links, too.  sysfs makes every folder readable to all; this changes a folder's mode as
+ * it does a file's.
  */
 static int hide_guests(void)
 {

@@ -22,6 +22,13 @@ struct warden_guest_counts {
 	struct warden_budget spaces, entries, others;
 };
 
+/* Which CID a vhost-vsock device has, and by which process. */
+struct warden_cid {
+	__u64 set_ns;
+	__u32 pid;
+	__u32 cid;
+};
+
 #define WARDEN_MAX_GUESTS 4096
 #define WARDEN_RING_BYTES (16u << 20)
 #define WARDEN_RING_EVENTS (WARDEN_RING_BYTES / 88)	/* 80 and the ring's header of 8 */

@@ -45,12 +45,11 @@ static void cid_of_another_is_not_taken(void **state)
 	close(other);
 }
 
-static void cid_of_two_gets_no_orders(void **state)
+/* A second guest that has the CID too: no orders for either. */
+static int cid_of_two(void)
 {
-	struct m_guest_down down = { .guest = GUEST + 1 };
 	int other;
 
-	NEEDS_PROGRAMS();
 	all_up();
 	other = other_guest("bpf");
 	infected();
@@ -58,10 +57,53 @@ static void cid_of_two_gets_no_orders(void **state)
 	await_order("undeliverable", "running");
 	expect_silence(w.channel, 200);
 	assert_int_equal(claims(), 1);
+	return other;
+}
+
+static void cid_of_two_gets_no_orders(void **state)
+{
+	struct m_guest_down down = { .guest = GUEST + 1 };
+	int other;
+
+	NEEDS_PROGRAMS();
+	other = cid_of_two();
 	/* Alone with it again. */
 	send_to(w.parent, &msg_guest_down, 0, &down, -1);
 	answer_probe(PROBE_RUNNING);
 	expect_order();
+	close(other);
+}
+
+static void cid_let_go_is_the_others(void **state)
+{
+	struct m_guest_cid none = { .guest = GUEST + 1 };
+	json_t *g;
+	int other;
+
+	NEEDS_PROGRAMS();
+	other = cid_of_two();
+	send_to(w.parent, &msg_guest_cid, 0, &none, -1);
+	answer_probe(PROBE_RUNNING);
+	expect_order();
+	g = ctl("guests thief", 0);
+	assert_true(json_is_null(json_object_get(g, "cid")));
+	assert_string_equal(text(g, "cid_source"), "");
+	json_decref(g);
+	close(other);
+}
+
+/* What its VMM's command line says is less than what the other's did. */
+static void cid_let_go_but_for_its_name(void **state)
+{
+	struct m_guest_cid c = { .guest = GUEST + 1, .cid = CID, .source = "command line" };
+	int other;
+
+	NEEDS_PROGRAMS();
+	other = cid_of_two();
+	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
+	answer_probe(PROBE_RUNNING);
+	expect_order();
+	assert_int_equal(claims(), 2);
 	close(other);
 }
 
@@ -269,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(cid_of_another_is_not_taken), T(cid_of_two_gets_no_orders),
+		T(cid_let_go_is_the_others), T(cid_let_go_but_for_its_name),
 		T(orders_wait_until_bound), T(absent_nonce_is_refused), T(unknown_is_asked_again),
 		T(agent_of_another_guest_is_refused), T(waits_for_the_kernel),
 		T(nameless_guest_has_one_agent), T(nameless_guest_takes_no_name),

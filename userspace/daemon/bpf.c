@@ -23,6 +23,8 @@ struct bpf {
 	struct cid_bpf *cids;		/* NULL: not to be had */
 	char cids_why[TEXT_WHY];
 	uint64_t cids_again;		/* ns; not before */
+	struct warden_cid held[WARDEN_MAX_GUESTS];
+	uint32_t nheld;
 	struct ring_buffer *ring;
 	bpf_event_fn *fn;
 	void *arg;
@@ -213,23 +215,16 @@ void bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret
 		memset(ret_counts, 0, sizeof(*ret_counts));
 }
 
-static void forget(struct bpf *bpf, uint64_t guest)
+void bpf_forget(struct bpf *bpf, uint64_t guest)
 {
 	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.counts), &guest);
 	bpf_map_delete_elem(bpf_map__fd(bpf->events->maps.delivered), &guest);
 }
 
-void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid)
-{
-	forget(bpf, guest);
-	if (bpf->cids)
-		bpf_map_delete_elem(bpf_map__fd(bpf->cids->maps.cids), &vmm_pid);
-}
-
 void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void *arg)
 {
 	int fd = bpf_map__fd(bpf->events->maps.counts);
-	uint64_t gone[256], guest, *at = NULL;
+	uint64_t gone[WARDEN_MAX_GUESTS], guest, *at = NULL;
 	unsigned n = 0;
 
 	while (n < ARRAY_SIZE(gone) && !bpf_map_get_next_key(fd, at, &guest)) {
@@ -238,16 +233,37 @@ void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void
 			gone[n++] = guest;
 	}
 	while (n)
-		forget(bpf, gone[--n]);
+		bpf_forget(bpf, gone[--n]);
 }
 
-uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid)
+void bpf_look_at_cids(struct bpf *bpf)
 {
-	uint64_t cid;
+	static uint64_t devices[WARDEN_MAX_GUESTS];
+	static struct warden_cid now[WARDEN_MAX_GUESTS];
+	uint32_t n = ARRAY_SIZE(now), at;
 
-	if (!bpf->cids ||
-	    bpf_map_lookup_elem(bpf_map__fd(bpf->cids->maps.cids), &vmm_pid, &cid) ||
-	    cid >= UINT32_MAX)
-		return 0;
-	return cid;
+	/* All fit: ENOENT is the end.  A look that failed says of none that it is let go. */
+	if (!bpf->cids || (bpf_map_lookup_batch(bpf_map__fd(bpf->cids->maps.cids), NULL, &at,
+						devices, now, &n, NULL) && errno != ENOENT))
+		return;
+	memcpy(bpf->held, now, n * sizeof(now[0]));
+	bpf->nheld = n;
+}
+
+uint32_t bpf_cid(const struct bpf *bpf, uint32_t vmm_pid)
+{
+	const struct warden_cid *last = NULL;
+
+	for (uint32_t i = 0; i < bpf->nheld; i++)
+		if (bpf->held[i].pid == vmm_pid && (!last || bpf->held[i].set_ns > last->set_ns))
+			last = &bpf->held[i];
+	return last ? last->cid : 0;
+}
+
+bool bpf_has_cid(const struct bpf *bpf, uint32_t vmm_pid, uint32_t cid)
+{
+	for (uint32_t i = 0; i < bpf->nheld; i++)
+		if (bpf->held[i].pid == vmm_pid && bpf->held[i].cid == cid)
+			return true;
+	return false;
 }

@@ -48,11 +48,13 @@ void bpf_counts(struct bpf *bpf, uint64_t guest, struct warden_guest_counts *ret
 bool bpf_look_for_cids(struct bpf *bpf);
 /* Why CIDs are not seen; "" if they are. */
 const char *bpf_cids_why(const struct bpf *bpf);
-/* 0 if this VMM set none since they are seen. */
-uint32_t bpf_cid(struct bpf *bpf, uint32_t vmm_pid);
+/* Looks at what devices there are, for the two below. */
+void bpf_look_at_cids(struct bpf *bpf);
+/* The one this VMM set last, of the devices that it has; 0: none since they are seen. */
+uint32_t bpf_cid(const struct bpf *bpf, uint32_t vmm_pid);
+bool bpf_has_cid(const struct bpf *bpf, uint32_t vmm_pid, uint32_t cid);
 
-/* The guest is gone; its VMM's process id may come back as another's. */
-void bpf_forget(struct bpf *bpf, uint64_t guest, uint32_t vmm_pid);
+void bpf_forget(struct bpf *bpf, uint64_t guest);
 
 /* Forgets guests that nobody knows, which came and went between two looks. */
 void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void *arg);

@@ -386,7 +386,7 @@ void guard_report(struct guard *g, struct roles *roles)
 /* Those of the list go in guard_report(). */
 void guard_keep(struct guard *g, bool (*is_known)(void *arg, uint64_t guest), void *arg)
 {
-	uint64_t gone[256], guest, *at = NULL;
+	uint64_t gone[WARDEN_GUARD_GUESTS], guest, *at = NULL;
 	struct warden_guard_counts counts;
 	unsigned n = 0;
 	int fd;

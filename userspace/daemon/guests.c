@@ -52,6 +52,7 @@ struct guest {
 	struct vmm_args *asked;	/* for its name */
 	uint64_t came;		/* us */
 	uint32_t args_cid;	/* by its VMM's command line; 0: none */
+	bool cid_seen;		/* by BPF: cid is what its VMM set */
 	bool named;		/* it has a name, or none will be known */
 	bool silent;		/* its VMM did not say */
 	uint64_t marked;	/* guard_watch() */
@@ -148,16 +149,20 @@ static void tell_name(struct guests *guests, const struct guest *g)
 	tell(guests, &msg_guest_named, &message, -1);
 }
 
-static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, const char *source)
+/* 0: it has none. */
+static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, bool seen)
 {
 	struct m_guest_cid message = { .guest = g->id, .cid = cid };
 
-	strcpy(message.source, source);
+	strcpy(message.source, seen ? "bpf" : cid ? "command line" : "");
 	tell(guests, &msg_guest_cid, &message, -1);
-	if (g->cid != cid)
+	if (!cid)
+		log_info("guest %llu has vsock CID %u no longer", (unsigned long long)g->id, g->cid);
+	else if (g->cid != cid)
 		log_info("guest %llu has vsock CID %u (from %s)",
-			 (unsigned long long)g->id, cid, source);
+			 (unsigned long long)g->id, cid, message.source);
 	g->cid = cid;
+	g->cid_seen = seen;
 }
 
 /* BPF knows processes: one with several guests has several CIDs. */
@@ -172,17 +177,23 @@ static bool is_alone(struct guests *guests, const struct guest *g)
 /* What the VMM did outranks what its command line says. */
 static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 {
-	const char *source = "bpf";
 	uint32_t cid = guests->bpf ? bpf_cid(guests->bpf, g->vmm_pid) : 0;
+	bool seen = cid;
 
 	if (!is_alone(guests, g))
 		return;
-	if (!cid && (again || !g->cid)) {
-		source = "command line";
+	if (!seen)
 		cid = g->args_cid;
-	}
-	if (cid && (again || cid != g->cid))
-		tell_cid(guests, g, cid, source);
+	if (again ? cid : cid != g->cid || seen != g->cid_seen)
+		tell_cid(guests, g, cid, seen);
+}
+
+/* Before another's claim is told: it may be to the same one. */
+static void drop_cids(struct guests *guests)
+{
+	for (struct guest *g = guests->list; g; g = g->next)
+		if (g->cid_seen && !bpf_has_cid(guests->bpf, g->vmm_pid, g->cid))
+			tell_cid(guests, g, 0, false);
 }
 
 /* By the module's word of this moment. */
@@ -375,6 +386,10 @@ static void tend(struct guests *guests)
 	struct guest *g;
 	uint64_t end;
 
+	if (guests->bpf) {
+		bpf_look_at_cids(guests->bpf);
+		drop_cids(guests);
+	}
 	for (g = guests->list; g; g = g->next) {
 		if (!g->announced)
 			announce(guests, g);
@@ -595,7 +610,7 @@ static bool settle(struct guests *guests, struct guest *g)
 	account_close(&g->account, &look, &g->last);
 	tell(guests, &msg_counters, &g->last, -1);
 	if (guests->bpf)
-		bpf_forget(guests->bpf, g->id, g->vmm_pid);
+		bpf_forget(guests->bpf, g->id);
 	return true;
 }
 

@@ -104,6 +104,19 @@ static bool claim_cid(struct engine *e, struct guest *g, const struct m_guest_ci
 	return true;
 }
 
+/* What a VMM let go of may be another guest's, which waited for it alone. */
+static void drop_claim(struct engine *e, struct guest *g, uint64_t now)
+{
+	if (!g->has_cid)
+		return;
+	g->has_cid = false;
+	g->cid_source[0] = '\0';
+	record_event(&e->journal, "guest CID let go", g->id, g->vmm_pid, 0,
+		     json_pack("{s:I}", "cid", (json_int_t)g->cid));
+	engine_flush_soon(e);
+	orders_session_up(e, g->cid, now);
+}
+
 static int on_guest_cid(struct engine *e, struct msg *m, uint64_t now)
 {
 	struct m_guest_cid cid;
@@ -112,10 +125,10 @@ static int on_guest_cid(struct engine *e, struct msg *m, uint64_t now)
 	if (!msg_decode(m, &msg_guest_cid, &cid))
 		return -1;
 	g = guest_find(e, cid.guest);
-	if (!g || (g->has_cid && g->cid == cid.cid && rank(g->cid_source) >= rank(cid.source)))
+	if (!g || (g->has_cid && g->cid == cid.cid && rank(g->cid_source) == rank(cid.source)))
 		return 0;
-	/* What bpf said stands. */
-	if ((g->has_cid && rank(g->cid_source) > rank(cid.source)) || !claim_cid(e, g, &cid))
+	drop_claim(e, g, now);
+	if (!cid.cid || !claim_cid(e, g, &cid))
 		return 0;
 	g->cid_refused = 0;
 	g->cid = cid.cid;

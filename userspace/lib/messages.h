@@ -129,7 +129,7 @@ struct m_guest_down {
 
 struct m_guest_cid {
 	uint64_t guest;
-	uint32_t cid;
+	uint32_t cid;			/* 0: it has none any more */
 	char source[TEXT_NAME];		/* "bpf" or "command line" */
 };
 
