@@ -28,7 +28,7 @@ static void usage_is_told_for_each_verb(void **state)
 		expect_error(bad_usage[i], 2, "usage");
 	assert_int_equal(ctl("--socket"), 2);
 	assert_int_equal(ctl("freeze"), 2);
-	assert_non_null(strstr(err, "usage: wardenctl freeze GUEST [--seconds N]"));
+	assert_non_null(strstr(err, "usage: wardenctl freeze GUEST [--seconds N | --pause]"));
 	assert_string_equal(out, "");
 }
 
