@@ -31,6 +31,16 @@ struct {
 	__type(value, struct warden_cid);
 } cids SEC(".maps");
 
+/* Attached first, as it stands first: no device is let go unseen that was seen to be set. */
+SEC("fentry/vhost_vsock_dev_release")
+int BPF_PROG(on_vsock_release, struct inode *inode, struct file *file)
+{
+	__u64 device = (__u64)BPF_CORE_READ(file, private_data);
+
+	bpf_map_delete_elem(&cids, &device);
+	return 0;
+}
+
 SEC("fexit/vhost_vsock_dev_ioctl")
 int BPF_PROG(on_vsock_ioctl, struct file *file, unsigned int cmd, unsigned long arg, long ret)
 {
@@ -49,15 +59,6 @@ int BPF_PROG(on_vsock_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	/* Another thread has set another one since, and may have written it before us. */
 	if (BPF_CORE_READ(vsock, guest_cid) != set.cid)
 		bpf_map_delete_elem(&cids, &device);
-	return 0;
-}
-
-SEC("fentry/vhost_vsock_dev_release")
-int BPF_PROG(on_vsock_release, struct inode *inode, struct file *file)
-{
-	__u64 device = (__u64)BPF_CORE_READ(file, private_data);
-
-	bpf_map_delete_elem(&cids, &device);
 	return 0;
 }
 

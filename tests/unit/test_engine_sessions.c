@@ -107,6 +107,27 @@ static void cid_let_go_but_for_its_name(void **state)
 	close(other);
 }
 
+/* Who has it by its VMM's command line loses it to one that set it, and has it back. */
+static void cid_comes_back(void **state)
+{
+	struct m_guest_cid ours = { .guest = GUEST, .cid = CID, .source = "command line" };
+	struct m_guest_cid none = { .guest = GUEST + 1 };
+	int other;
+
+	NEEDS_PROGRAMS();
+	all_up();
+	send_to(w.parent, &msg_guest_cid, 0, &ours, -1);
+	other = other_guest("bpf");
+	infected();
+	answer_probe(PROBE_RUNNING);
+	await_order("undeliverable", "running");
+	expect_silence(w.channel, 200);
+	send_to(w.parent, &msg_guest_cid, 0, &none, -1);
+	answer_probe(PROBE_RUNNING);
+	expect_order();
+	close(other);
+}
+
 static const json_t *session(json_t **ret_guest)
 {
 	*ret_guest = guest_json();
@@ -311,7 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(cid_of_another_is_not_taken), T(cid_of_two_gets_no_orders),
-		T(cid_let_go_is_the_others), T(cid_let_go_but_for_its_name),
+		T(cid_let_go_is_the_others), T(cid_let_go_but_for_its_name), T(cid_comes_back),
 		T(orders_wait_until_bound), T(absent_nonce_is_refused), T(unknown_is_asked_again),
 		T(agent_of_another_guest_is_refused), T(waits_for_the_kernel),
 		T(nameless_guest_has_one_agent), T(nameless_guest_takes_no_name),

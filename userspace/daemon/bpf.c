@@ -236,18 +236,30 @@ void bpf_keep(struct bpf *bpf, bool (*is_known)(void *arg, uint64_t guest), void
 		bpf_forget(bpf, gone[--n]);
 }
 
+static int by_cid(const void *a, const void *b)
+{
+	const struct warden_cid *x = a, *y = b;
+
+	return x->cid != y->cid ? (x->cid > y->cid) - (x->cid < y->cid) :
+	       (x->set_ns > y->set_ns) - (x->set_ns < y->set_ns);
+}
+
 void bpf_look_at_cids(struct bpf *bpf)
 {
 	static uint64_t devices[WARDEN_MAX_GUESTS];
 	static struct warden_cid now[WARDEN_MAX_GUESTS];
 	uint32_t n = ARRAY_SIZE(now), at;
 
-	/* All fit: ENOENT is the end.  A look that failed says of none that it is let go. */
-	if (!bpf->cids || (bpf_map_lookup_batch(bpf_map__fd(bpf->cids->maps.cids), NULL, &at,
-						devices, now, &n, NULL) && errno != ENOENT))
+	/* ENOENT is the end.  Less than a whole look says of none that it is let go. */
+	if (!bpf->cids || !bpf_map_lookup_batch(bpf_map__fd(bpf->cids->maps.cids), NULL, &at,
+						devices, now, &n, NULL) || errno != ENOENT)
 		return;
-	memcpy(bpf->held, now, n * sizeof(now[0]));
-	bpf->nheld = n;
+	/* The kernel gives none away twice: of two that have one, it was let go unseen. */
+	qsort(now, n, sizeof(now[0]), by_cid);
+	bpf->nheld = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (i + 1 == n || now[i + 1].cid != now[i].cid)
+			bpf->held[bpf->nheld++] = now[i];
 }
 
 uint32_t bpf_cid(const struct bpf *bpf, uint32_t vmm_pid)

@@ -165,26 +165,32 @@ static void tell_cid(struct guests *guests, struct guest *g, uint32_t cid, bool 
 	g->cid_seen = seen;
 }
 
+/* Its number is its own still. */
+static bool vmm_lives(const struct guest *g)
+{
+	return g->vmm_pidfd >= 0 && !proc_has_ended(g->vmm_pidfd);
+}
+
 /* BPF knows processes: one with several guests has several CIDs. */
 static bool is_alone(struct guests *guests, const struct guest *g)
 {
 	for (struct guest *other = guests->list; other; other = other->next)
-		if (other != g && other->vmm_pid == g->vmm_pid)
+		if (other != g && other->vmm_pid == g->vmm_pid && vmm_lives(other))
 			return false;
 	return true;
 }
 
 /* What the VMM did outranks what its command line says. */
-static void refresh_cid(struct guests *guests, struct guest *g, bool again)
+static void refresh_cid(struct guests *guests, struct guest *g)
 {
 	uint32_t cid = guests->bpf ? bpf_cid(guests->bpf, g->vmm_pid) : 0;
 	bool seen = cid;
 
-	if (!is_alone(guests, g))
+	if (!vmm_lives(g) || !is_alone(guests, g))
 		return;
 	if (!seen)
 		cid = g->args_cid;
-	if (again ? cid : cid != g->cid || seen != g->cid_seen)
+	if (cid != g->cid || seen != g->cid_seen)
 		tell_cid(guests, g, cid, seen);
 }
 
@@ -192,7 +198,8 @@ static void refresh_cid(struct guests *guests, struct guest *g, bool again)
 static void drop_cids(struct guests *guests)
 {
 	for (struct guest *g = guests->list; g; g = g->next)
-		if (g->cid_seen && !bpf_has_cid(guests->bpf, g->vmm_pid, g->cid))
+		if (g->cid && (!vmm_lives(g) ||
+			       (g->cid_seen && !bpf_has_cid(guests->bpf, g->vmm_pid, g->cid))))
 			tell_cid(guests, g, 0, false);
 }
 
@@ -299,7 +306,7 @@ static const struct guest *sibling(const struct guests *guests, const struct gue
 {
 	for (const struct guest *other = guests->list; other; other = other->next)
 		if (other != g && other->vmm_pid == g->vmm_pid && (other->asked || other->named) &&
-		    other->vmm_pidfd >= 0 && !proc_has_ended(other->vmm_pidfd))
+		    vmm_lives(other))
 			return other;
 	return NULL;
 }
@@ -366,7 +373,7 @@ static void announce(struct guests *guests, struct guest *g)
 	tell_up(guests, g);
 	g->announced = true;
 	if (g->named)
-		refresh_cid(guests, g, true);
+		refresh_cid(guests, g);
 }
 
 /*
@@ -386,17 +393,16 @@ static void tend(struct guests *guests)
 	struct guest *g;
 	uint64_t end;
 
-	if (guests->bpf) {
+	if (guests->bpf)
 		bpf_look_at_cids(guests->bpf);
-		drop_cids(guests);
-	}
+	drop_cids(guests);
 	for (g = guests->list; g; g = g->next) {
 		if (!g->announced)
 			announce(guests, g);
 		if (!g->named)
 			ask_for_name(guests, g);
 		if (g->named)
-			refresh_cid(guests, g, false);
+			refresh_cid(guests, g);
 	}
 	end = now_us() + ADD_US;
 	for (g = guests->list; g && now_us() < end; g = g->next)
@@ -664,6 +670,8 @@ void guests_engine_down(void *arg)
 			roles_remove(guests->roles, g->introspector);
 		g->introspector = NULL;
 		g->announced = false;
+		g->cid = 0;
+		g->cid_seen = false;
 	}
 }
 

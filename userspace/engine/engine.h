@@ -152,11 +152,12 @@ struct quota {
 struct guest {
 	TAILQ_ENTRY(guest) entry;
 	uint64_t id;
-	uint32_t vmm_pid, cid;
-	uint32_t cid_refused;		/* claimed, but another guest's; 0: none */
+	uint32_t vmm_pid;
+	uint32_t cid;			/* that it claims; 0: none */
 	char name[TEXT_NAME], cid_source[TEXT_NAME];
 	char agent[TEXT_NAME];		/* whose nonce was read in it; "": nobody's yet */
-	bool has_cid, has_counters;
+	bool has_cid;			/* nobody's claim to it ranks higher */
+	bool has_counters;
 	bool unnamed;			/* its name is not known yet */
 	uint64_t marked;		/* the guest by which the guard knows its VMM's processes */
 	uint32_t level;			/* KVM_WARDEN_LEVEL_* */
@@ -350,6 +351,14 @@ void guest_free(struct engine *e, struct guest *g);
 void guest_free_if_done(struct guest *g);
 void guest_lost_introspector(struct guest *g);
 /* Another guest has the same CID: who would get an order is not sure. */
+/* What the kernel says outranks what a VMM was started with. */
+int cid_rank(const char *source);
+
+/*
+ * An order goes to a CID, so one CID is one guest's: of those that claim it, the one whose
+ * claim ranks highest; of two of the same rank it is nobody's, see guest_shares_cid.
+ */
+void guests_settle_cid(struct engine *e, uint32_t cid, uint64_t now);
 bool guest_shares_cid(const struct guest *g);
 /* A row that the guest may cause at will has room; if not, it is counted. */
 bool guest_may_note(struct guest *g);

@@ -194,6 +194,30 @@ bool engine_may_note(struct engine *e)
 	return quota_take(&e->notes_quota, NOTES, NOTES_REFILL_NS, now_mono());
 }
 
+int cid_rank(const char *source)
+{
+	return !strcmp(source, "bpf");
+}
+
+static bool claims(const struct guest *g, uint32_t cid)
+{
+	return !g->down && g->cid == cid;
+}
+
+void guests_settle_cid(struct engine *e, uint32_t cid, uint64_t now)
+{
+	struct guest *g;
+	int highest = 0;
+
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (claims(g, cid))
+			highest = MAX(highest, cid_rank(g->cid_source));
+	TAILQ_FOREACH(g, &e->guests, entry)
+		if (claims(g, cid))
+			g->has_cid = cid_rank(g->cid_source) == highest;
+	orders_session_up(e, cid, now);
+}
+
 bool guest_shares_cid(const struct guest *g)
 {
 	const struct guest *other;
@@ -275,9 +299,9 @@ void guest_down(struct engine *e, struct guest *g)
 	engine_flush_soon(e);
 	peer_close(&g->introspector);
 	drop_requests(g);
-	/* The other guest of its CID is alone with it now. */
-	if (g->has_cid)
-		orders_session_up(e, g->cid, now_mono());
+	/* Another guest may have its CID now, or be alone with it. */
+	if (g->cid)
+		guests_settle_cid(e, g->cid, now_mono());
 	/* Nobody scans: what waits would wait for ever. */
 	if (!e->database.ready) {
 		scans_drop(&e->scans, &g->scans);

@@ -58,86 +58,54 @@ static int on_guest_down(struct engine *e, struct msg *m)
 	return 0;
 }
 
-/* What the kernel says outranks what a VMM was started with. */
-static int rank(const char *source)
+static void note_claims(struct engine *e, const struct guest *g)
 {
-	return !strcmp(source, "bpf");
-}
-
-static void note_claim(struct engine *e, const struct guest *g, const struct guest *other,
-		       uint32_t cid, const char *whose)
-{
-	log_warn("CID %u: claimed by the guests %llu and %llu: %s", cid,
-		 (unsigned long long)g->id, (unsigned long long)other->id, whose);
-	record_event(&e->journal, "CID claimed twice", g->id, g->vmm_pid, 0,
-		     json_pack("{s:I,s:I,s:s}", "cid", (json_int_t)cid, "other guest",
-			       (json_int_t)other->id, "whose", whose));
-	engine_flush_soon(e);
-}
-
-/*
- * An order goes to a CID, so one CID is one guest's.  False: it is another's.
- * Between two of the same rank it is nobody's, see guest_shares_cid.
- */
-static bool claim_cid(struct engine *e, struct guest *g, const struct m_guest_cid *claim)
-{
-	struct guest *other;
+	const struct guest *other;
 
 	TAILQ_FOREACH(other, &e->guests, entry) {
-		if (other == g || other->down || !other->has_cid || other->cid != claim->cid)
-			continue;
-		if (rank(other->cid_source) > rank(claim->source)) {
-			if (g->cid_refused != claim->cid)
-				note_claim(e, g, other, claim->cid, "the other's, by bpf");
-			g->cid_refused = claim->cid;
-			return false;
-		}
-		if (rank(other->cid_source) == rank(claim->source)) {
-			note_claim(e, g, other, claim->cid, "nobody's: no orders for either");
-			continue;
-		}
-		note_claim(e, g, other, claim->cid, "this one's, by bpf");
-		other->has_cid = false;
-		other->cid_refused = claim->cid;
-		other->cid_source[0] = '\0';
-	}
-	return true;
-}
+		int above = cid_rank(g->cid_source) - cid_rank(other->cid_source);
+		const char *whose = above > 0 ? "this one's, by bpf" : above < 0 ?
+				    "the other's, by bpf" : "nobody's: no orders for either";
 
-/* What a VMM let go of may be another guest's, which waited for it alone. */
-static void drop_claim(struct engine *e, struct guest *g, uint64_t now)
-{
-	if (!g->has_cid)
-		return;
-	g->has_cid = false;
-	g->cid_source[0] = '\0';
-	record_event(&e->journal, "guest CID let go", g->id, g->vmm_pid, 0,
-		     json_pack("{s:I}", "cid", (json_int_t)g->cid));
-	engine_flush_soon(e);
-	orders_session_up(e, g->cid, now);
+		if (other == g || other->down || other->cid != g->cid)
+			continue;
+		log_warn("CID %u: claimed by the guests %llu and %llu: %s", g->cid,
+			 (unsigned long long)g->id, (unsigned long long)other->id, whose);
+		record_event(&e->journal, "CID claimed twice", g->id, g->vmm_pid, 0,
+			     json_pack("{s:I,s:I,s:s}", "cid", (json_int_t)g->cid, "other guest",
+				       (json_int_t)other->id, "whose", whose));
+	}
 }
 
 static int on_guest_cid(struct engine *e, struct msg *m, uint64_t now)
 {
-	struct m_guest_cid cid;
+	struct m_guest_cid claim;
 	struct guest *g;
+	uint32_t old;
 
-	if (!msg_decode(m, &msg_guest_cid, &cid))
+	if (!msg_decode(m, &msg_guest_cid, &claim))
 		return -1;
-	g = guest_find(e, cid.guest);
-	if (!g || (g->has_cid && g->cid == cid.cid && rank(g->cid_source) == rank(cid.source)))
+	g = guest_find(e, claim.guest);
+	if (!g || (g->cid == claim.cid && cid_rank(g->cid_source) == cid_rank(claim.source)))
 		return 0;
-	drop_claim(e, g, now);
-	if (!cid.cid || !claim_cid(e, g, &cid))
-		return 0;
-	g->cid_refused = 0;
-	g->cid = cid.cid;
-	g->has_cid = true;
-	memcpy(g->cid_source, cid.source, sizeof(g->cid_source));
-	record_event(&e->journal, "guest CID", g->id, g->vmm_pid, 0,
-		     json_pack("{s:I,s:s}", "cid", (json_int_t)cid.cid, "source", cid.source));
+	old = g->cid;
+	g->cid = claim.cid;
+	g->has_cid = false;
+	memcpy(g->cid_source, claim.source, sizeof(g->cid_source));
+	if (old && old != g->cid) {
+		record_event(&e->journal, "guest CID let go", g->id, g->vmm_pid, 0,
+			     json_pack("{s:I}", "cid", (json_int_t)old));
+		guests_settle_cid(e, old, now);
+	}
+	if (g->cid) {
+		note_claims(e, g);
+		guests_settle_cid(e, g->cid, now);
+	}
+	if (g->has_cid)
+		record_event(&e->journal, "guest CID", g->id, g->vmm_pid, 0,
+			     json_pack("{s:I,s:s}", "cid", (json_int_t)g->cid, "source",
+				       g->cid_source));
 	engine_flush_soon(e);
-	orders_session_up(e, cid.cid, now);
 	return 0;
 }
 

@@ -238,7 +238,7 @@ json_t *view_guest(struct engine *e, struct guest *g)
 			      "agent", session_bound(g) != NULL);
 
 	view_set(o, "cid", g->has_cid ? json_integer(g->cid) : json_null());
-	view_set(o, "cid_source", json_string(g->cid_source));
+	view_set(o, "cid_source", json_string(g->has_cid ? g->cid_source : ""));
 	view_set(o, "level", json_string(guest_level_name(g->level)));
 	view_set(o, "kernel", kernel_json(g));
 	view_set(o, "counters", g->has_counters ? view_counters(&g->counters) : json_null());
