@@ -45,17 +45,31 @@ static void cid_of_another_is_not_taken(void **state)
 	close(other);
 }
 
-/* A second guest that has the CID too: no orders for either. */
+/* A second guest sets the CID: the order for ours is withheld. */
+static int order_withheld(void)
+{
+	int other = other_guest("bpf");
+
+	infected();
+	answer_probe(PROBE_RUNNING);
+	await_order("undeliverable", "running");
+	expect_silence(w.channel, 200);
+	return other;
+}
+
+static void expect_withheld_order(void)
+{
+	answer_probe(PROBE_RUNNING);
+	expect_order();
+}
+
+/* Both have it: no orders for either. */
 static int cid_of_two(void)
 {
 	int other;
 
 	all_up();
-	other = other_guest("bpf");
-	infected();
-	answer_probe(PROBE_RUNNING);
-	await_order("undeliverable", "running");
-	expect_silence(w.channel, 200);
+	other = order_withheld();
 	assert_int_equal(claims(), 1);
 	return other;
 }
@@ -69,8 +83,7 @@ static void cid_of_two_gets_no_orders(void **state)
 	other = cid_of_two();
 	/* Alone with it again. */
 	send_to(w.parent, &msg_guest_down, 0, &down, -1);
-	answer_probe(PROBE_RUNNING);
-	expect_order();
+	expect_withheld_order();
 	close(other);
 }
 
@@ -83,8 +96,7 @@ static void cid_let_go_is_the_others(void **state)
 	NEEDS_PROGRAMS();
 	other = cid_of_two();
 	send_to(w.parent, &msg_guest_cid, 0, &none, -1);
-	answer_probe(PROBE_RUNNING);
-	expect_order();
+	expect_withheld_order();
 	g = ctl("guests thief", 0);
 	assert_true(json_is_null(json_object_get(g, "cid")));
 	assert_string_equal(text(g, "cid_source"), "");
@@ -101,8 +113,7 @@ static void cid_let_go_but_for_its_name(void **state)
 	NEEDS_PROGRAMS();
 	other = cid_of_two();
 	send_to(w.parent, &msg_guest_cid, 0, &c, -1);
-	answer_probe(PROBE_RUNNING);
-	expect_order();
+	expect_withheld_order();
 	assert_int_equal(claims(), 2);
 	close(other);
 }
@@ -117,14 +128,9 @@ static void cid_comes_back(void **state)
 	NEEDS_PROGRAMS();
 	all_up();
 	send_to(w.parent, &msg_guest_cid, 0, &ours, -1);
-	other = other_guest("bpf");
-	infected();
-	answer_probe(PROBE_RUNNING);
-	await_order("undeliverable", "running");
-	expect_silence(w.channel, 200);
+	other = order_withheld();
 	send_to(w.parent, &msg_guest_cid, 0, &none, -1);
-	answer_probe(PROBE_RUNNING);
-	expect_order();
+	expect_withheld_order();
 	close(other);
 }
 

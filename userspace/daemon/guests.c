@@ -367,13 +367,11 @@ static void ask_for_name(struct guests *guests, struct guest *g)
 	stop_asking(g);
 }
 
-/* Before its events.  By its CID an agent is bound to its name, so that comes after it. */
+/* Before its events. */
 static void announce(struct guests *guests, struct guest *g)
 {
 	tell_up(guests, g);
 	g->announced = true;
-	if (g->named)
-		refresh_cid(guests, g);
 }
 
 /*
@@ -401,6 +399,7 @@ static void tend(struct guests *guests)
 			announce(guests, g);
 		if (!g->named)
 			ask_for_name(guests, g);
+		/* By its CID an agent is bound to its name, so that comes after it. */
 		if (g->named)
 			refresh_cid(guests, g);
 	}

@@ -350,7 +350,6 @@ void guest_free(struct engine *e, struct guest *g);
 /* A guest that is down stays for what is still answered about it. */
 void guest_free_if_done(struct guest *g);
 void guest_lost_introspector(struct guest *g);
-/* Another guest has the same CID: who would get an order is not sure. */
 /* What the kernel says outranks what a VMM was started with. */
 int cid_rank(const char *source);
 
@@ -359,6 +358,7 @@ int cid_rank(const char *source);
  * claim ranks highest; of two of the same rank it is nobody's, see guest_shares_cid.
  */
 void guests_settle_cid(struct engine *e, uint32_t cid, uint64_t now);
+/* Another guest has the same CID: who would get an order is not sure. */
 bool guest_shares_cid(const struct guest *g);
 /* A row that the guest may cause at will has room; if not, it is counted. */
 bool guest_may_note(struct guest *g);
